@@ -1,0 +1,4 @@
+//! Rows in memory.
+
+pub(crate) mod segment;
+pub use segment::BufferSegment;

@@ -1,0 +1,4 @@
+//! Which rows exist.
+
+mod snapshot;
+pub use snapshot::Snapshot;

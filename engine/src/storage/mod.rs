@@ -1,0 +1,4 @@
+//! Rows in objects.
+
+mod data_file;
+pub use data_file::DataFile;
