@@ -56,7 +56,7 @@ pub fn map_entry_fields() -> Fields {
 /// The type of an attribute map: text to text, keys unique and sorted.
 pub fn map_type() -> DataType {
     let entries = Field::new("entries", DataType::Struct(map_entry_fields()), false);
-    DataType::Map(Arc::new(entries), true)
+    DataType::Map(Arc::new(entries), false)
 }
 
 /// The schema of stored log rows, as drawn in the module's documentation.
