@@ -6,6 +6,7 @@ pub mod clock;
 pub mod error;
 pub mod query;
 pub mod schema;
+pub mod sql;
 pub mod storage;
 
 pub use error::{Error, ErrorKind, Result};

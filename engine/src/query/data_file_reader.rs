@@ -5,20 +5,22 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::DateTime;
 use datafusion::common::Result;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::datasource::physical_plan::parquet::{
+    CachedParquetFileReaderFactory, DefaultParquetFileReaderFactory,
+};
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
-use futures::FutureExt;
-use futures::StreamExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
-use parquet::arrow::async_reader::{AsyncFileReader, ParquetObjectReader, ParquetRecordBatchStreamBuilder};
+use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
@@ -146,10 +148,24 @@ pub(super) async fn find_damaged(
 }
 
 async fn decode(store: Arc<dyn ObjectStore>, file: &DataFile) -> Result<(), ParquetError> {
-    let reader = ParquetObjectReader::new(store, file.path.clone()).with_file_size(file.size_bytes);
+    let object = object_meta(file);
+    let reader: Box<dyn AsyncFileReader> = DefaultParquetFileReaderFactory::new(store)
+        .create_reader(0, PartitionedFile::new_from_meta(object), None, &ExecutionPlanMetricsSet::new())
+        .map_err(|error| ParquetError::External(Box::new(error)))?;
     let mut batches = ParquetRecordBatchStreamBuilder::new(reader).await?.build()?;
     while let Some(batch) = batches.next().await {
         batch?;
     }
     Ok(())
+}
+
+/// A file as the object that storage holds. Data files never change, so that no time tells versions apart.
+pub(super) fn object_meta(file: &DataFile) -> ObjectMeta {
+    ObjectMeta {
+        location: file.path.clone(),
+        last_modified: DateTime::UNIX_EPOCH,
+        size: file.size_bytes,
+        e_tag: None,
+        version: None,
+    }
 }

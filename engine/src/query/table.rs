@@ -18,14 +18,14 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{TableProviderFilterPushDown, utils::conjunction};
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::prelude::Expr;
 use object_store::ObjectStore;
 
-use super::data_file_reader::DataFileReaderFactory;
+use super::data_file_reader::{DataFileReaderFactory, object_meta};
 use crate::buffer::BufferSegment;
 use crate::catalog::Snapshot;
 use crate::schema::{UTC, columns, logs_schema};
@@ -86,11 +86,11 @@ impl SnapshotTable {
         sources
     }
 
-    fn pruning_predicate(&self, state: &dyn Session, filters: &[Expr]) -> Option<PruningPredicate> {
+    fn pruning_predicate(&self, state: &dyn Session, filters: &[Expr]) -> Option<Arc<PruningPredicate>> {
         let filter = conjunction(filters.iter().cloned())?;
         let schema = DFSchema::try_from(Arc::clone(&self.schema)).ok()?;
         let filter = state.create_physical_expr(filter, &schema).ok()?;
-        PruningPredicate::try_new(filter, Arc::clone(&self.schema)).ok()
+        PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).build(filter)
     }
 
     fn scan_files(
@@ -228,9 +228,7 @@ fn deal<T>(items: impl Iterator<Item = T>, num_hands: usize) -> impl Iterator<It
 }
 
 fn partitioned_file(file: &DataFile, statistics: Arc<Statistics>) -> PartitionedFile {
-    let mut partitioned = PartitionedFile::new("", file.size_bytes);
-    partitioned.object_meta.location = file.path.clone();
-    partitioned.with_statistics(statistics)
+    PartitionedFile::new_from_meta(object_meta(file)).with_statistics(statistics)
 }
 
 /// What the catalog knows about a file, in DataFusion's terms.

@@ -1,0 +1,3 @@
+//! Integration tests of the engine, as one binary: each further one would link DataFusion again.
+
+mod query;
