@@ -33,10 +33,10 @@ pub enum IncidentKind {
 
 const MAX_INCIDENT_US: i64 = 2 * 3_600 * 1_000_000;
 
-/// Deploy at 40 %, error burst at 55 %, latency step at 70 % of the range, each 4 % of it, at most two hours.
+/// Deploy at 40 %, error burst at 55 %, latency step at 70 % of the range, each a twelfth of it, at most two hours.
 pub(crate) fn staged(start_us: i64, end_us: i64) -> Vec<Incident> {
     let length_us = end_us - start_us;
-    let lasting_us = (length_us / 25).clamp(1, MAX_INCIDENT_US);
+    let lasting_us = (length_us / 12).clamp(1, MAX_INCIDENT_US);
     let at = |kind, percent: i64, services| {
         let start_us = start_us + length_us / 100 * percent;
         Incident { kind, services, start_us, end_us: start_us + lasting_us }

@@ -14,14 +14,14 @@ pub const LOGS_NDJSON: &[u8] = include_bytes!("../samples/logs.ndjson");
 /// The activity entries as a JSON array.
 pub const ACTIVITY_JSON: &[u8] = include_bytes!("../samples/activity.json");
 
-/// 2026-01-14T18:00:00Z, a Wednesday.
-const START_US: i64 = 1_768_413_600_000_000;
+/// 2026-01-14T14:00:00Z, a Wednesday.
+const START_US: i64 = 1_768_399_200_000_000;
 const TWELVE_HOURS_US: i64 = 12 * 3_600 * 1_000_000;
 
-/// 300 records over an evening and the night after it, so that two days are touched.
+/// 300 records over an afternoon, an evening and a part of the night, so that two days are touched.
 pub fn log_spec() -> LogSpec {
     LogSpec {
-        seed: 7,
+        seed: 10,
         rows: 300,
         start_us: START_US,
         end_us: START_US + TWELVE_HOURS_US,
@@ -34,7 +34,7 @@ pub fn log_spec() -> LogSpec {
 /// 60 entries over the same hours.
 pub fn activity_spec() -> ActivitySpec {
     ActivitySpec {
-        seed: 7,
+        seed: 10,
         entries: 60,
         start_us: START_US,
         end_us: START_US + TWELVE_HOURS_US,
