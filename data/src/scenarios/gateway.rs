@@ -17,6 +17,9 @@ const ROUTES: [(&str, &str, &str); 8] = [
     ("GET", "/api/v2/recommendations", "recommendations"),
 ];
 
+/// After this long the gateway gives an upstream up.
+const UPSTREAM_TIMEOUT_US: u64 = 5_000_000;
+
 /// Mostly one line per proxied call, sometimes what the gateway does on its own.
 pub(super) fn api_gateway(line: &mut Line<'_>) {
     line.is_traced = true;
@@ -31,7 +34,10 @@ fn proxied(line: &mut Line<'_>) {
     let (method, route, upstream) = ROUTES[line.random.index(ROUTES.len())];
     let path = route.replace("{id}", &line.request.item.to_string());
     let status = http_status(line, method);
-    let duration_us = line.takes_us(22_000);
+    let duration_us = match status {
+        502 | 504 => UPSTREAM_TIMEOUT_US + u64::from(line.random.below(20_000)),
+        _ => line.takes_us(22_000),
+    };
     let millis = duration_us as f64 / 1_000.0;
     let id = line.request_id();
     let short = &id[..12];

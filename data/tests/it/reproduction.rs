@@ -29,9 +29,9 @@ fn the_bytes_of_a_seed_are_pinned() {
         let found = fingerprint(&logs(spec, Encoding::Protobuf));
         assert_eq!(found, expected, "{num_attribute_keys:?}: {found:#018x}");
     };
-    check(AttributeKeys::K20, 0xda45_2370_e8e7_9225);
-    check(AttributeKeys::K500, 0x40a8_8454_47fb_3355);
-    check(AttributeKeys::K5000, 0xd505_2886_8722_bb35);
+    check(AttributeKeys::K20, 0x9ad0_aef8_8bbf_92e2);
+    check(AttributeKeys::K500, 0x2b8f_4efe_609c_ce9a);
+    check(AttributeKeys::K5000, 0x3938_5347_c5a4_9973);
     let found = fingerprint(&activity(ActivitySpec::default()));
     assert_eq!(found, 0xe25d_6e56_769d_145d, "{found:#018x}");
 }
