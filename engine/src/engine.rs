@@ -162,6 +162,13 @@ impl Engine {
     }
 }
 
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Without a shutdown the rows stay in the log; background work must not outlive the lock for long.
+        self.stop.cancel();
+    }
+}
+
 fn lock_folder(data_dir: &Path) -> Result<File> {
     let name = data_dir.display();
     create_dir_all(data_dir)
