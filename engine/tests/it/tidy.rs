@@ -28,13 +28,29 @@ fn all_rust_files() -> Vec<PathBuf> {
 #[test]
 fn the_top_level_is_what_the_readme_says() {
     let expected = [
-        ".cargo", ".ci", ".clippy.toml", ".config", ".git", ".gitattributes", ".gitignore", ".rustfmt.toml",
-        "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "LICENSE", "README.md", "benches", "data", "engine",
-        "queries", "server",
+        ".cargo",
+        ".ci",
+        ".clippy.toml",
+        ".config",
+        ".git",
+        ".gitattributes",
+        ".gitignore",
+        ".rustfmt.toml",
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "README.md",
+        "benches",
+        "data",
+        "engine",
+        "queries",
+        "server",
     ];
     // Folders that builds and runs leave behind; git ignores them.
     let ignored = ["target", "timberline-data"];
-    let entries = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries =
+        fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let found: BTreeSet<String> = entries.filter(|name| !ignored.contains(&name.as_str())).collect();
     let unexpected: Vec<_> = found.iter().filter(|name| !expected.contains(&name.as_str())).collect();
     assert!(unexpected.is_empty(), "does not belong at the top level: {unexpected:?}");
@@ -72,13 +88,22 @@ fn does_not_know(part: &str, forbidden: &[&str]) {
 fn dependencies_point_one_way() {
     const LAYERS_ABOVE_STORAGE: &[&str] =
         &["datafusion", "crate::catalog", "crate::query", "crate::sql", "crate::engine", "crate::flush"];
-    does_not_know("engine/src/schema", &["datafusion", "parquet", "crate::storage", "crate::catalog", "crate::wal"]);
-    does_not_know("engine/src/ingest", &["datafusion", "parquet", "crate::storage", "crate::catalog", "crate::wal"]);
+    does_not_know(
+        "engine/src/schema",
+        &["datafusion", "parquet", "crate::storage", "crate::catalog", "crate::wal"],
+    );
+    does_not_know(
+        "engine/src/ingest",
+        &["datafusion", "parquet", "crate::storage", "crate::catalog", "crate::wal"],
+    );
     does_not_know("engine/src/storage", LAYERS_ABOVE_STORAGE);
     does_not_know("engine/src/wal", LAYERS_ABOVE_STORAGE);
     does_not_know("engine/src/buffer", LAYERS_ABOVE_STORAGE);
     does_not_know("engine/src/catalog", &["datafusion", "crate::query", "crate::sql", "crate::engine"]);
-    does_not_know("engine/src/query", &["sqlx", "crate::wal", "crate::ingest", "crate::engine", "DataFilePath"]);
+    does_not_know(
+        "engine/src/query",
+        &["sqlx", "crate::wal", "crate::ingest", "crate::engine", "DataFilePath"],
+    );
     does_not_know("engine/src", &["axum", "hyper", "StatusCode", "env::var", "process::exit"]);
     does_not_know("server/src", &["datafusion", "parquet::", "ExecutionPlan", "sidecar"]);
     does_not_know("data/src", &["datafusion", "parquet", "engine::"]);
