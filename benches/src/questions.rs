@@ -6,8 +6,8 @@ use anyhow::Result;
 use data::LogSpec;
 use engine::Engine;
 use engine::query::model::{
-    AttributeMaps, Breakdown, FilterLeaf, FilterNode, LogFilter, LogQuery, Namespace, Operand, Operator, Order,
-    RankBy, Scalar,
+    AttributeMaps, Breakdown, FilterLeaf, FilterNode, LogFilter, LogQuery, Namespace, Operand, Operator,
+    Order, RankBy, Scalar,
 };
 use engine::query::{LowerBound, ResolvedRange, SparklineRequest, TimeRange};
 
@@ -59,7 +59,10 @@ fn api_questions() -> Vec<(&'static str, Ask)> {
     let errors = || LogFilter { severity_levels: vec!["error".into(), "fatal".into()], ..any() };
     let service = |name: &str| LogFilter { service_names: vec![name.to_owned()], ..any() };
     let text = |term: &str| LogFilter { search_term: term.to_owned(), ..any() };
-    let not_found = LogFilter { properties: vec![attribute_is("http.response.status_code", "404")], ..service("storefront") };
+    let not_found = LogFilter {
+        properties: vec![attribute_is("http.response.status_code", "404")],
+        ..service("storefront")
+    };
     let gateway_errors = || LogFilter { service_names: vec!["api-gateway".into()], ..errors() };
     let count = |filter| Ask::Count { filter, length_us: None };
     vec![

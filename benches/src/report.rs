@@ -35,7 +35,12 @@ impl RunReport {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "# {} log records, {} attribute keys\n", self.spec.rows, self.spec.num_attribute_keys.num_keys())?;
+        writeln!(
+            text,
+            "# {} log records, {} attribute keys\n",
+            self.spec.rows,
+            self.spec.num_attribute_keys.num_keys()
+        )?;
         self.write_facts(text)?;
         self.write_load(text)?;
         self.write_answers(text)
@@ -48,13 +53,20 @@ impl RunReport {
         writeln!(text, "| memory | {} |", machine.memory)?;
         writeln!(text, "| system | {} |", machine.system)?;
         writeln!(text, "| source | {}, {} build |", machine.commit, machine.profile)?;
-        writeln!(text, "| data | generator seed {}, {} to {} us |\n", self.spec.seed, self.spec.start_us, self.spec.end_us)
+        writeln!(
+            text,
+            "| data | generator seed {}, {} to {} us |\n",
+            self.spec.seed, self.spec.start_us, self.spec.end_us
+        )
     }
 
     fn write_load(&self, text: &mut String) -> std::fmt::Result {
         let load = &self.load;
         let with_flush = load.ingest + load.flush;
-        writeln!(text, "## Loading\n\nIn process, from OTLP protobuf bodies to the acknowledgement with fsync; making the bodies is not counted.\n")?;
+        writeln!(
+            text,
+            "## Loading\n\nIn process, from OTLP protobuf bodies to the acknowledgement with fsync; making the bodies is not counted.\n"
+        )?;
         writeln!(text, "| | |\n|---|---|")?;
         writeln!(text, "| to the acknowledgement | {} |", rate(load.num_records, load.ingest))?;
         writeln!(text, "| until all rows are in data files | {} |", rate(load.num_records, with_flush))?;
@@ -69,16 +81,26 @@ impl RunReport {
 
     fn write_answers(&self, text: &mut String) -> std::fmt::Result {
         writeln!(text, "## Questions\n")?;
-        writeln!(text, "In process, all questions in turn, several times; the window of the first ones moves each time.")?;
+        writeln!(
+            text,
+            "In process, all questions in turn, several times; the window of the first ones moves each time."
+        )?;
         writeln!(text, "Size is the last answer's: the count for a count, else rows or lines of text.\n")?;
         writeln!(text, "| question | median ms | fastest | slowest | size |\n|---|---:|---:|---:|---:|")?;
         for (name, answers) in &self.answers {
-            let mut millis: Vec<f64> = answers.iter().map(|answer| answer.elapsed.as_secs_f64() * 1e3).collect();
+            let mut millis: Vec<f64> =
+                answers.iter().map(|answer| answer.elapsed.as_secs_f64() * 1e3).collect();
             millis.sort_by(f64::total_cmp);
-            let (Some(fastest), Some(slowest), Some(last)) = (millis.first(), millis.last(), answers.last()) else {
+            let (Some(fastest), Some(slowest), Some(last)) = (millis.first(), millis.last(), answers.last())
+            else {
                 continue;
             };
-            writeln!(text, "| {name} | {:.2} | {fastest:.2} | {slowest:.2} | {} |", median(&millis), last.size)?;
+            writeln!(
+                text,
+                "| {name} | {:.2} | {fastest:.2} | {slowest:.2} | {} |",
+                median(&millis),
+                last.size
+            )?;
         }
         Ok(())
     }
