@@ -59,6 +59,9 @@ async fn main() -> Result<()> {
     };
     let report = run(spec, args.repetitions).await?.to_markdown();
     let path = args.output.unwrap_or_else(|| default_output(args.rows, args.attribute_keys));
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
     fs::write(&path, &report).with_context(|| format!("cannot write {}", path.display()))?;
     println!("{report}\nwritten to {}", path.display());
     Ok(())

@@ -1,6 +1,6 @@
 -- Question: What went wrong most recently?
 -- Exercises: newest rows first with a selective filter; wide columns for few rows.
--- Shape: ten rows, newest first, with the first line of each body.
+-- Shape: at most ten rows, newest first, with the first line of each body.
 SELECT
   timestamp,
   service_name,
