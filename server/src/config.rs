@@ -113,7 +113,7 @@ impl Setting {
 const ENVIRONMENT_PREFIX: &str = "TIMBERLINE_";
 
 /// The data folder, when nothing says another one.
-const DEFAULT_DATA_DIR: &str = "timberline-data";
+pub const DEFAULT_DATA_DIR: &str = "timberline-data";
 
 /// Every setting there is.
 pub const SETTINGS: &[Setting] = &[
@@ -252,12 +252,12 @@ pub struct Sources {
 }
 
 impl ServerConfig {
-    /// Reads the sources over the defaults.
+    /// Reads the sources over defaults.
     ///
     /// # Errors
     /// The first setting that is unknown or out of its bounds, with the place it stands in.
-    pub fn load(sources: &Sources) -> Result<Self, SettingError> {
-        let mut config = Self::new(DEFAULT_DATA_DIR);
+    pub fn load(defaults: Self, sources: &Sources) -> Result<Self, SettingError> {
+        let mut config = defaults;
         if let Some((path, text)) = &sources.file {
             config.read_file(&path.display().to_string(), text)?;
         }
@@ -377,7 +377,7 @@ mod tests {
     }
 
     fn load(sources: Sources) -> Result<ServerConfig, String> {
-        ServerConfig::load(&sources).map_err(|error| error.to_string())
+        ServerConfig::load(ServerConfig::new(DEFAULT_DATA_DIR), &sources).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -14,10 +14,21 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("timberline: {}", format!("{error:#}").replace('\n', " "));
+            eprintln!("timberline: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and those of its causes that it does not tell itself.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line.replace('\n', " ")
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {

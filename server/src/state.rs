@@ -81,7 +81,7 @@ impl AppState {
     }
 
     /// The rows.
-    pub fn engine(&self) -> &Engine {
+    pub fn engine(&self) -> &Arc<Engine> {
         &self.0.engine
     }
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{ServerConfig, SettingError, Sources};
+use crate::config::{DEFAULT_DATA_DIR, ServerConfig, SettingError, Sources};
 use crate::error::ApiError;
 use crate::meta::MetaError;
 use crate::state::OpenError;
@@ -45,7 +45,7 @@ struct SettingArgs {
     /// TOML file with settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Folder that holds everything [default: ./timberline-data]
+    /// Folder that holds everything [default: ./timberline-data, for demo ./timberline-demo]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
     /// Address and port to listen on; port 0 picks a free one [default: 127.0.0.1:4318]
@@ -56,6 +56,11 @@ struct SettingArgs {
 impl SettingArgs {
     /// Reads file, environment and flags, in this order of strength.
     fn load(&self) -> Result<ServerConfig, CliError> {
+        self.load_over(ServerConfig::new(DEFAULT_DATA_DIR))
+    }
+
+    /// The same over other defaults.
+    fn load_over(&self, defaults: ServerConfig) -> Result<ServerConfig, CliError> {
         let file = match &self.config {
             Some(path) => match std::fs::read_to_string(path) {
                 Ok(text) => Some((path.clone(), text)),
@@ -70,7 +75,12 @@ impl SettingArgs {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
         let sources =
             Sources { file, environment: environment.collect(), flags: flags.into_iter().flatten().collect() };
-        Ok(ServerConfig::load(&sources)?)
+        let mut config = ServerConfig::load(defaults, &sources)?;
+        // A folder that is named relative to here is shown as what it is.
+        if let Ok(path) = std::path::absolute(config.data_dir()) {
+            config.engine.data_dir = path;
+        }
+        Ok(config)
     }
 }
 

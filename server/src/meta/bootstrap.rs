@@ -10,7 +10,8 @@ use crate::secret::{PERSONAL_API_KEY_PREFIX, PROJECT_TOKEN_PREFIX, Secret};
 
 /// The project that a new installation begins with.
 pub const FIRST_PROJECT: ProjectId = ProjectId(1);
-const FIRST_USER: i64 = 1;
+/// The owner of a new installation.
+pub const FIRST_USER: i64 = 1;
 
 /// What a new installation shows its owner, once.
 #[derive(Clone, Debug)]

@@ -86,6 +86,27 @@ impl Meta {
         Ok(key)
     }
 
+    /// Makes a key that takes the place of its owner's keys with the same label.
+    ///
+    /// # Errors
+    /// When the database does not answer; then the earlier keys are still valid.
+    pub async fn replace_personal_api_key(
+        &self,
+        attributes: &NewPersonalApiKey<'_>,
+        now_us: i64,
+    ) -> Result<Secret, MetaError> {
+        let key = Secret::generate(secret::PERSONAL_API_KEY_PREFIX)?;
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query("DELETE FROM personal_api_keys WHERE user_id = $1 AND label = $2")
+            .bind(attributes.user_id)
+            .bind(attributes.label.to_owned())
+            .execute(&mut *transaction)
+            .await?;
+        insert(&mut transaction, &key, attributes, now_us).await?;
+        transaction.commit().await?;
+        Ok(key)
+    }
+
     /// The stored key with a clear text.
     pub async fn personal_api_key(&self, key: &str) -> Result<Option<PersonalApiKey>, MetaError> {
         let hash = secret::hash(key);
@@ -165,6 +186,26 @@ mod tests {
         let file = std::fs::read(&path).unwrap();
         let random = key.reveal().strip_prefix("phx_").unwrap();
         assert!(!file.windows(random.len()).any(|window| window == random.as_bytes()));
+    }
+
+    #[tokio::test]
+    async fn a_replaced_key_is_not_valid_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let meta = Meta::open(&folder.path().join("meta.db")).await.unwrap();
+        let first_key = bootstrap(&meta, 0).await.unwrap().unwrap().personal_api_key;
+        let attributes = NewPersonalApiKey {
+            user_id: 1,
+            label: "Demo",
+            scopes: &["logs:read"],
+            scoped_projects: None,
+            scoped_organizations: None,
+        };
+        let one = meta.replace_personal_api_key(&attributes, 1).await.unwrap();
+        let two = meta.replace_personal_api_key(&attributes, 2).await.unwrap();
+        assert_eq!(meta.personal_api_key(one.reveal()).await.unwrap(), None);
+        for valid in [two, first_key] {
+            assert!(meta.personal_api_key(valid.reveal()).await.unwrap().is_some());
+        }
     }
 
     #[tokio::test]
