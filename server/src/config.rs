@@ -129,7 +129,9 @@ pub const SETTINGS: &[Setting] = &[
         key: "listen",
         doc: "address and port of the HTTP API; port 0 picks a free one",
         default: "127.0.0.1:4318",
-        apply: |config, text| parse(text, "an address with a port, like 127.0.0.1:4318").map(|value| config.listen = value),
+        apply: |config, text| {
+            parse(text, "an address with a port, like 127.0.0.1:4318").map(|value| config.listen = value)
+        },
     },
     Setting {
         section: "server",
@@ -265,7 +267,8 @@ impl ServerConfig {
             config.read_variable(variable, value)?;
         }
         for (name, value) in &sources.flags {
-            let setting = find(|setting| setting.name() == *name).expect("BUG: a flag names a setting of the table");
+            let setting =
+                find(|setting| setting.name() == *name).expect("BUG: a flag names a setting of the table");
             config.set(setting, value, "command line")?;
         }
         config.validate()?;
@@ -273,8 +276,9 @@ impl ServerConfig {
     }
 
     fn read_file(&mut self, path: &str, text: &str) -> Result<(), SettingError> {
-        let tables: toml::Table =
-            text.parse().map_err(|error: toml::de::Error| SettingError(format!("cannot read {path}: {}", one_line(&error))))?;
+        let tables: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            SettingError(format!("cannot read {path}: {}", one_line(&error)))
+        })?;
         for (section, table) in &tables {
             let toml::Value::Table(table) = table else {
                 return Err(SettingError(format!("unknown setting {section} in {path}")));
@@ -399,7 +403,10 @@ mod tests {
     #[test]
     fn a_flag_wins_over_the_environment_and_that_over_the_file() {
         let mut sources = Sources {
-            file: Some((PathBuf::from("t.toml"), "[server]\ndata_dir = 'file'\nlisten = '127.0.0.1:1'\ndrain_secs = 7".into())),
+            file: Some((
+                PathBuf::from("t.toml"),
+                "[server]\ndata_dir = 'file'\nlisten = '127.0.0.1:1'\ndrain_secs = 7".into(),
+            )),
             environment: vec![
                 ("TIMBERLINE_SERVER__DATA_DIR".into(), "environment".into()),
                 ("TIMBERLINE_SERVER__LISTEN".into(), "127.0.0.1:2".into()),
@@ -417,7 +424,10 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_an_error_that_names_it() {
-        assert_eq!(from_file("[server]\nlissten = 'x'").unwrap_err(), "unknown setting server.lissten in t.toml");
+        assert_eq!(
+            from_file("[server]\nlissten = 'x'").unwrap_err(),
+            "unknown setting server.lissten in t.toml"
+        );
         assert_eq!(from_file("[sever]\nlisten = 'x'").unwrap_err(), "unknown setting sever.listen in t.toml");
         assert_eq!(from_file("listen = 'x'").unwrap_err(), "unknown setting listen in t.toml");
         assert_eq!(
@@ -431,7 +441,11 @@ mod tests {
         for (variable, value, expected) in [
             ("SERVER__LISTEN", "4318", "server.listen (environment): \"4318\" is not an address with a port"),
             ("SERVER__DRAIN_SECS", "-1", "server.drain_secs (environment): \"-1\" is not a whole number"),
-            ("INGEST__MAX_ENCODED_BYTES", "1MB", "ingest.max_encoded_bytes (environment): \"1MB\" is not a number of bytes"),
+            (
+                "INGEST__MAX_ENCODED_BYTES",
+                "1MB",
+                "ingest.max_encoded_bytes (environment): \"1MB\" is not a number of bytes",
+            ),
             ("INGEST__MAX_RECORD_BYTES", "0", "ingest.max_record_bytes (environment): \"0\" is not between"),
             ("INGEST__MAX_IN_FLIGHT_BYTES", "1MiB", "ingest.max_in_flight_bytes: 1048576 is too small"),
             ("LOG__FORMAT", "xml", "log.format (environment): \"xml\" is not text or json"),
@@ -445,7 +459,8 @@ mod tests {
 
     #[test]
     fn sizes_may_have_a_unit_and_file_values_a_type() {
-        let config = from_file("[ingest]\nmax_encoded_bytes = 4096\nmax_decompressed_bytes = '3MiB'").unwrap();
+        let config =
+            from_file("[ingest]\nmax_encoded_bytes = 4096\nmax_decompressed_bytes = '3MiB'").unwrap();
         assert_eq!(config.ingest.max_encoded_bytes, 4096);
         assert_eq!(config.ingest.max_decompressed_bytes, 3 * MIB);
     }

@@ -41,7 +41,12 @@ enum Form {
 }
 
 impl ApiError {
-    fn new(status: StatusCode, kind: &'static str, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+    fn new(
+        status: StatusCode,
+        kind: &'static str,
+        code: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
         let detail = detail.into();
         Self(Box::new(Parts {
             status,
@@ -120,7 +125,8 @@ impl ApiError {
 
     /// 500: our fault. The caller learns nothing about it, the log everything.
     pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "error", "a server error occurred");
+        let error =
+            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "error", "a server error occurred");
         error.caused_by(cause)
     }
 
@@ -233,7 +239,9 @@ impl From<engine::Error> for ApiError {
                 "error",
                 "the query ran out of time: narrow its time range or its filters",
             ),
-            ErrorKind::Unavailable => Self::unavailable("the server cannot do this at the moment, try again shortly"),
+            ErrorKind::Unavailable => {
+                Self::unavailable("the server cannot do this at the moment, try again shortly")
+            }
             ErrorKind::CorruptData | ErrorKind::Internal => return Self::internal(error),
         };
         answer.caused_by(error)
@@ -312,6 +320,9 @@ mod tests {
         let inner = engine::Error::internal("inner");
         let outer = MetaError::Database(sqlx::Error::AnyDriverError(Box::new(inner)));
         let text = Chain(&outer).to_string();
-        assert!(text.starts_with("the metadata database does not answer: ") && text.contains("inner"), "{text}");
+        assert!(
+            text.starts_with("the metadata database does not answer: ") && text.contains("inner"),
+            "{text}"
+        );
     }
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use engine::Engine;
 use engine::clock::{Clock, SystemClock};
 use engine::ingest::RecordLimits;
-use engine::Engine;
 
 use crate::api::ingest::IngestBudget;
 use crate::config::ServerConfig;

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use crate::error::ApiError;
 
 /// An object of a request and where it stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fields<'a> {
     object: &'a Map<String, Value>,
-    path: &'a str,
+    path: String,
 }
 
 impl<'a> Fields<'a> {
@@ -18,9 +18,9 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// 400 when it is not an object.
-    pub(crate) fn of(value: &'a Value, path: &'a str) -> Result<Self, ApiError> {
+    pub(crate) fn of(value: &'a Value, path: &str) -> Result<Self, ApiError> {
         match value.as_object() {
-            Some(object) => Ok(Self { object, path }),
+            Some(object) => Ok(Self { object, path: path.to_owned() }),
             None => Err(wrong_type(path, "an object", value)),
         }
     }
@@ -139,10 +139,22 @@ mod tests {
         let value = json!({ "t": 1, "i": 1.5, "l": ["a", 2], "m": "a" });
         let fields = Fields::of(&value, "query").unwrap();
         assert_eq!(detail(fields.text("t")), "400 parse_error: query.t: expected a string, found a number");
-        assert_eq!(detail(fields.integer("i")), "400 parse_error: query.i: expected a whole number, found a number");
-        assert_eq!(detail(fields.texts("l")), "400 parse_error: query.l[1]: expected a string, found a number");
-        assert_eq!(detail(fields.texts("m")), "400 parse_error: query.m: expected a list of strings, found a string");
-        assert_eq!(detail(Fields::of(&json!([]), "query")), "400 parse_error: query: expected an object, found a list");
+        assert_eq!(
+            detail(fields.integer("i")),
+            "400 parse_error: query.i: expected a whole number, found a number"
+        );
+        assert_eq!(
+            detail(fields.texts("l")),
+            "400 parse_error: query.l[1]: expected a string, found a number"
+        );
+        assert_eq!(
+            detail(fields.texts("m")),
+            "400 parse_error: query.m: expected a list of strings, found a string"
+        );
+        assert_eq!(
+            detail(Fields::of(&json!([]), "query")),
+            "400 parse_error: query: expected an object, found a list"
+        );
         assert_eq!(
             detail(Fields::of(&json!(1), "")),
             "400 parse_error: the request body: expected an object, found a number"

@@ -8,7 +8,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 pub(crate) fn format(timestamp_us: i64) -> String {
     let nearest_end = if timestamp_us < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
     let instant = DateTime::from_timestamp_micros(timestamp_us).unwrap_or(nearest_end);
-    let fraction = if timestamp_us.rem_euclid(1_000_000) == 0 { SecondsFormat::Secs } else { SecondsFormat::Micros };
+    let fraction =
+        if timestamp_us.rem_euclid(1_000_000) == 0 { SecondsFormat::Secs } else { SecondsFormat::Micros };
     instant.to_rfc3339_opts(fraction, true)
 }
 
@@ -25,7 +26,8 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
         return Some(instant.timestamp_micros());
     }
     let naive = NAIVE_FORMATS.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-    let midnight = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|date| date.and_time(NaiveTime::MIN));
+    let midnight =
+        || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|date| date.and_time(NaiveTime::MIN));
     naive.or_else(midnight).map(|instant| instant.and_utc().timestamp_micros())
 }
 

@@ -56,7 +56,8 @@ impl FromRequest<AppState> for ProjectCall {
             .await
             .map_err(|_| ApiError::not_found("project not found"))?;
         // A query string that cannot be read carries no key: the call is then not authenticated.
-        let parameters = Query::try_from_uri(&parts.uri).map(|Query(parameters)| parameters).unwrap_or_default();
+        let parameters =
+            Query::try_from_uri(&parts.uri).map(|Query(parameters)| parameters).unwrap_or_default();
         let headers = parts.headers.clone();
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
         let body = body.map_err(|rejection| match rejection.status() {
@@ -74,7 +75,8 @@ fn parse_json(body: &[u8]) -> Result<Value, ApiError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
-    serde_json::from_slice(body).map_err(|error| ApiError::parse_error(None, format!("malformed JSON: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::parse_error(None, format!("malformed JSON: {error}")))
 }
 
 #[cfg(test)]

@@ -43,10 +43,15 @@ impl fmt::Display for Place {
 }
 
 /// Finds the key: the first place that has one wins, later ones are not tried.
-pub(super) fn find(headers: &HeaderMap, body: Option<&Value>, query: &[(String, String)]) -> Option<Credential> {
+pub(super) fn find(
+    headers: &HeaderMap,
+    body: Option<&Value>,
+    query: &[(String, String)],
+) -> Option<Credential> {
     let header = || bearer(headers).map(|key| (key, Place::Header));
     let body = || body.and_then(|body| body.get(PARAMETER)?.as_str()).map(|key| (key, Place::Body));
-    let query = || query.iter().find(|(name, _)| name == PARAMETER).map(|(_, key)| (key.as_str(), Place::Query));
+    let query =
+        || query.iter().find(|(name, _)| name == PARAMETER).map(|(_, key)| (key.as_str(), Place::Query));
     let (key, place) = header().or_else(body).or_else(query)?;
     Some(Credential { key: key.to_owned(), place })
 }
@@ -63,12 +68,18 @@ mod tests {
 
     use super::*;
 
-    fn check(header: Option<&str>, body: Option<Value>, query: &[(&str, &str)], expected: Option<(&str, Place)>) {
+    fn check(
+        header: Option<&str>,
+        body: Option<Value>,
+        query: &[(&str, &str)],
+        expected: Option<(&str, Place)>,
+    ) {
         let mut headers = HeaderMap::new();
         if let Some(header) = header {
             headers.insert(AUTHORIZATION, header.parse().unwrap());
         }
-        let query: Vec<_> = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let query: Vec<_> =
+            query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let found = find(&headers, body.as_ref(), &query);
         let expected = expected.map(|(key, place)| Credential { key: key.to_owned(), place });
         assert_eq!(found, expected, "{header:?}");

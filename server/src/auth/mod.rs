@@ -37,9 +37,14 @@ impl Caller {
         now_us: i64,
     ) -> Result<Self, ApiError> {
         let credential = credential::find(headers, body, query).ok_or_else(ApiError::not_authenticated)?;
-        let key = meta.personal_api_key(&credential.key).await?.filter(|key| key.user_is_active).ok_or_else(|| {
-            ApiError::authentication_failed(format!("the personal API key found in {} is invalid", credential.place))
-        })?;
+        let key = meta.personal_api_key(&credential.key).await?.filter(|key| key.user_is_active).ok_or_else(
+            || {
+                ApiError::authentication_failed(format!(
+                    "the personal API key found in {} is invalid",
+                    credential.place
+                ))
+            },
+        )?;
         if let Err(error) = meta.note_use(&key, now_us).await {
             // The stamp is for people; a call does not fail for it.
             tracing::warn!(%error, "cannot note the use of a key");

@@ -42,7 +42,8 @@ fn print(credentials: &Credentials, as_json: bool) -> Result<(), CliError> {
     ];
     let mut out = stdout();
     let printed = if as_json {
-        let object: serde_json::Map<_, _> = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let object: serde_json::Map<_, _> =
+            members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         writeln!(out, "{}", serde_json::Value::Object(object))
     } else {
         members.iter().try_for_each(|(name, value)| {

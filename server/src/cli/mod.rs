@@ -71,10 +71,14 @@ impl SettingArgs {
         let flag = |name: &'static str, value: &Option<String>| value.clone().map(|value| (name, value));
         let flags = [flag("server.data_dir", &self.data_dir), flag("server.listen", &self.listen)];
         // A variable that is not text cannot be one of ours: their names and values are.
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-        let sources =
-            Sources { file, environment: environment.collect(), flags: flags.into_iter().flatten().collect() };
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        });
+        let sources = Sources {
+            file,
+            environment: environment.collect(),
+            flags: flags.into_iter().flatten().collect(),
+        };
         let mut config = ServerConfig::load(defaults, &sources)?;
         // A folder that is named relative to here is shown as what it is.
         if let Ok(path) = std::path::absolute(config.data_dir()) {

@@ -36,7 +36,8 @@ impl Started {
     pub(super) async fn new(config: &ServerConfig) -> Result<Self, CliError> {
         logging::init(&config.log);
         let address = config.listen;
-        let listener = TcpListener::bind(address).await.map_err(|error| CliError::Listen { address, error })?;
+        let listener =
+            TcpListener::bind(address).await.map_err(|error| CliError::Listen { address, error })?;
         let address = listener.local_addr().map_err(|error| CliError::Listen { address, error })?;
         let stop = stop::on_signal()?;
         let (state, credentials) = AppState::open(config).await?;

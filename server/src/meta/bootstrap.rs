@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use super::personal_api_key::NewPersonalApiKey;
 use super::user::NewUser;
-use super::{Level, Meta, MetaError, membership, organization, personal_api_key, project, project_token, user};
+use super::{
+    Level, Meta, MetaError, membership, organization, personal_api_key, project, project_token, user,
+};
 use crate::secret::{PERSONAL_API_KEY_PREFIX, PROJECT_TOKEN_PREFIX, Secret};
 
 /// The project that a new installation begins with.

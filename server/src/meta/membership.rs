@@ -37,7 +37,11 @@ pub(super) async fn insert(
 
 impl Meta {
     /// A user's level in an organization; none when the user is not a member.
-    pub async fn membership_level(&self, organization_id: &str, user_id: i64) -> Result<Option<Level>, MetaError> {
+    pub async fn membership_level(
+        &self,
+        organization_id: &str,
+        user_id: i64,
+    ) -> Result<Option<Level>, MetaError> {
         let row: Option<(i64,)> =
             sqlx::query_as("SELECT level FROM memberships WHERE organization_id = $1 AND user_id = $2")
                 .bind(organization_id.to_owned())

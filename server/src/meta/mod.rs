@@ -98,7 +98,8 @@ mod tests {
         let meta = Meta::open(&folder.path().join(FILE_NAME)).await.unwrap();
         let (mode,): (String,) = sqlx::query_as("PRAGMA journal_mode").fetch_one(&meta.pool).await.unwrap();
         assert_eq!(mode, "wal");
-        let (synchronous,): (i64,) = sqlx::query_as("PRAGMA synchronous").fetch_one(&meta.pool).await.unwrap();
+        let (synchronous,): (i64,) =
+            sqlx::query_as("PRAGMA synchronous").fetch_one(&meta.pool).await.unwrap();
         assert_eq!(synchronous, 2, "2 is FULL");
     }
 
@@ -116,14 +117,18 @@ mod tests {
         .unwrap();
         meta.close().await;
         let error = Meta::open(&path).await.unwrap_err();
-        assert!(matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 1 })), "{error}");
+        assert!(
+            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 1 })),
+            "{error}"
+        );
     }
 
     #[tokio::test]
     async fn a_file_that_is_no_database_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
-        std::fs::write(&path, "this is not an SQLite database, and it is long enough to be looked at").unwrap();
+        std::fs::write(&path, "this is not an SQLite database, and it is long enough to be looked at")
+            .unwrap();
         assert!(matches!(Meta::open(&path).await, Err(MetaError::Open(_))));
     }
 }

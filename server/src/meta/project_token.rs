@@ -13,13 +13,15 @@ pub(super) async fn insert(
     project: ProjectId,
     now_us: i64,
 ) -> Result<(), MetaError> {
-    sqlx::query("INSERT INTO project_tokens (token_hash, token, project_id, created_at) VALUES ($1, $2, $3, $4)")
-        .bind(secret::hash(token.reveal()))
-        .bind(token.reveal().to_owned())
-        .bind(project.0)
-        .bind(now_us)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO project_tokens (token_hash, token, project_id, created_at) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(secret::hash(token.reveal()))
+    .bind(token.reveal().to_owned())
+    .bind(project.0)
+    .bind(now_us)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -32,16 +34,19 @@ impl Meta {
                 .bind(hash.clone())
                 .fetch_optional(&self.pool)
                 .await?;
-        Ok(row.filter(|(stored, _)| secret::hashes_are_equal(stored, &hash)).map(|(_, project)| ProjectId(project)))
+        Ok(row
+            .filter(|(stored, _)| secret::hashes_are_equal(stored, &hash))
+            .map(|(_, project)| ProjectId(project)))
     }
 
     /// A token that sends to a project, in clear: tokens are public.
     pub async fn token_of_project(&self, project: ProjectId) -> Result<Option<String>, MetaError> {
-        let row: Option<(String,)> =
-            sqlx::query_as("SELECT token FROM project_tokens WHERE project_id = $1 ORDER BY created_at, token_hash LIMIT 1")
-                .bind(project.0)
-                .fetch_optional(&self.pool)
-                .await?;
+        let row: Option<(String,)> = sqlx::query_as(
+            "SELECT token FROM project_tokens WHERE project_id = $1 ORDER BY created_at, token_hash LIMIT 1",
+        )
+        .bind(project.0)
+        .fetch_optional(&self.pool)
+        .await?;
         Ok(row.map(|(token,)| token))
     }
 }

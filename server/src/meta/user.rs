@@ -21,7 +21,11 @@ pub(super) struct NewUser<'a> {
 }
 
 /// Adds an active user.
-pub(super) async fn insert(connection: &mut AnyConnection, user: &NewUser<'_>, now_us: i64) -> Result<(), MetaError> {
+pub(super) async fn insert(
+    connection: &mut AnyConnection,
+    user: &NewUser<'_>,
+    now_us: i64,
+) -> Result<(), MetaError> {
     sqlx::query(
         "INSERT INTO users (id, uuid, email, first_name, is_active, current_organization_id, current_project_id, created_at)
          VALUES ($1, $2, $3, $4, 1, $5, $6, $7)",

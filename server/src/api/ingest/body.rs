@@ -11,24 +11,30 @@ use super::BUSY;
 use super::budget::Reservation;
 use crate::error::ApiError;
 
-/// A body that takes longer is given up, so that a sender that stalls does not hold memory for ever.
-const MAX_READ_TIME: Duration = Duration::from_secs(60);
+/// Bounds of one body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyLimits {
+    /// Most bytes.
+    pub(super) max_bytes: usize,
+    /// A body that takes longer is given up, so that a sender that stalls does not hold memory for ever.
+    pub(super) max_time: Duration,
+}
 
-/// Reads a body of at most `limit_bytes`, and reserves its bytes as they come.
+/// Reads a body within its limits, and reserves its bytes as they come.
 ///
 /// # Errors
 /// 413 beyond the limit, 503 when the budget is spent, 408 when it takes too long, 400 when it breaks off.
 pub(super) async fn read(
     body: Body,
     headers: &HeaderMap,
-    limit_bytes: usize,
+    limits: BodyLimits,
     reservation: &mut Reservation,
 ) -> Result<Vec<u8>, ApiError> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > limit_bytes as u64) {
-        return Err(too_large(limit_bytes));
+    if declared.is_some_and(|length| length > limits.max_bytes as u64) {
+        return Err(too_large(limits.max_bytes));
     }
-    match tokio::time::timeout(MAX_READ_TIME, collect(body, limit_bytes, reservation)).await {
+    match tokio::time::timeout(limits.max_time, collect(body, limits.max_bytes, reservation)).await {
         Ok(read) => read,
         Err(_) => Err(ApiError::request_timeout()),
     }
@@ -60,11 +66,20 @@ mod tests {
     use super::super::budget::IngestBudget;
     use super::*;
 
-    async fn read_chunks(chunks: &[&'static str], limit_bytes: usize, budget_bytes: usize) -> Result<String, u16> {
-        let chunks: Vec<Result<&'static str, std::io::Error>> = chunks.iter().map(|chunk| Ok(*chunk)).collect();
+    fn limits(max_bytes: usize) -> BodyLimits {
+        BodyLimits { max_bytes, max_time: Duration::from_secs(600) }
+    }
+
+    async fn read_chunks(
+        chunks: &[&'static str],
+        limit_bytes: usize,
+        budget_bytes: usize,
+    ) -> Result<String, u16> {
+        let chunks: Vec<Result<&'static str, std::io::Error>> =
+            chunks.iter().map(|chunk| Ok(*chunk)).collect();
         let body = Body::from_stream(stream::iter(chunks));
         let mut reservation = IngestBudget::new(budget_bytes).reservation();
-        let read = read(body, &HeaderMap::new(), limit_bytes, &mut reservation).await;
+        let read = read(body, &HeaderMap::new(), limits(limit_bytes), &mut reservation).await;
         read.map(|bytes| String::from_utf8(bytes).unwrap()).map_err(|error| error.status().as_u16())
     }
 
@@ -85,21 +100,25 @@ mod tests {
         let headers = HeaderMap::from_iter([(CONTENT_LENGTH, HeaderValue::from_static("5"))]);
         let endless = Body::from_stream(stream::pending::<Result<&'static str, std::io::Error>>());
         let mut reservation = IngestBudget::new(100).reservation();
-        assert_eq!(read(endless, &headers, 4, &mut reservation).await.unwrap_err().status(), 413);
+        assert_eq!(read(endless, &headers, limits(4), &mut reservation).await.unwrap_err().status(), 413);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_body_that_never_ends_is_given_up() {
         let endless = Body::from_stream(stream::pending::<Result<&'static str, std::io::Error>>());
         let mut reservation = IngestBudget::new(100).reservation();
-        assert_eq!(read(endless, &HeaderMap::new(), 4, &mut reservation).await.unwrap_err().status(), 408);
+        let limits = BodyLimits { max_time: Duration::ZERO, ..limits(4) };
+        assert_eq!(
+            read(endless, &HeaderMap::new(), limits, &mut reservation).await.unwrap_err().status(),
+            408
+        );
     }
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_a_bad_request() {
         let broken = stream::iter([Ok("ab"), Err(std::io::Error::other("reset"))]);
         let mut reservation = IngestBudget::new(100).reservation();
-        let read = read(Body::from_stream(broken), &HeaderMap::new(), 4, &mut reservation).await;
+        let read = read(Body::from_stream(broken), &HeaderMap::new(), limits(4), &mut reservation).await;
         assert_eq!(read.unwrap_err().status(), 400);
     }
 }

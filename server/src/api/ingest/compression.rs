@@ -83,7 +83,8 @@ pub(super) fn decompress(
         // Senders leave the header on an empty body.
         ContentEncoding::Zstd | ContentEncoding::Deflate if body.is_empty() => Ok(body),
         ContentEncoding::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(&body[..]).map_err(DecompressError::Damaged)?;
+            let mut decoder =
+                zstd::stream::read::Decoder::with_buffer(&body[..]).map_err(DecompressError::Damaged)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(DecompressError::Damaged)?;
             read_bounded(decoder, limit_bytes, reservation)
         }
@@ -97,9 +98,7 @@ pub(super) fn decompress(
 /// HTTP's deflate is zlib, but some senders leave its header out.
 fn has_zlib_header(body: &[u8]) -> bool {
     match body {
-        [first, second, ..] => {
-            first & 0x0f == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31)
-        }
+        [first, second, ..] => first & 0x0f == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31),
         _ => false,
     }
 }
@@ -114,7 +113,8 @@ fn read_bounded(
         // One byte beyond the limit tells "exactly the limit" from "more".
         let room = (limit_bytes - output.len()).saturating_add(1).min(BLOCK_BYTES);
         reservation.grow(room.min(limit_bytes - output.len()))?;
-        let num_read = decoder.by_ref().take(room as u64).read_to_end(&mut output).map_err(DecompressError::Damaged)?;
+        let num_read =
+            decoder.by_ref().take(room as u64).read_to_end(&mut output).map_err(DecompressError::Damaged)?;
         if output.len() > limit_bytes {
             return Err(DecompressError::TooLarge);
         }
@@ -162,7 +162,9 @@ mod tests {
         decompress(body, encoding, LIMIT, &mut IngestBudget::new(100 * LIMIT).reservation())
     }
 
-    fn encodings() -> [(fn(&[u8]) -> Vec<u8>, ContentEncoding); 4] {
+    type Pack = fn(&[u8]) -> Vec<u8>;
+
+    fn encodings() -> [(Pack, ContentEncoding); 4] {
         [
             (gzip, ContentEncoding::IdentityOrGzip),
             (zstd, ContentEncoding::Zstd),
@@ -176,7 +178,11 @@ mod tests {
         let text: Vec<u8> = (0..LIMIT).map(|index| (index % 251) as u8).collect();
         for (pack, encoding) in encodings() {
             for length in [0, 1, 1000, BLOCK_BYTES, LIMIT] {
-                assert_eq!(unpack(pack(&text[..length]), encoding).unwrap(), &text[..length], "{encoding:?} {length}");
+                assert_eq!(
+                    unpack(pack(&text[..length]), encoding).unwrap(),
+                    &text[..length],
+                    "{encoding:?} {length}"
+                );
             }
         }
         assert_eq!(unpack(text[..1000].to_vec(), ContentEncoding::IdentityOrGzip).unwrap(), &text[..1000]);
@@ -216,7 +222,12 @@ mod tests {
     #[test]
     fn output_beyond_the_budget_is_refused() {
         let budget = IngestBudget::new(BLOCK_BYTES);
-        let unpacked = decompress(gzip(&vec![0; LIMIT]), ContentEncoding::IdentityOrGzip, LIMIT, &mut budget.reservation());
+        let unpacked = decompress(
+            gzip(&vec![0; LIMIT]),
+            ContentEncoding::IdentityOrGzip,
+            LIMIT,
+            &mut budget.reservation(),
+        );
         assert!(matches!(unpacked, Err(DecompressError::BudgetSpent)));
     }
 
@@ -227,7 +238,10 @@ mod tests {
             body.truncate(body.len() / 2);
             assert!(matches!(unpack(body, encoding), Err(DecompressError::Damaged(_))), "{encoding:?}");
         }
-        assert!(matches!(unpack(b"not zstd".to_vec(), ContentEncoding::Zstd), Err(DecompressError::Damaged(_))));
+        assert!(matches!(
+            unpack(b"not zstd".to_vec(), ContentEncoding::Zstd),
+            Err(DecompressError::Damaged(_))
+        ));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 
 use axum::Json;
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -20,7 +20,10 @@ pub(super) async fn preflight(headers: HeaderMap) -> Response {
     answer.insert(ACCESS_CONTROL_ALLOW_METHODS, asked(ACCESS_CONTROL_REQUEST_METHOD));
     answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked(ACCESS_CONTROL_REQUEST_HEADERS));
     answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-    answer.insert(VARY, HeaderValue::from_static("access-control-request-method, access-control-request-headers"));
+    answer.insert(
+        VARY,
+        HeaderValue::from_static("access-control-request-method, access-control-request-headers"),
+    );
     response
 }
 

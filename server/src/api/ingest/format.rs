@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
 use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use engine::ErrorKind;
 use engine::ingest::{DecodedLogs, RecordLimits, Rejected, decode_otlp_json, decode_otlp_protobuf};

@@ -11,7 +11,10 @@ mod cors;
 mod format;
 mod token;
 
+use std::time::Duration;
+
 use axum::extract::{Query, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use axum::routing::post;
@@ -22,11 +25,15 @@ use engine::schema::{ProjectId, TableId};
 
 pub(crate) use budget::IngestBudget;
 
+use self::body::BodyLimits;
 use self::budget::Reservation;
 use self::compression::{ContentEncoding, DecompressError};
 use self::format::Format;
 use crate::error::ApiError;
 use crate::state::AppState;
+
+/// Longest time that a body may take to arrive.
+const MAX_BODY_TIME: Duration = Duration::from_secs(60);
 
 const BUSY: &str = "too many records are being received at the moment, try again shortly";
 
@@ -48,13 +55,16 @@ async fn ingest_logs(State(state): State<AppState>, request: Request) -> Result<
 }
 
 async fn ingest(state: &AppState, request: Request) -> Result<Response, ApiError> {
-    let project = authorize(state, &request).await?;
     let (parts, body) = request.into_parts();
+    let project = authorize(state, &parts).await?;
     let encoding = ContentEncoding::from_headers(&parts.headers).map_err(|encoding| {
-        ApiError::unsupported_encoding(format!("content encoding {encoding:?} is not gzip, zstd, deflate or identity"))
+        ApiError::unsupported_encoding(format!(
+            "content encoding {encoding:?} is not gzip, zstd, deflate or identity"
+        ))
     })?;
     let mut reservation = state.ingest_budget().reservation();
-    let body = body::read(body, &parts.headers, state.config().ingest.max_encoded_bytes, &mut reservation).await?;
+    let limits = BodyLimits { max_bytes: state.config().ingest.max_encoded_bytes, max_time: MAX_BODY_TIME };
+    let body = body::read(body, &parts.headers, limits, &mut reservation).await?;
     let (logs, format, _reservation) = decode(state, &parts.headers, body, encoding, reservation).await?;
     let rejected = logs.rejected.clone();
     if logs.num_rows() > 0 {
@@ -63,10 +73,10 @@ async fn ingest(state: &AppState, request: Request) -> Result<Response, ApiError
     Ok(format.success(&rejected))
 }
 
-async fn authorize(state: &AppState, request: &Request) -> Result<ProjectId, ApiError> {
+async fn authorize(state: &AppState, request: &Parts) -> Result<ProjectId, ApiError> {
     let parameters: Vec<(String, String)> =
-        Query::try_from_uri(request.uri()).map(|Query(parameters)| parameters).unwrap_or_default();
-    let token = token::find(request.headers(), &parameters).map_err(ApiError::authentication_failed)?;
+        Query::try_from_uri(&request.uri).map(|Query(parameters)| parameters).unwrap_or_default();
+    let token = token::find(&request.headers, &parameters).map_err(ApiError::authentication_failed)?;
     let project = state.meta().project_of_token(&token).await?;
     project.ok_or_else(|| ApiError::authentication_failed("the project token is not known"))
 }
@@ -103,7 +113,9 @@ fn decode_error(error: engine::Error) -> ApiError {
 
 fn decompress_error(error: DecompressError, limit_bytes: usize) -> ApiError {
     match error {
-        DecompressError::Damaged(cause) => ApiError::bad_request(format!("the body cannot be decompressed: {cause}")),
+        DecompressError::Damaged(cause) => {
+            ApiError::bad_request(format!("the body cannot be decompressed: {cause}"))
+        }
         DecompressError::TooLarge => {
             ApiError::too_large(format!("the decompressed body is larger than {limit_bytes} bytes"))
         }

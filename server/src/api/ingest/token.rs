@@ -48,7 +48,8 @@ mod tests {
         if let Some(header) = header {
             headers.insert(AUTHORIZATION, header.parse().unwrap());
         }
-        let parameters: Vec<_> = parameter.iter().map(|token| ("token".to_owned(), (*token).to_owned())).collect();
+        let parameters: Vec<_> =
+            parameter.iter().map(|token| ("token".to_owned(), (*token).to_owned())).collect();
         let found = find(&headers, &parameters);
         match (&found, expected) {
             (Ok(token), Ok(expected)) => assert_eq!(token, expected),

@@ -17,7 +17,10 @@ pub(super) struct Answer {
     count: u64,
 }
 
-pub(super) async fn count_logs(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Answer>, ApiError> {
+pub(super) async fn count_logs(
+    State(state): State<AppState>,
+    call: ProjectCall,
+) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let query = super::query_or_defaults(&call.into_json()?)?;
     let AggregateRequest { filter, date_range } = AggregateRequest::parse(&Fields::of(&query, "")?)?;

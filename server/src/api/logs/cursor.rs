@@ -30,7 +30,8 @@ mod tests {
     #[test]
     fn a_cursor_survives_its_text_form() {
         for timestamp_us in [0, 1_765_881_156_184_820, 1_765_881_000_000_000, -5] {
-            let cursor = Cursor { timestamp_us, uuid: Uuid::from_u128(0x0198_7c1e_0000_7000_8000_0000_0000_0001) };
+            let cursor =
+                Cursor { timestamp_us, uuid: Uuid::from_u128(0x0198_7c1e_0000_7000_8000_0000_0000_0001) };
             assert_eq!(decode(&encode(&cursor)), Some(cursor));
         }
     }

@@ -75,7 +75,9 @@ pub(super) fn parse(query: &Fields<'_>) -> Result<Vec<CustomColumn>, ApiError> {
     let texts = query.texts("customColumns")?;
     if texts.len() > MAX_CUSTOM_COLUMNS {
         let num = texts.len();
-        return Err(ApiError::bad_request(format!("{num} custom columns are more than {MAX_CUSTOM_COLUMNS}")));
+        return Err(ApiError::bad_request(format!(
+            "{num} custom columns are more than {MAX_CUSTOM_COLUMNS}"
+        )));
     }
     texts.iter().map(|text| CustomColumn::parse(text.trim())).collect()
 }
@@ -201,7 +203,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused_in_the_simple_form() {
-        for text in ["", "attributes.", "body.", "body.a..b", "count()", "lower(body)", "unknown", "a.b", "team_id"] {
+        for text in
+            ["", "attributes.", "body.", "body.a..b", "count()", "lower(body)", "unknown", "a.b", "team_id"]
+        {
             let error = CustomColumn::parse(text).expect_err(text);
             assert_eq!(error.status(), 400, "{text}");
         }

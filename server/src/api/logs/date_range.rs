@@ -52,7 +52,9 @@ mod tests {
                 };
                 assert_eq!(range, expected, "{query}");
             }
-            (Err(error), Err(text)) => assert_eq!(error.to_string(), format!("400 parse_error: {text}"), "{query}"),
+            (Err(error), Err(text)) => {
+                assert_eq!(error.to_string(), format!("400 parse_error: {text}"), "{query}")
+            }
             (found, expected) => panic!("{query}: {found:?} instead of {expected:?}"),
         }
     }
@@ -86,7 +88,10 @@ mod tests {
                 (json!([]), "dateRange: expected an object, found a list"),
                 (json!({ "date_from": 5 }), "dateRange.date_from: expected a string, found a number"),
                 (json!({ "date_to": {} }), "dateRange.date_to: expected a string, found an object"),
-                (json!({ "explicitDate": "yes" }), "dateRange.explicitDate: expected true or false, found a string"),
+                (
+                    json!({ "explicitDate": "yes" }),
+                    "dateRange.explicitDate: expected true or false, found a string",
+                ),
             ] {
                 check(read, &json!({ "dateRange": range }), Err(error));
             }

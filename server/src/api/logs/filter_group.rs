@@ -23,9 +23,11 @@ const LEAF_MEMBERS: [&str; 5] = ["key", "type", "operator", "value", "label"];
 pub(super) fn parse(value: Option<&Value>, path: &str) -> Result<Vec<FilterNode>, ApiError> {
     let nodes = match value {
         None => Vec::new(),
-        Some(Value::Array(leaves)) => {
-            leaves.iter().enumerate().map(|(index, leaf)| parse_leaf(leaf, &element(path, index))).collect::<Result<_, _>>()?
-        }
+        Some(Value::Array(leaves)) => leaves
+            .iter()
+            .enumerate()
+            .map(|(index, leaf)| parse_leaf(leaf, &element(path, index)))
+            .collect::<Result<_, _>>()?,
         Some(group) => parse_outer_group(group, path)?,
     };
     let num_conditions = nodes.iter().map(num_leaves).sum::<usize>();
@@ -52,7 +54,11 @@ fn parse_outer_group(group: &Value, path: &str) -> Result<Vec<FilterNode>, ApiEr
     for (value, path) in group_members(group, path)? {
         if is_group(value) {
             for (value, path) in group_members(value, &path)? {
-                nodes.push(if is_group(value) { parse_nested_group(value, &path)? } else { parse_leaf(value, &path)? });
+                nodes.push(if is_group(value) {
+                    parse_nested_group(value, &path)?
+                } else {
+                    parse_leaf(value, &path)?
+                });
             }
         } else {
             nodes.push(parse_leaf(value, &path)?);
@@ -92,9 +98,11 @@ fn group_members<'a>(group: &'a Value, path: &str) -> Result<Vec<(&'a Value, Str
     let fields = Fields::of(group, path)?;
     let values_path = fields.path_of("values");
     match fields.get("values") {
-        Some(Value::Array(values)) => {
-            Ok(values.iter().enumerate().map(|(index, value)| (value, element(&values_path, index))).collect())
-        }
+        Some(Value::Array(values)) => Ok(values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| (value, element(&values_path, index)))
+            .collect()),
         Some(other) => Err(wrong_type(&values_path, "a list", other)),
         None => Err(invalid(&values_path, "a group needs a list of conditions or groups")),
     }
@@ -114,9 +122,8 @@ fn parse_leaf(value: &Value, path: &str) -> Result<FilterNode, ApiError> {
     if let Some(unknown) = fields.keys().find(|key| !LEAF_MEMBERS.contains(key)) {
         return Err(invalid(&fields.path_of(unknown), "a condition has no such member"));
     }
-    let required = |key: &str| {
-        fields.text(key)?.ok_or_else(|| invalid(&fields.path_of(key), "a condition needs it"))
-    };
+    let required =
+        |key: &str| fields.text(key)?.ok_or_else(|| invalid(&fields.path_of(key), "a condition needs it"));
     let namespace = required("type")?;
     let operator = required("operator")?;
     Ok(FilterNode::Leaf(FilterLeaf {
@@ -124,8 +131,9 @@ fn parse_leaf(value: &Value, path: &str) -> Result<FilterNode, ApiError> {
         key: required("key")?.to_owned(),
         namespace: namespace_of(namespace)
             .ok_or_else(|| invalid(&fields.path_of("type"), &format!("{namespace:?} is not a known type")))?,
-        operator: Operator::from_name(operator)
-            .ok_or_else(|| invalid(&fields.path_of("operator"), &format!("{operator:?} is not a known operator")))?,
+        operator: Operator::from_name(operator).ok_or_else(|| {
+            invalid(&fields.path_of("operator"), &format!("{operator:?} is not a known operator"))
+        })?,
         operand: parse_operand(fields.get("value"), &fields.path_of("value"))?,
     }))
 }
@@ -147,7 +155,8 @@ fn parse_operand(value: Option<&Value>, path: &str) -> Result<Operand, ApiError>
             Err(invalid(path, &format!("{} values are more than {MAX_OPERANDS}", values.len())))
         }
         Some(Value::Array(values)) => {
-            let scalars = values.iter().enumerate().map(|(index, value)| parse_scalar(value, &element(path, index)));
+            let scalars =
+                values.iter().enumerate().map(|(index, value)| parse_scalar(value, &element(path, index)));
             Ok(Operand::Many(scalars.collect::<Result<_, _>>()?))
         }
         Some(value) => Ok(Operand::One(parse_scalar(value, path)?)),
@@ -159,7 +168,8 @@ fn parse_scalar(value: &Value, path: &str) -> Result<Scalar, ApiError> {
         Value::String(text) => Ok(Scalar::Text(text.clone())),
         Value::Bool(truth) => Ok(Scalar::Bool(*truth)),
         Value::Number(number) => {
-            let value = number.as_f64().ok_or_else(|| invalid(path, &format!("{number} is not a 64-bit number")))?;
+            let value =
+                number.as_f64().ok_or_else(|| invalid(path, &format!("{number} is not a 64-bit number")))?;
             Ok(Scalar::Number { value, text: number.to_string() })
         }
         Value::Null | Value::Array(_) | Value::Object(_) => {
@@ -208,7 +218,10 @@ mod tests {
 
     #[test]
     fn flat_one_level_and_nested_forms_mean_the_same() {
-        accepts(json!([leaf_json("a"), leaf_json("b")]), &[leaf("filterGroup[0]", "a"), leaf("filterGroup[1]", "b")]);
+        accepts(
+            json!([leaf_json("a"), leaf_json("b")]),
+            &[leaf("filterGroup[0]", "a"), leaf("filterGroup[1]", "b")],
+        );
         accepts(json!({ "type": "AND", "values": [leaf_json("a")] }), &[leaf("filterGroup.values[0]", "a")]);
         accepts(json!({ "values": [leaf_json("a")] }), &[leaf("filterGroup.values[0]", "a")]);
         accepts(
@@ -253,9 +266,15 @@ mod tests {
     fn misused_nested_groups_are_answered_in_the_simple_form() {
         let log = json!({ "key": "message", "type": "log", "operator": "exact", "value": "v" });
         for (group, reason) in [
-            (json!({ "type": "OR", "values": [] }), "filterGroup.values[0].values[1]: a nested group may not be empty"),
+            (
+                json!({ "type": "OR", "values": [] }),
+                "filterGroup.values[0].values[1]: a nested group may not be empty",
+            ),
             (json!({ "type": "OR", "values": [log] }), "only conditions of type log_attribute"),
-            (json!({ "type": "OR", "values": [{ "type": "OR", "values": [leaf_json("b")] }] }), "another group"),
+            (
+                json!({ "type": "OR", "values": [{ "type": "OR", "values": [leaf_json("b")] }] }),
+                "another group",
+            ),
         ] {
             let error = parse(Some(&nested(group)), "filterGroup").unwrap_err();
             assert!(error.to_string().contains(reason), "{error}");
@@ -272,7 +291,10 @@ mod tests {
         rejects(json!({ "type": "XOR", "values": [] }), "filterGroup.type: \"XOR\" is not AND or OR");
         rejects(json!({ "type": 1, "values": [] }), "filterGroup.type: expected a string");
         rejects(json!({ "values": [7] }), "filterGroup.values[0]: expected an object, found a number");
-        rejects(json!([{ "type": "AND", "values": [] }]), "filterGroup[0].values: a condition has no such member");
+        rejects(
+            json!([{ "type": "AND", "values": [] }]),
+            "filterGroup[0].values: a condition has no such member",
+        );
     }
 
     #[test]
@@ -285,7 +307,10 @@ mod tests {
         rejects(json!([{ "type": "log", "operator": "exact" }]), "filterGroup[0].key: a condition needs it");
         rejects(json!([{ "key": "a", "operator": "exact" }]), "filterGroup[0].type: a condition needs it");
         rejects(json!([{ "key": "a", "type": "log" }]), "filterGroup[0].operator: a condition needs it");
-        rejects(with("operator", json!("matches")), "filterGroup[0].operator: \"matches\" is not a known operator");
+        rejects(
+            with("operator", json!("matches")),
+            "filterGroup[0].operator: \"matches\" is not a known operator",
+        );
         rejects(with("type", json!("event")), "filterGroup[0].type: \"event\" is not a known type");
         rejects(with("key", json!(1)), "filterGroup[0].key: expected a string");
         rejects(with("extra", json!(1)), "filterGroup[0].extra: a condition has no such member");
@@ -303,12 +328,18 @@ mod tests {
             (json!(1.5), Operand::One(Scalar::Number { value: 1.5, text: "1.5".into() })),
             (json!(true), Operand::One(Scalar::Bool(true))),
             (json!([]), Operand::Many(vec![])),
-            (json!(["a", 1]), Operand::Many(vec![
-                Scalar::Text("a".into()),
-                Scalar::Number { value: 1.0, text: "1".into() },
-            ])),
+            (
+                json!(["a", 1]),
+                Operand::Many(vec![
+                    Scalar::Text("a".into()),
+                    Scalar::Number { value: 1.0, text: "1".into() },
+                ]),
+            ),
         ] {
-            assert_eq!(parse_operand(Some(&value).filter(|value| !value.is_null()), "value").unwrap(), expected);
+            assert_eq!(
+                parse_operand(Some(&value).filter(|value| !value.is_null()), "value").unwrap(),
+                expected
+            );
         }
     }
 
@@ -323,7 +354,10 @@ mod tests {
     #[test]
     fn the_number_of_conditions_and_values_is_bounded() {
         accepts_only_count(MAX_CONDITIONS);
-        rejects(json!(vec![leaf_json("a"); MAX_CONDITIONS + 1]), "filterGroup: 201 conditions are more than 200");
+        rejects(
+            json!(vec![leaf_json("a"); MAX_CONDITIONS + 1]),
+            "filterGroup: 201 conditions are more than 200",
+        );
         let mut leaf = leaf_json("a");
         leaf["value"] = json!(vec!["x"; MAX_OPERANDS + 1]);
         rejects(json!([leaf]), "filterGroup[0].value: 10001 values are more than 10000");

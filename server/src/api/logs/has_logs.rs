@@ -15,7 +15,10 @@ pub(super) struct Answer {
     has_logs: bool,
 }
 
-pub(super) async fn has_logs(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Answer>, ApiError> {
+pub(super) async fn has_logs(
+    State(state): State<AppState>,
+    call: ProjectCall,
+) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     Ok(Json(Answer { has_logs: state.engine().has_logs(project) }))
 }

@@ -81,7 +81,9 @@ mod tests {
 
     #[test]
     fn a_session_is_looked_for_under_every_key_in_both_maps() {
-        let FilterNode::Group { join: Join::Or, nodes } = session_filter("abc") else { panic!("no OR group") };
+        let FilterNode::Group { join: Join::Or, nodes } = session_filter("abc") else {
+            panic!("no OR group")
+        };
         assert_eq!(nodes.len(), 2 * SESSION_KEYS.len());
     }
 

@@ -34,7 +34,10 @@ struct Answer<'a> {
     columns: Option<Vec<&'a str>>,
 }
 
-pub(super) async fn query_logs(State(state): State<AppState>, call: ProjectCall) -> Result<Response, ApiError> {
+pub(super) async fn query_logs(
+    State(state): State<AppState>,
+    call: ProjectCall,
+) -> Result<Response, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let body = call.into_json()?;
     let sent = query_object(&body)?.ok_or_else(|| ApiError::bad_request("no query was given"))?;
@@ -45,7 +48,10 @@ pub(super) async fn query_logs(State(state): State<AppState>, call: ProjectCall)
     let echo = request.echo(sent, &query);
     // Taken before the rows are: what comes in between is seen twice rather than never.
     let live_logs_checkpoint = engine.live_checkpoint_us(project).map(iso_time::format);
-    let page = engine.query_logs(project, query).await.map_err(|error| ApiError::from(error).simple_if_bad_request())?;
+    let page = engine
+        .query_logs(project, query)
+        .await
+        .map_err(|error| ApiError::from(error).simple_if_bad_request())?;
 
     // A page can be megabytes of text; writing it would hold up the other requests of this thread.
     let encoded = tokio::task::spawn_blocking(move || encode(&page, &request, live_logs_checkpoint, echo));

@@ -82,7 +82,10 @@ fn parse_severity_levels(query: &Fields<'_>) -> Result<Vec<String>, ApiError> {
 fn parse_service_names(query: &Fields<'_>) -> Result<Vec<String>, ApiError> {
     let names = query.texts("serviceNames")?;
     if names.len() > MAX_SERVICE_NAMES {
-        return Err(invalid("serviceNames", &format!("{} names are more than {MAX_SERVICE_NAMES}", names.len())));
+        return Err(invalid(
+            "serviceNames",
+            &format!("{} names are more than {MAX_SERVICE_NAMES}", names.len()),
+        ));
     }
     Ok(names)
 }
@@ -91,7 +94,9 @@ fn parse_fingerprint(query: &Fields<'_>) -> Result<Option<u64>, ApiError> {
     let Some(text) = query.filled_text("resourceFingerprint")? else { return Ok(None) };
     match text.parse() {
         Ok(fingerprint) => Ok(Some(fingerprint)),
-        Err(_) => Err(invalid("resourceFingerprint", &format!("{text:?} is not a decimal number of 64 bits"))),
+        Err(_) => {
+            Err(invalid("resourceFingerprint", &format!("{text:?} is not a decimal number of 64 bits")))
+        }
     }
 }
 
@@ -99,7 +104,11 @@ fn parse_fingerprint(query: &Fields<'_>) -> Result<Option<u64>, ApiError> {
 ///
 /// # Errors
 /// 400 that names the member and the words.
-pub(super) fn one_of<T: Copy + Default>(query: &Fields<'_>, key: &str, words: &[(&str, T)]) -> Result<T, ApiError> {
+pub(super) fn one_of<T: Copy + Default>(
+    query: &Fields<'_>,
+    key: &str,
+    words: &[(&str, T)],
+) -> Result<T, ApiError> {
     let Some(text) = query.text(key)? else { return Ok(T::default()) };
     match words.iter().find(|(word, _)| *word == text) {
         Some((_, meaning)) => Ok(*meaning),
@@ -165,13 +174,25 @@ mod tests {
     #[test]
     fn wrong_values_are_named() {
         let levels = "is not one of trace, debug, info, warn, error, fatal";
-        rejects(json!({ "severityLevels": ["info", "loud"] }), &format!("severityLevels[1]: \"loud\" {levels}"));
+        rejects(
+            json!({ "severityLevels": ["info", "loud"] }),
+            &format!("severityLevels[1]: \"loud\" {levels}"),
+        );
         rejects(json!({ "severityLevels": ["ERROR"] }), &format!("severityLevels[0]: \"ERROR\" {levels}"));
-        rejects(json!({ "severityLevels": "info" }), "severityLevels: expected a list of strings, found a string");
+        rejects(
+            json!({ "severityLevels": "info" }),
+            "severityLevels: expected a list of strings, found a string",
+        );
         rejects(json!({ "serviceNames": [1] }), "serviceNames[0]: expected a string, found a number");
         rejects(json!({ "searchTerm": 5 }), "searchTerm: expected a string, found a number");
-        rejects(json!({ "resourceFingerprint": "ab" }), "resourceFingerprint: \"ab\" is not a decimal number of 64 bits");
-        rejects(json!({ "resourceFingerprint": 5 }), "resourceFingerprint: expected a string, found a number");
+        rejects(
+            json!({ "resourceFingerprint": "ab" }),
+            "resourceFingerprint: \"ab\" is not a decimal number of 64 bits",
+        );
+        rejects(
+            json!({ "resourceFingerprint": 5 }),
+            "resourceFingerprint: expected a string, found a number",
+        );
         rejects(json!({ "personId": 5 }), "personId: expected a string, found a number");
         rejects(json!({ "filterGroup": 5 }), "filterGroup: expected an object, found a number");
     }
@@ -180,7 +201,9 @@ mod tests {
     fn an_unknown_person_or_a_blank_session_is_never_no_filter() {
         for query in [json!({ "personId": "1" }), json!({ "personId": "" }), json!({ "sessionId": "" })] {
             let properties = filter(query).unwrap().properties;
-            assert!(matches!(&properties[..], [FilterNode::Leaf(leaf)] if leaf.operator == Operator::IsNotSet));
+            assert!(
+                matches!(&properties[..], [FilterNode::Leaf(leaf)] if leaf.operator == Operator::IsNotSet)
+            );
         }
     }
 

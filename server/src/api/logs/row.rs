@@ -29,7 +29,9 @@ impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { row, shape } = self;
         let (attributes, resource_attributes) = match shape.attributes {
-            engine::query::model::AttributeMaps::Included => (&row.attributes[..], &row.resource_attributes[..]),
+            engine::query::model::AttributeMaps::Included => {
+                (&row.attributes[..], &row.resource_attributes[..])
+            }
             engine::query::model::AttributeMaps::Excluded => (&[][..], &[][..]),
         };
         let mut map = serializer.serialize_map(None)?;
@@ -103,7 +105,11 @@ pub(super) mod tests {
     }
 
     fn written(attributes: AttributeMaps) -> serde_json::Value {
-        let shape = RowShape { live_logs_checkpoint: Some("2025-12-16T10:32:37Z".into()), custom_columns: &[], attributes };
+        let shape = RowShape {
+            live_logs_checkpoint: Some("2025-12-16T10:32:37Z".into()),
+            custom_columns: &[],
+            attributes,
+        };
         json!(Row { row: &sample_row(), shape: &shape })
     }
 

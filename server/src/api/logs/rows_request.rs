@@ -126,7 +126,8 @@ fn parse_limit(query: &Fields<'_>) -> Result<usize, ApiError> {
 
 fn parse_after(query: &Fields<'_>) -> Result<Option<Cursor>, ApiError> {
     let Some(text) = query.filled_text("after")? else { return Ok(None) };
-    let cursor = cursor::decode(text).ok_or_else(|| invalid("after", "it is not a cursor that this server has given"))?;
+    let cursor = cursor::decode(text)
+        .ok_or_else(|| invalid("after", "it is not a cursor that this server has given"))?;
     Ok(Some(cursor))
 }
 
@@ -161,7 +162,13 @@ mod tests {
 
     #[test]
     fn the_limit_has_a_default_a_cap_and_a_least_value() {
-        for (limit, expected) in [(json!(null), 1000), (json!(1), 1), (json!(2000), 2000), (json!(2001), 2000), (json!(i64::MAX), 2000)] {
+        for (limit, expected) in [
+            (json!(null), 1000),
+            (json!(1), 1),
+            (json!(2000), 2000),
+            (json!(2001), 2000),
+            (json!(i64::MAX), 2000),
+        ] {
             assert_eq!(parse(json!({ "limit": limit })).unwrap().limit, expected);
         }
         rejects(json!({ "limit": 0 }), "limit: 0 is less than 1");
@@ -191,7 +198,10 @@ mod tests {
             json!({ "liveLogsCheckpoint": "soon" }),
             "liveLogsCheckpoint: \"soon\" is not an ISO 8601 date and time",
         );
-        rejects(json!({ "excludeAttributes": 1 }), "excludeAttributes: expected true or false, found a number");
+        rejects(
+            json!({ "excludeAttributes": 1 }),
+            "excludeAttributes: expected true or false, found a number",
+        );
         rejects(json!({ "customColumns": "a" }), "customColumns: expected a list of strings, found a string");
         rejects(json!({ "dateRange": null }), "dateRange: the query needs it");
     }
@@ -221,9 +231,11 @@ mod tests {
 
     #[test]
     fn maps_are_read_when_a_custom_column_needs_them() {
-        for (column, expected) in
-            [("attributes.a", AttributeMaps::Included), ("service_name", AttributeMaps::Included), ("body", AttributeMaps::Excluded)]
-        {
+        for (column, expected) in [
+            ("attributes.a", AttributeMaps::Included),
+            ("service_name", AttributeMaps::Included),
+            ("body", AttributeMaps::Excluded),
+        ] {
             let request = parse(json!({ "excludeAttributes": true, "customColumns": [column] })).unwrap();
             assert_eq!(request.attributes, AttributeMaps::Excluded);
             assert_eq!(request.to_query(NOW_US, None).attributes, expected, "{column}");

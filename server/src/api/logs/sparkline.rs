@@ -14,7 +14,10 @@ use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-pub(super) async fn sparkline(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Vec<Value>>, ApiError> {
+pub(super) async fn sparkline(
+    State(state): State<AppState>,
+    call: ProjectCall,
+) -> Result<Json<Vec<Value>>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let request = parse(&super::query_or_defaults(&call.into_json()?)?, state.clock().now_us())?;
     let breakdown = request.breakdown;
@@ -57,14 +60,25 @@ mod tests {
     fn the_breakdown_and_the_rank_are_words() {
         for (query, breakdown, rank_by) in [
             (json!({}), Breakdown::Severity, RankBy::Count),
-            (json!({ "sparklineBreakdownBy": null, "sparklineRankBy": null }), Breakdown::Severity, RankBy::Count),
-            (json!({ "sparklineBreakdownBy": "service", "sparklineRankBy": "bytes" }), Breakdown::Service, RankBy::Bytes),
+            (
+                json!({ "sparklineBreakdownBy": null, "sparklineRankBy": null }),
+                Breakdown::Severity,
+                RankBy::Count,
+            ),
+            (
+                json!({ "sparklineBreakdownBy": "service", "sparklineRankBy": "bytes" }),
+                Breakdown::Service,
+                RankBy::Bytes,
+            ),
         ] {
             let request = parse(&query, 0).unwrap();
             assert_eq!((request.breakdown, request.rank_by), (breakdown, rank_by), "{query}");
         }
         for (query, expected) in [
-            (json!({ "sparklineBreakdownBy": "host" }), "sparklineBreakdownBy: \"host\" is not one of severity, service"),
+            (
+                json!({ "sparklineBreakdownBy": "host" }),
+                "sparklineBreakdownBy: \"host\" is not one of severity, service",
+            ),
             (json!({ "sparklineRankBy": 5 }), "sparklineRankBy: expected a string, found a number"),
         ] {
             assert_eq!(parse(&query, 0).unwrap_err().to_string(), format!("400 parse_error: {expected}"));

@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn a_second_has_its_records() {
-        let num_rows = |body: Vec<u8>| decode_otlp_protobuf(&body, 0, &RecordLimits::default()).unwrap().num_rows();
+        let num_rows =
+            |body: Vec<u8>| decode_otlp_protobuf(&body, 0, &RecordLimits::default()).unwrap().num_rows();
         let rows: usize = requests_of_last_second(1_765_881_156_184_820).into_iter().map(num_rows).sum();
         assert_eq!(rows as u64, RECORDS_PER_SECOND);
         assert!(requests_of_last_second(0).is_empty());

@@ -64,7 +64,8 @@ async fn ingest_patiently(state: &AppState, body: &[u8]) -> engine::Result<()> {
 }
 
 fn progress_bar(rows: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("loading {bar:40} {human_pos}/{human_len} records, {per_sec} {msg}")
-        .expect("BUG: the template is a constant");
+    let style =
+        ProgressStyle::with_template("loading {bar:40} {human_pos}/{human_len} records, {per_sec} {msg}")
+            .expect("BUG: the template is a constant");
     ProgressBar::new(rows).with_style(style)
 }

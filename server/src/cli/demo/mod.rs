@@ -49,7 +49,8 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), CliError> {
     let key = demo_key(&state).await?;
     questions::ask_all(&state, &started.url, &key, &mut stdout()).await?;
     let stream = tokio::spawn(live::stream(state, started.stop.clone()));
-    writeln!(stdout(), "A few new records come in every second. Stop with Ctrl-C.").map_err(CliError::Print)?;
+    writeln!(stdout(), "A few new records come in every second. Stop with Ctrl-C.")
+        .map_err(CliError::Print)?;
     let served = started.serve().await;
     stream.abort();
     served
