@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::{HeaderMap, StatusCode};
 use engine::schema::ProjectId;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
@@ -38,7 +38,7 @@ impl ProjectCall {
         caller.require_project(meta, &self.project).await
     }
 
-    /// The body as JSON; an empty one is an empty object.
+    /// The body as JSON.
     ///
     /// # Errors
     /// 400 when it is not JSON, 413 when it is too large.
@@ -72,28 +72,17 @@ impl FromRequest<AppState> for ProjectCall {
 }
 
 fn parse_json(body: &[u8]) -> Result<Value, ApiError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Value::Object(Map::new()));
-    }
     serde_json::from_slice(body)
         .map_err(|error| ApiError::parse_error(None, format!("malformed JSON: {error}")))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn an_empty_body_is_an_empty_object() {
-        assert_eq!(parse_json(b"").unwrap(), json!({}));
-        assert_eq!(parse_json(b" \r\n").unwrap(), json!({}));
-    }
-
-    #[test]
     fn malformed_json_is_a_parse_error() {
-        for body in [&b"{"[..], b"{} x", b"\xff", b"'a'"] {
+        for body in [&b""[..], b" ", b"{", b"{} x", b"\xff", b"'a'"] {
             assert!(parse_json(body).unwrap_err().to_string().starts_with("400 parse_error: malformed JSON"));
         }
         let deep = "[".repeat(10_000);
