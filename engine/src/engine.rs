@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::{CatalogState, CatalogStore, FlushedRange, LiveTables, Snapshot};
+use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot};
 use crate::clock::Clock;
 use crate::committer::{Committer, IngestPosition, stamp_segments};
 use crate::config::EngineConfig;
@@ -18,7 +18,7 @@ use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
 use crate::schema::{ProjectId, TableId};
 use crate::storage::Storage;
-use crate::wal::{self, Replayed, Wal, WalBatch};
+use crate::wal::{self, Wal, WalBatch};
 
 /// Held while an engine has a folder open.
 const LOCK_FILE_NAME: &str = "LOCK";
@@ -50,20 +50,24 @@ impl Engine {
         let (catalog, state) = CatalogStore::open(&config.data_dir).await?;
         sweep_dead_intents(&catalog, &storage).await?;
 
+        let tables = Arc::new(LiveTables::new(state.files, state.last_ingested_us, config.max_buffer_bytes));
+        let mut restored = Restored {
+            tables: &tables,
+            flushed: &state.flushed,
+            position: IngestPosition {
+                writer: catalog.writer(),
+                epoch: catalog.epoch(),
+                last_sequence: state.last_sequence,
+                last_ingested_us: state.last_ingested_us,
+            },
+        };
         let wal_directory = config.data_dir.join("wal");
         wal::create_directory(&wal_directory)?;
-        let mut replayed = wal::replay(&wal_directory)?;
-        let wal = Wal::open(
-            &wal_directory,
-            catalog.writer(),
-            catalog.epoch(),
-            config.wal_segment_bytes,
-            &mut replayed,
-        );
+        let segments = wal::replay(&wal_directory, &mut |batch| restored.take(batch))?;
+        let position = restored.position;
+        let wal =
+            Wal::open(&wal_directory, position.writer, position.epoch, config.wal_segment_bytes, segments);
         let wal = Arc::new(Mutex::new(wal));
-        let position = ingest_position(&catalog, &state, &replayed);
-        let tables = Arc::new(LiveTables::new(state.files, state.last_ingested_us, config.max_buffer_bytes));
-        restore_rows(&tables, &replayed, &state.flushed)?;
 
         let flusher = Flusher {
             catalog: catalog.clone(),
@@ -162,6 +166,13 @@ impl Engine {
     }
 }
 
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Without a shutdown the rows stay in the log; background work must not outlive the lock for long.
+        self.stop.cancel();
+    }
+}
+
 fn lock_folder(data_dir: &Path) -> Result<File> {
     let name = data_dir.display();
     create_dir_all(data_dir)
@@ -195,24 +206,25 @@ async fn sweep_dead_intents(catalog: &CatalogStore, storage: &Storage) -> Result
     Ok(())
 }
 
-fn ingest_position(catalog: &CatalogStore, state: &CatalogState, replayed: &Replayed) -> IngestPosition {
-    let stamps = || replayed.batches.iter().map(|batch| batch.stamp);
-    IngestPosition {
-        writer: catalog.writer(),
-        epoch: catalog.epoch(),
-        last_sequence: stamps().map(|stamp| stamp.sequence).fold(state.last_sequence, u64::max),
-        last_ingested_us: stamps().map(|stamp| stamp.ingested_us).fold(state.last_ingested_us, i64::max),
-    }
+/// What a replay brings back.
+struct Restored<'a> {
+    tables: &'a LiveTables,
+    flushed: &'a [FlushedRange],
+    position: IngestPosition,
 }
 
-/// Brings back the rows of batches that no data file holds.
-fn restore_rows(tables: &Arc<LiveTables>, replayed: &Replayed, flushed: &[FlushedRange]) -> Result<()> {
-    let is_flushed = |batch: &WalBatch| flushed.iter().any(|range| range.holds(batch.table, &batch.stamp));
-    for batch in replayed.batches.iter().filter(|batch| !is_flushed(batch)) {
+impl Restored<'_> {
+    /// Brings back the rows of a batch, unless data files hold them.
+    fn take(&mut self, batch: &WalBatch) -> Result<()> {
+        let stamp = &batch.stamp;
+        self.position.last_sequence = self.position.last_sequence.max(stamp.sequence);
+        self.position.last_ingested_us = self.position.last_ingested_us.max(stamp.ingested_us);
+        if self.flushed.iter().any(|range| range.holds(batch.table, stamp)) {
+            return Ok(());
+        }
         let payloads = batch.payloads.iter().map(wal::decode_payload).collect::<Result<Vec<_>>>()?;
         let rows = payloads.iter().map(|rows| (rows, rows.get_array_memory_size()));
-        let segments = stamp_segments(rows, &batch.stamp)?;
-        tables.restore(batch.table, segments, batch.stamp.ingested_us);
+        self.tables.restore(batch.table, stamp_segments(rows, stamp)?, stamp.ingested_us);
+        Ok(())
     }
-    Ok(())
 }

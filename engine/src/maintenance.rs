@@ -101,12 +101,12 @@ impl Maintenance {
             let last = published.entry(range.table).or_default();
             *last = (*last).max(range.last_sequence);
         }
-        let (removed_any, is_empty) = {
+        let (removed_any, oldest_sequence) = {
             let mut wal = self.wal.lock();
-            (wal.truncate(&self.published.lock())?, wal.is_empty())
+            (wal.truncate(&self.published.lock())?, wal.oldest_sequence())
         };
-        if removed_any && is_empty {
-            self.flusher.catalog.forget_ranges().await?;
+        if removed_any {
+            self.flusher.catalog.forget_ranges_below(oldest_sequence).await?;
         }
         Ok(())
     }

@@ -209,12 +209,13 @@ impl CatalogStore {
         Ok(())
     }
 
-    /// Forgets all published ranges: the write-ahead log is empty, no replay will ask for them.
-    pub(crate) async fn forget_ranges(&self) -> Result<()> {
+    /// Forgets published ranges that end below a sequence number: no replay will ask for them.
+    pub(crate) async fn forget_ranges_below(&self, sequence: u64) -> Result<()> {
         sqlx::query(
-            "DELETE FROM wal_ranges WHERE snapshot_id IN \
+            "DELETE FROM wal_ranges WHERE last_sequence < $1 AND snapshot_id IN \
              (SELECT snapshot_id FROM snapshots WHERE is_published = 1)",
         )
+        .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
         .execute(&self.pool)
         .await
         .map_err(failed)?;

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub(crate) use format::WalBatch;
 pub(crate) use payload::{decode_payload, encode_payload};
-pub(crate) use replay::{Replayed, replay};
+pub(crate) use replay::replay;
 
 use crate::error::{Error, Result};
 use crate::schema::TableId;
@@ -53,7 +53,7 @@ pub(crate) struct Wal {
 #[derive(Debug)]
 struct ActiveSegment {
     file: SegmentFile,
-    last_sequences: Sequences,
+    contents: SegmentContents,
 }
 
 /// A segment that is written no more.
@@ -61,14 +61,28 @@ struct ActiveSegment {
 pub(crate) struct ClosedSegment {
     path: PathBuf,
     size_bytes: u64,
+    contents: SegmentContents,
+}
+
+/// Which batches a segment holds.
+#[derive(Debug, Default)]
+struct SegmentContents {
+    first_sequence: Option<u64>,
     last_sequences: Sequences,
 }
 
-impl ClosedSegment {
-    fn new(path: PathBuf, size_bytes: u64, batches: &[WalBatch]) -> Self {
-        let mut last_sequences = Sequences::new();
-        note_sequences(&mut last_sequences, batches);
-        Self { path, size_bytes, last_sequences }
+impl SegmentContents {
+    fn note(&mut self, batches: &[WalBatch]) {
+        for batch in batches {
+            let sequence = batch.stamp.sequence;
+            self.first_sequence.get_or_insert(sequence);
+            let last = self.last_sequences.entry(batch.table).or_default();
+            *last = (*last).max(sequence);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.last_sequences.is_empty()
     }
 
     fn is_covered_by(&self, durable: &Sequences) -> bool {
@@ -76,23 +90,15 @@ impl ClosedSegment {
     }
 }
 
-fn note_sequences(sequences: &mut Sequences, batches: &[WalBatch]) {
-    for batch in batches {
-        let last = sequences.entry(batch.table).or_default();
-        *last = (*last).max(batch.stamp.sequence);
-    }
-}
-
 impl Wal {
-    /// Opens the log of `directory` for a writer's new epoch, after [`replay`].
+    /// Opens the log of `directory` for a writer's new epoch, after [`replay`], which gave `closed`.
     pub(crate) fn open(
         directory: &Path,
         writer: Uuid,
         epoch: u64,
         segment_bytes: u64,
-        replayed: &mut Replayed,
+        closed: Vec<ClosedSegment>,
     ) -> Self {
-        let closed = std::mem::take(&mut replayed.segments);
         let last_number =
             closed.iter().filter_map(|segment| segment_file::segment_number(&segment.path)).max();
         let size_bytes = closed.iter().map(|segment| segment.size_bytes).sum();
@@ -132,7 +138,7 @@ impl Wal {
             self.is_sealed = true;
             return Err(error);
         }
-        note_sequences(&mut segment.last_sequences, batches);
+        segment.contents.note(batches);
         Ok(())
     }
 
@@ -146,27 +152,23 @@ impl Wal {
             self.next_segment += 1;
             self.size_bytes.fetch_add(capacity, Ordering::Relaxed);
             self.close_active();
-            self.active = Some(ActiveSegment { file, last_sequences: Sequences::new() });
+            self.active = Some(ActiveSegment { file, contents: SegmentContents::default() });
         }
         Ok(self.active.as_mut().expect("BUG: a segment was just opened"))
     }
 
     /// Ends the active segment, so that truncation may take it.
     pub(crate) fn close_active(&mut self) {
-        if let Some(ActiveSegment { file, last_sequences }) = self.active.take() {
+        if let Some(ActiveSegment { file, contents }) = self.active.take() {
             tracing::debug!(segment = file.number, "closed a segment of the write-ahead log");
-            self.closed.push(ClosedSegment {
-                path: file.path,
-                size_bytes: file.capacity_bytes,
-                last_sequences,
-            });
+            self.closed.push(ClosedSegment { path: file.path, size_bytes: file.capacity_bytes, contents });
         }
     }
 
     /// Removes closed segments of which every batch is durable elsewhere. `durable` says up to which sequence
     /// number each table is. Returns whether any was removed.
     pub(crate) fn truncate(&mut self, durable: &Sequences) -> Result<bool> {
-        let is_done = |segment: &ClosedSegment| segment.is_covered_by(durable);
+        let is_done = |segment: &ClosedSegment| segment.contents.is_covered_by(durable);
         let (done, kept): (Vec<_>, Vec<_>) = self.closed.drain(..).partition(is_done);
         self.closed = kept;
         let removed_any = !done.is_empty();
@@ -184,13 +186,16 @@ impl Wal {
     pub(crate) fn tables_in_oldest_segment(&self) -> Vec<TableId> {
         self.closed
             .first()
-            .map(|segment| segment.last_sequences.keys().copied().collect())
+            .map(|segment| segment.contents.last_sequences.keys().copied().collect())
             .unwrap_or_default()
     }
 
-    /// Whether no segment is open or kept: no range of sequence numbers has to be remembered for a replay.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.active.is_none() && self.closed.is_empty()
+    /// No batch below this sequence number is in the log: ranges that end below it will not be asked for by a
+    /// replay.
+    pub(crate) fn oldest_sequence(&self) -> u64 {
+        let active = self.active.iter().map(|segment| &segment.contents);
+        let contents = self.closed.iter().map(|segment| &segment.contents).chain(active);
+        contents.filter_map(|contents| contents.first_sequence).min().unwrap_or(u64::MAX)
     }
 }
 

@@ -7,31 +7,28 @@ use std::path::{Path, PathBuf};
 
 use super::format::{Frame, SEGMENT_HEADER_BYTES, SegmentHeader, WalBatch, decode_frame, has_frame_after};
 use super::segment_file::segment_number;
-use super::{ClosedSegment, io_error};
+use super::{ClosedSegment, SegmentContents, io_error};
 use crate::error::{Error, Result};
 use crate::storage::sync_directory;
 
-/// Everything that the log holds, oldest first. A torn tail has been cut from the files.
-#[derive(Debug, Default)]
-pub(crate) struct Replayed {
-    pub(crate) batches: Vec<WalBatch>,
-    pub(super) segments: Vec<ClosedSegment>,
-}
-
-/// Reads all segments of a directory.
+/// Reads all segments of a directory and shows every batch, oldest first. One segment is in memory at a time. A
+/// torn tail is cut from its file. Returns the segments that hold anything.
 ///
 /// # Errors
 /// `CorruptData` when a damaged frame has whole ones after it: acknowledged records would be lost. The message
-/// names the file and the offset.
-pub(crate) fn replay(directory: &Path) -> Result<Replayed> {
+/// names the file and the offset. Any error of `visit`.
+pub(crate) fn replay(
+    directory: &Path,
+    visit: &mut dyn FnMut(&WalBatch) -> Result<()>,
+) -> Result<Vec<ClosedSegment>> {
     let paths = segment_paths(directory).map_err(|error| io_error("read", directory, error))?;
-    let mut replayed = Replayed::default();
+    let mut segments = Vec::new();
     for (index, path) in paths.iter().enumerate() {
         let is_last = index + 1 == paths.len();
-        replay_segment(path, is_last, &mut replayed)?;
+        segments.extend(replay_segment(path, is_last, visit)?);
     }
     sync_directory(directory).map_err(|error| io_error("sync", directory, error))?;
-    Ok(replayed)
+    Ok(segments)
 }
 
 fn segment_paths(directory: &Path) -> io::Result<Vec<PathBuf>> {
@@ -44,18 +41,23 @@ fn segment_paths(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn replay_segment(path: &Path, is_last: bool, replayed: &mut Replayed) -> Result<()> {
+fn replay_segment(
+    path: &Path,
+    is_last: bool,
+    visit: &mut dyn FnMut(&WalBatch) -> Result<()>,
+) -> Result<Option<ClosedSegment>> {
     let segment = Bytes::from(read(path).map_err(|error| io_error("read", path, error))?);
     let Some(header) = SegmentHeader::decode(&segment)? else {
         // A segment's header is synced before its first frame is written.
         return if is_last { remove(path) } else { Err(damaged(path, 0)) };
     };
-    let mut batches = Vec::new();
+    let mut contents = SegmentContents::default();
     let mut offset = SEGMENT_HEADER_BYTES;
     loop {
         match decode_frame(&segment, offset, &header) {
-            Frame::Commit { batches: read, next_offset } => {
-                batches.extend(read);
+            Frame::Commit { batches, next_offset } => {
+                contents.note(&batches);
+                batches.iter().try_for_each(&mut *visit)?;
                 offset = next_offset;
             }
             Frame::End if !has_frame_after(&segment, offset, &header) => break,
@@ -63,13 +65,12 @@ fn replay_segment(path: &Path, is_last: bool, replayed: &mut Replayed) -> Result
             Frame::End | Frame::Damaged => return Err(damaged(path, offset)),
         }
     }
-    if batches.is_empty() {
+    if contents.is_empty() {
         return remove(path);
     }
-    cut(path, offset as u64)?;
-    replayed.segments.push(ClosedSegment::new(path.to_owned(), offset as u64, &batches));
-    replayed.batches.extend(batches);
-    Ok(())
+    let size_bytes = offset as u64;
+    cut(path, size_bytes)?;
+    Ok(Some(ClosedSegment { path: path.to_owned(), size_bytes, contents }))
 }
 
 /// Cuts what follows the last whole frame, so that it can never stand before another one.
@@ -81,8 +82,10 @@ fn cut(path: &Path, length: u64) -> Result<()> {
     OpenOptions::new().write(true).open(path).and_then(cut).map_err(|error| io_error("cut", path, error))
 }
 
-fn remove(path: &Path) -> Result<()> {
-    remove_file(path).map_err(|error| io_error("remove", path, error))
+/// Removes a segment that holds nothing.
+fn remove(path: &Path) -> Result<Option<ClosedSegment>> {
+    remove_file(path).map_err(|error| io_error("remove", path, error))?;
+    Ok(None)
 }
 
 fn damaged(path: &Path, offset: usize) -> Error {

@@ -1,3 +1,4 @@
 //! Integration tests of the engine: one binary, because each would link DataFusion again.
 
 mod durability;
+mod tidy;
