@@ -1,0 +1,4 @@
+//! Black-box tests of the server.
+
+mod crash;
+mod oracle;
