@@ -56,7 +56,7 @@ pub fn map_entry_fields() -> Fields {
 /// The type of an attribute map: text to text, keys unique and sorted.
 pub fn map_type() -> DataType {
     let entries = Field::new("entries", DataType::Struct(map_entry_fields()), false);
-    DataType::Map(Arc::new(entries), true)
+    DataType::Map(Arc::new(entries), false)
 }
 
 /// The schema of stored log rows, as drawn in the module's documentation.
@@ -86,4 +86,18 @@ pub fn logs_schema() -> SchemaRef {
         Arc::new(Schema::new(fields))
     });
     Arc::clone(&SCHEMA)
+}
+
+/// The schema of decoded log rows, before ingestion has given each its `uuid` and `ingested_timestamp`.
+pub fn decoded_logs_schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        let schema = logs_schema();
+        let decoded = schema.fields().iter().filter(|field| !is_assigned_at_ingest(field.name())).cloned();
+        Arc::new(Schema::new(decoded.collect::<Fields>()))
+    });
+    Arc::clone(&SCHEMA)
+}
+
+fn is_assigned_at_ingest(column: &str) -> bool {
+    matches!(column, columns::UUID | columns::INGESTED_TIMESTAMP)
 }

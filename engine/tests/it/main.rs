@@ -1,0 +1,3 @@
+//! Integration tests of the engine: one binary, because each would link DataFusion again.
+
+mod durability;
