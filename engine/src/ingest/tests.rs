@@ -49,7 +49,8 @@ fn decode(request: &ExportLogsServiceRequest) -> DecodedLogs {
 }
 
 fn texts(batch: &RecordBatch, column: &str) -> Vec<String> {
-    let column = arrow::compute::cast(batch.column_by_name(column).unwrap(), &arrow::datatypes::DataType::Utf8);
+    let column =
+        arrow::compute::cast(batch.column_by_name(column).unwrap(), &arrow::datatypes::DataType::Utf8);
     column.unwrap().as_string::<i32>().iter().map(|text| text.unwrap().to_owned()).collect()
 }
 
@@ -140,7 +141,8 @@ fn missing_times_take_the_observed_time_then_the_time_of_receipt() {
         observed_time_unix_nano: observed,
         ..Default::default()
     };
-    let logs = decode(&request(vec![], vec![record(0, 0), record(0, 5_000), record(7_999, 0), record(1, 2_000)]));
+    let logs =
+        decode(&request(vec![], vec![record(0, 0), record(0, 5_000), record(7_999, 0), record(1, 2_000)]));
     assert_eq!(micros(&logs.batch, columns::TIMESTAMP), [RECEIVED_US, 5, 7, 0]);
     assert_eq!(micros(&logs.batch, columns::OBSERVED_TIMESTAMP), [RECEIVED_US, 5, RECEIVED_US, 2]);
 }
@@ -218,10 +220,7 @@ fn json_is_read_leniently() {
     assert_eq!(texts(&logs.batch, columns::BODY), ["", "b"]);
     assert_eq!(texts(&logs.batch, columns::SEVERITY_TEXT), ["error", "info"]);
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    assert_eq!(
-        map(&logs.batch, columns::ATTRIBUTES, 0),
-        [pair("e", ""), pair("n", "12"), pair("s", "13")]
-    );
+    assert_eq!(map(&logs.batch, columns::ATTRIBUTES, 0), [pair("e", ""), pair("n", "12"), pair("s", "13")]);
     let trace_ids = logs.batch.column_by_name(columns::TRACE_ID).unwrap().as_fixed_size_binary();
     assert_eq!(trace_ids.value(0)[..2], [0x5B, 0x8E]);
 }
@@ -262,6 +261,7 @@ fn nesting_is_bounded() {
         deep = value(Value::ArrayValue(ArrayValue { values: vec![deep] }));
     }
     let request = request(vec![], vec![LogRecord { body: Some(deep), ..Default::default() }]);
-    let error = decode_otlp_protobuf(&request.encode_to_vec(), RECEIVED_US, &RecordLimits::default()).unwrap_err();
+    let error =
+        decode_otlp_protobuf(&request.encode_to_vec(), RECEIVED_US, &RecordLimits::default()).unwrap_err();
     assert!(error.message().contains("nests deeper"), "{error}");
 }

@@ -54,9 +54,9 @@ pub(super) fn page<'a>(rows: &'a [Row], query: &Json, now: i64) -> Result<Page<'
     let is_earliest = query["orderBy"] == "earliest";
     let mut selected: Vec<&Row> = rows.iter().filter(|row| filter.holds(row)).collect();
     selected.retain(|row| match &after {
-        None => from(rows, &range) <= row.micros() && row.micros() <= range.to,
-        Some(after) if is_earliest => position(row) > *after && row.micros() <= range.to,
-        Some(after) => position(row) < *after && from(rows, &range) <= row.micros(),
+        None => from(rows, &range) <= row.timestamp && row.timestamp <= range.to,
+        Some(after) if is_earliest => position(row) > *after && row.timestamp <= range.to,
+        Some(after) => position(row) < *after && from(rows, &range) <= row.timestamp,
     });
     selected.sort_by_key(|row| position(row));
     if !is_earliest {
@@ -70,7 +70,7 @@ pub(super) fn page<'a>(rows: &'a [Row], query: &Json, now: i64) -> Result<Page<'
 
 /// Rows are ordered by time, and by id as text where the time is the same.
 fn position(row: &Row) -> (i64, String) {
-    (row.micros(), row.uuid.clone())
+    (row.timestamp, row.uuid.clone())
 }
 
 fn cursor_position(cursor: &str) -> Result<(i64, String), Refused> {
@@ -84,13 +84,13 @@ fn cursor_position(cursor: &str) -> Result<(i64, String), Refused> {
 pub(super) fn count(rows: &[Row], query: &Json, now: i64) -> Result<u64, Refused> {
     let filter = Filter::read(query, now)?;
     let range = dates::resolve(&query["dateRange"], now, Purpose::Aggregation);
-    let in_range = |row: &&Row| from(rows, &range) <= row.micros() && row.micros() < range.to;
+    let in_range = |row: &&Row| from(rows, &range) <= row.timestamp && row.timestamp < range.to;
     Ok(rows.iter().filter(in_range).filter(|row| filter.holds(row)).count() as u64)
 }
 
 /// The lower bound; `all` is the time of the earliest row.
 fn from(rows: &[Row], range: &Range) -> i64 {
-    range.from.unwrap_or_else(|| rows.iter().map(Row::micros).min().unwrap_or(range.to))
+    range.from.unwrap_or_else(|| rows.iter().map(|row| row.timestamp).min().unwrap_or(range.to))
 }
 
 /// The sparkline of a `query` object: whole buckets, no gap without an entry.
@@ -100,7 +100,7 @@ pub(super) fn sparkline(rows: &[Row], query: &Json, now: i64) -> Result<Vec<Entr
     let from = from(rows, &range).div_euclid(MICROS);
     let interval = interval(range.to_for_interval.div_euclid(MICROS) - from);
     let buckets = spine(from, range.to.div_euclid(MICROS), interval);
-    let bucket_of = |row: &Row| floor(row.micros().div_euclid(MICROS), interval);
+    let bucket_of = |row: &Row| floor(row.timestamp.div_euclid(MICROS), interval);
     let counted: Vec<&Row> =
         rows.iter().filter(|row| buckets.contains(&bucket_of(row)) && filter.holds(row)).collect();
     let by_service = query["sparklineBreakdownBy"] == "service";

@@ -7,15 +7,19 @@
 
 mod answers;
 mod dates;
+mod differential;
 mod filter;
 mod fold;
+mod harness;
 mod leaf;
 mod leaves;
+mod reply;
 mod requests;
 mod row;
 mod semver;
 pub(crate) mod sent;
 mod strategies;
+mod vectors;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

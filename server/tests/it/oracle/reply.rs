@@ -6,11 +6,11 @@ use chrono::DateTime;
 use serde_json::{Value as Json, json};
 
 use super::answers::Entry;
-use super::row::{Instant, Row};
+use super::row::Row;
 use super::sent::hex;
 
 /// What is known of a row only once the server has answered.
-const CHOSEN_BY_SERVER: [&str; 4] = ["uuid", "resource_fingerprint", "timestamp", "observed_timestamp"];
+const CHOSEN_BY_SERVER: [&str; 2] = ["uuid", "resource_fingerprint"];
 
 /// The row as the query endpoint must write it, but times in microseconds and no live checkpoint.
 pub(super) fn written(row: &Row, excludes_attributes: bool) -> Json {
@@ -21,8 +21,8 @@ pub(super) fn written(row: &Row, excludes_attributes: bool) -> Json {
         "span_id": hex(&row.span_id).to_uppercase(),
         "body": row.body,
         "attributes": map(&row.attributes),
-        "timestamp": row.timestamp.micros(),
-        "observed_timestamp": row.observed_timestamp.micros(),
+        "timestamp": row.timestamp,
+        "observed_timestamp": row.observed_timestamp,
         "severity_text": row.severity_text,
         "severity_number": row.severity_number,
         "level": row.severity_text,
@@ -84,8 +84,6 @@ pub(super) fn learn(mut sent: Vec<Row>, answered: &[Json]) -> Result<Vec<Row>, S
         let mut row = sent.swap_remove(index.ok_or(format!("a row that was never sent: {reply}"))?);
         row.uuid = reply["uuid"].as_str().ok_or("no uuid")?.to_owned();
         row.resource_fingerprint = reply["resource_fingerprint"].as_str().ok_or("no fingerprint")?.to_owned();
-        row.timestamp = Instant::At(reply["timestamp"].as_i64().ok_or("no timestamp")?);
-        row.observed_timestamp = Instant::At(reply["observed_timestamp"].as_i64().ok_or("no observed time")?);
         learned.push(row);
     }
     match sent.first() {
@@ -100,10 +98,7 @@ fn is_answer_to(reply: &Json, row: &Row) -> bool {
         CHOSEN_BY_SERVER.iter().for_each(|field| drop(fields.remove(*field)));
         fields
     };
-    let admits = |instant: Instant, field: &str| reply[field].as_i64().is_some_and(|time| instant.admits(time));
-    admits(row.timestamp, "timestamp")
-        && admits(row.observed_timestamp, "observed_timestamp")
-        && known(reply) == known(&written(row, false))
+    known(reply) == known(&written(row, false))
 }
 
 /// Checks what the server chose: row ids are distinct UUIDs of version 7, and a fingerprint stands for
@@ -116,7 +111,8 @@ pub(super) fn check_chosen(rows: &[Row]) -> Result<(), String> {
         if uuid.get_version_num() != 7 || ids.insert(uuid, ()).is_some() {
             return Err(format!("{uuid} is not version 7 or not unique"));
         }
-        let fingerprint: u64 = row.resource_fingerprint.parse().map_err(|_| "a fingerprint that is no number")?;
+        let fingerprint: u64 =
+            row.resource_fingerprint.parse().map_err(|_| "a fingerprint that is no number")?;
         let known = resources.entry(&row.resource_attributes).or_insert(fingerprint);
         if *known != fingerprint {
             return Err(format!("two fingerprints for {:?}", row.resource_attributes));
@@ -125,5 +121,9 @@ pub(super) fn check_chosen(rows: &[Row]) -> Result<(), String> {
     let mut fingerprints: Vec<u64> = resources.values().copied().collect();
     fingerprints.sort_unstable();
     fingerprints.dedup();
-    if fingerprints.len() == resources.len() { Ok(()) } else { Err("two resources, one fingerprint".to_owned()) }
+    if fingerprints.len() == resources.len() {
+        Ok(())
+    } else {
+        Err("two resources, one fingerprint".to_owned())
+    }
 }

@@ -16,8 +16,10 @@ const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
 /// A row as the query endpoint must give it back.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
-    pub(crate) timestamp: Instant,
-    pub(crate) observed_timestamp: Instant,
+    /// Microseconds since the epoch.
+    pub(crate) timestamp: i64,
+    /// Microseconds since the epoch.
+    pub(crate) observed_timestamp: i64,
     pub(crate) body: String,
     pub(crate) severity_text: String,
     pub(crate) severity_number: i64,
@@ -34,38 +36,7 @@ pub(crate) struct Row {
     pub(crate) resource_fingerprint: String,
 }
 
-/// A time of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Instant {
-    /// Microseconds since the epoch.
-    At(i64),
-    /// When the server received the request, which was between these two, microseconds.
-    Received { after: i64, before: i64 },
-}
-
-impl Instant {
-    /// Whether a time that the server gave can be this one.
-    pub(crate) fn admits(self, micros: i64) -> bool {
-        match self {
-            Self::At(known) => known == micros,
-            Self::Received { after, before } => (after..=before).contains(&micros),
-        }
-    }
-
-    /// Microseconds since the epoch; of a time of receipt the earliest possible.
-    pub(crate) fn micros(self) -> i64 {
-        match self {
-            Self::At(micros) | Self::Received { after: micros, .. } => micros,
-        }
-    }
-}
-
 impl Row {
-    /// Microseconds since the epoch.
-    pub(crate) fn micros(&self) -> i64 {
-        self.timestamp.micros()
-    }
-
     /// Bytes of body and of all attribute keys and values, and of a scope or event name longer than 50.
     pub(crate) fn num_bytes(&self) -> u64 {
         let maps = self.attributes.iter().chain(&self.resource_attributes);
@@ -76,13 +47,13 @@ impl Row {
     }
 }
 
-/// The rows of a request that the server received at `received`.
-pub(crate) fn rows_of(groups: &[Group], received: Instant) -> Vec<Row> {
+/// The rows of a request that the server received at `received`, microseconds.
+pub(crate) fn rows_of(groups: &[Group], received: i64) -> Vec<Row> {
     let rows_of_group = |group| move |record| row_of(group, record, received);
     groups.iter().flat_map(|group| group.records.iter().map(rows_of_group(group))).collect()
 }
 
-fn row_of(group: &Group, record: &Record, received: Instant) -> Row {
+fn row_of(group: &Group, record: &Record, received: i64) -> Row {
     let body = record.body.as_ref().map(body_text).unwrap_or_default();
     let (severity_text, severity_number) = severity(record, &body);
     let resource_attributes = resource_attributes(&group.resource);
@@ -106,10 +77,10 @@ fn row_of(group: &Group, record: &Record, received: Instant) -> Row {
 }
 
 /// A time that was not sent takes the next best; what is stored is cut to microseconds.
-fn time_or(nanos: u64, otherwise: Instant) -> Instant {
+fn time_or(nanos: u64, otherwise: i64) -> i64 {
     match nanos {
         0 => otherwise,
-        nanos => Instant::At((nanos / 1000) as i64),
+        nanos => (nanos / 1000) as i64,
     }
 }
 

@@ -1,8 +1,6 @@
 //! Random log records, drawn so that few values meet often: the same services, instants and texts that
 //! [`requests`](super::requests) asks for.
 
-use std::sync::LazyLock;
-
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -16,10 +14,12 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// The minute before the one in which the tests began, microseconds. Data near it is "recent" to relative
-/// ranges, and all of a run's data and requests hang on the same instant, so that edges are hit exactly.
-static BASE: LazyLock<i64> =
-    LazyLock::new(|| (chrono::Utc::now().timestamp_micros().div_euclid(MINUTE) - 1) * MINUTE);
+/// When the tests ask, microseconds: in the middle of a minute, so that rounding shows. Data near it is
+/// "recent" to relative ranges.
+pub(super) const NOW: i64 = 1_765_924_400_500_000;
+
+/// The beginning of that minute, which recent data hangs on.
+const BASE: i64 = NOW - NOW % MINUTE;
 
 /// Pieces of text with what goes wrong in text: letters whose case folding is special, wildcards of LIKE and
 /// of regular expressions, quotes, numbers, nothing.
@@ -187,8 +187,8 @@ fn recent_edges() -> Vec<i64> {
     ];
     let midnight = BASE.div_euclid(DAY) * DAY;
     ago.iter()
-        .map(|ago| *BASE - ago)
-        .chain([midnight, midnight - DAY, midnight - 7 * DAY, *BASE + 2 * DAY])
+        .map(|ago| BASE - ago)
+        .chain([midnight, midnight - DAY, midnight - 7 * DAY, BASE + 2 * DAY])
         .collect()
 }
 

@@ -92,7 +92,8 @@ fn check_parse_error((status, answer): super::super::harness::Answer, asked: &st
         assert!(answer.get(member).is_some(), "{asked}: no {member} in {answer}");
     }
     if let Some(field) = field {
-        let named = [&answer["detail"], &answer["attr"]].map(|text| text.as_str().unwrap_or_default().contains(field));
+        let named = [&answer["detail"], &answer["attr"]]
+            .map(|text| text.as_str().unwrap_or_default().contains(field));
         assert!(named.contains(&true), "{asked}: {answer} does not name {field}");
     }
 }

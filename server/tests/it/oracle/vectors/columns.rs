@@ -16,7 +16,8 @@ async fn custom_columns_are_answered_under_their_hash() {
     let mut sent = record_with(&[("http.status", text("500"))]);
     sent.body = Some(text(r#"{"a":{"b":"deep"},"n":5}"#));
     let server = server_with(&[group("web", vec![sent])]).await;
-    let columns = ["attributes.http.status", " resource_attributes.service.name ", "body.a.b", "body.n", "body.x"];
+    let columns =
+        ["attributes.http.status", " resource_attributes.service.name ", "body.a.b", "body.n", "body.x"];
     let (status, answer) = server.ask("query", &day(json!({ "customColumns": columns }))).await;
     assert_eq!(status, 200, "{answer}");
     let aliases: Vec<String> = columns.iter().map(|column| alias(column.trim())).collect();

@@ -8,11 +8,7 @@ use super::{bodies, count, day, group, leaf, record, record_with, rows, server_w
 
 /// Asks with a flat `filterGroup` of one leaf and compares the bodies.
 #[track_caller]
-fn check<'a>(
-    server: &'a Server,
-    leaf: Json,
-    expected: &'a [&'a str],
-) -> impl Future<Output = ()> + use<'a> {
+fn check<'a>(server: &'a Server, leaf: Json, expected: &'a [&'a str]) -> impl Future<Output = ()> + use<'a> {
     let caller = std::panic::Location::caller();
     async move {
         let query = day(json!({"filterGroup": [leaf.clone()]}));
@@ -132,9 +128,11 @@ async fn resource_filters_exclude_what_any_negative_leaf_excludes() {
     ])
     .await;
     let is = |key, operator, value| leaf("log_resource_attribute", key, operator, value);
-    let both = json!([is("container", "is_not", json!("envoy")), is("namespace", "is_not", json!("kube-system"))]);
+    let both =
+        json!([is("container", "is_not", json!("envoy")), is("namespace", "is_not", json!("kube-system"))]);
     assert_eq!(bodies(&server, &day(json!({"filterGroup": both}))).await, ["app", "nine", "ten"]);
-    let contradiction = json!([is("container", "exact", json!("app")), is("container", "is_not", json!("app"))]);
+    let contradiction =
+        json!([is("container", "exact", json!("app")), is("container", "is_not", json!("app"))]);
     assert_eq!(count(&server, &day(json!({"filterGroup": contradiction}))).await, 0);
     check(&server, is("port", "gt", json!("10")), &["nine"]).await;
     check(&server, is("port", "lt", json!("9")), &["ten"]).await;
@@ -214,7 +212,8 @@ async fn severity_level_and_service_name_are_columns() {
     check(&server, level("exact", json!(["error", "unknown"])), &["error", "unknown"]).await;
     check(&server, level("is_not", json!("info")), &["error", "unknown"]).await;
     check(&server, level("icontains", json!("error")), &["error"]).await;
-    check(&server, leaf("log", "service_name", "icontains", json!("WE")), &["error", "info", "unknown"]).await;
+    check(&server, leaf("log", "service_name", "icontains", json!("WE")), &["error", "info", "unknown"])
+        .await;
 
     let selected = async |query| bodies(&server, &day(query)).await;
     assert_eq!(selected(json!({"severityLevels": ["info", "fatal"]})).await, ["info", "unnamed"]);
@@ -234,7 +233,9 @@ async fn ids_are_read_as_hexadecimal_or_base64_and_written_in_capitals() {
     let odd = Record { trace_id: vec![1; 8], span_id: vec![2; 16], ..record("odd") };
     let server = server_with(&[group("a", vec![with_ids]), group("a", vec![record("none"), odd])]).await;
     let is = |key, operator, value| leaf("log", key, operator, value);
-    for id in ["0123456789ABCDEF0123456789ABCDEF", "0123456789abcdef0123456789abcdef", "ASNFZ4mrze8BI0VniavN7w=="] {
+    for id in
+        ["0123456789ABCDEF0123456789ABCDEF", "0123456789abcdef0123456789abcdef", "ASNFZ4mrze8BI0VniavN7w=="]
+    {
         check(&server, is("trace_id", "exact", json!(id)), &["ids"]).await;
         check(&server, is("trace_id", "is_not", json!([id])), &["none", "odd"]).await;
     }
@@ -252,7 +253,8 @@ async fn ids_are_read_as_hexadecimal_or_base64_and_written_in_capitals() {
 
 #[tokio::test]
 async fn search_is_literal_and_ignores_the_case_of_every_script() {
-    let all = ["100%", "5 \u{212a}elvin", "50%off", "50ABCoff", "ΟΔΟΣ", "a\\b", "a_b", "pa\u{17f}s", "\u{130}i"];
+    let all =
+        ["100%", "5 \u{212a}elvin", "50%off", "50ABCoff", "ΟΔΟΣ", "a\\b", "a_b", "pa\u{17f}s", "\u{130}i"];
     let server = server_with(&[group("a", all.iter().map(|body| record(body)).collect())]).await;
     let cases: [(&str, &[&str]); 12] = [
         ("50%off", &["50%off"]),

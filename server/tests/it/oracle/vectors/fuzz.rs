@@ -16,15 +16,32 @@ use super::{count, day, group, record, server_with};
 const NUM_CASES: u32 = 300;
 
 fn config() -> Config {
-    let factor = std::env::var("TIMBERLINE_TEST_CASES").map_or(1, |text| text.parse().expect("a whole number"));
+    let factor =
+        std::env::var("TIMBERLINE_TEST_CASES").map_or(1, |text| text.parse().expect("a whole number"));
     Config { cases: NUM_CASES * factor, failure_persistence: None, ..Config::default() }
 }
 
 /// Any JSON, with the words of the API among its texts.
 fn any_json() -> impl Strategy<Value = Json> {
     let words = select(vec![
-        "-1h", "all", "log", "log_attribute", "log_resource_attribute", "AND", "OR", "exact", "between", "regex",
-        "message", "timestamp", "uuid", "earliest", "info", "service", "is_date_before", "semver_caret",
+        "-1h",
+        "all",
+        "log",
+        "log_attribute",
+        "log_resource_attribute",
+        "AND",
+        "OR",
+        "exact",
+        "between",
+        "regex",
+        "message",
+        "timestamp",
+        "uuid",
+        "earliest",
+        "info",
+        "service",
+        "is_date_before",
+        "semver_caret",
     ]);
     let leaf = prop_oneof![
         Just(Json::Null),
@@ -33,7 +50,8 @@ fn any_json() -> impl Strategy<Value = Json> {
         any::<f64>().prop_map(Json::from),
         words.prop_map(Json::from),
         "-?[0-9]{1,19}[hdwmqysHMS](Start|End)?".prop_map(Json::from),
-        "[0-9]{1,6}-[0-9]{1,3}-[0-9]{1,3}[T ]?([0-9]{1,3}:[0-9]{1,3})?(Z|[+-][0-9]{1,5})?".prop_map(Json::from),
+        "[0-9]{1,6}-[0-9]{1,3}-[0-9]{1,3}[T ]?([0-9]{1,3}:[0-9]{1,3})?(Z|[+-][0-9]{1,5})?"
+            .prop_map(Json::from),
         ".{0,8}".prop_map(Json::from),
     ];
     leaf.prop_recursive(5, 32, 5, |inner| {
@@ -49,9 +67,22 @@ fn any_json() -> impl Strategy<Value = Json> {
 /// Bodies whose known fields hold anything.
 fn any_request() -> impl Strategy<Value = String> {
     let fields = select(vec![
-        "dateRange", "severityLevels", "serviceNames", "searchTerm", "filterGroup", "resourceFingerprint",
-        "personId", "sessionId", "liveLogsCheckpoint", "after", "orderBy", "limit", "excludeAttributes",
-        "customColumns", "sparklineBreakdownBy", "sparklineRankBy",
+        "dateRange",
+        "severityLevels",
+        "serviceNames",
+        "searchTerm",
+        "filterGroup",
+        "resourceFingerprint",
+        "personId",
+        "sessionId",
+        "liveLogsCheckpoint",
+        "after",
+        "orderBy",
+        "limit",
+        "excludeAttributes",
+        "customColumns",
+        "sparklineBreakdownBy",
+        "sparklineRankBy",
     ]);
     let range = json!({"date_from": "-1h"});
     let query = btree_map(fields.prop_map(str::to_owned), any_json(), 0..4).prop_map(move |fields| {

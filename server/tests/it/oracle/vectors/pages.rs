@@ -11,7 +11,8 @@ use super::super::sent::{Encoding, Group, Record, Value};
 use super::{bodies, day, group, record, record_at, rows, server_with, text};
 
 fn numbered(count: usize) -> Vec<Group> {
-    let record = |index: usize| record_at(&format!("2025-12-16T12:{:02}:00Z", index % 60), &index.to_string());
+    let record =
+        |index: usize| record_at(&format!("2025-12-16T12:{:02}:00Z", index % 60), &index.to_string());
     let halves = [0..count / 2, count / 2..count];
     halves.into_iter().map(|half| group("a", half.map(record).collect())).collect()
 }
@@ -39,7 +40,9 @@ async fn exactly_as_many_rows_as_the_limit_are_all() {
 #[tokio::test]
 async fn the_limit_is_1000_unless_given_and_2000_at_most() {
     let server = server_with(&numbered(2001)).await;
-    for (query, expected) in [(json!({}), 1000), (json!({"limit": 5000}), 2000), (json!({"limit": 2000}), 2000)] {
+    for (query, expected) in
+        [(json!({}), 1000), (json!({"limit": 5000}), 2000), (json!({"limit": 2000}), 2000)]
+    {
         let answer = answer(&server, &day(query)).await;
         assert_eq!(answer["results"].as_array().expect("rows").len(), expected);
         assert_eq!(answer["hasMore"], true);
@@ -64,7 +67,8 @@ async fn cursors_lead_through_rows_of_the_same_instant_once_each() {
         }
         assert_eq!(uuids.len(), 46);
         assert_eq!(uuids.iter().collect::<BTreeSet<_>>().len(), 46);
-        let is_in_order = if order == "earliest" { uuids.is_sorted() } else { uuids.iter().rev().is_sorted() };
+        let is_in_order =
+            if order == "earliest" { uuids.is_sorted() } else { uuids.iter().rev().is_sorted() };
         assert!(is_in_order, "{order}: {uuids:?}");
     }
 }
@@ -77,7 +81,8 @@ async fn a_cursor_is_base64_of_the_last_row() {
     let cursor: Json = serde_json::from_slice(&STANDARD.decode(cursor).expect("base64")).expect("JSON");
     let last = &answer["results"][1];
     assert_eq!(cursor["uuid"], last["uuid"]);
-    let time = |json: &Json| chrono::DateTime::parse_from_rfc3339(json.as_str().expect("text")).expect("a time");
+    let time =
+        |json: &Json| chrono::DateTime::parse_from_rfc3339(json.as_str().expect("text")).expect("a time");
     assert_eq!(time(&cursor["timestamp"]), time(&last["timestamp"]));
 
     let by_hand = json!({"timestamp": "2025-12-16T14:01:00+02:00", "uuid": last["uuid"]}).to_string();
@@ -137,8 +142,14 @@ async fn a_live_checkpoint_gives_everything_that_came_after_it() {
     server.store(&[group("a", vec![record("before")])], Encoding::Protobuf).await;
     let checkpoint = rows(&server, &day(json!({}))).await[0]["live_logs_checkpoint"].clone();
     assert!(checkpoint.is_string(), "{checkpoint}");
-    server.store(&[group("a", vec![record("after"), record_at("2001-01-01", "after, but old")])], Encoding::Json).await;
-    let since = |checkpoint: &Json| json!({"dateRange": {"date_from": "all"}, "liveLogsCheckpoint": checkpoint});
+    server
+        .store(
+            &[group("a", vec![record("after"), record_at("2001-01-01", "after, but old")])],
+            Encoding::Json,
+        )
+        .await;
+    let since =
+        |checkpoint: &Json| json!({"dateRange": {"date_from": "all"}, "liveLogsCheckpoint": checkpoint});
     let got = bodies(&server, &since(&checkpoint)).await;
     assert!(got.starts_with(&["after".to_owned(), "after, but old".to_owned()]), "{got:?}");
     assert_eq!(bodies(&server, &since(&json!("2001-01-01T00:00:00"))).await.len(), 3);

@@ -36,7 +36,10 @@ async fn a_day_has_48_buckets_and_none_is_missing() {
     let times: Vec<i64> = entries.iter().map(|entry| micros(&entry["time"]).expect("a time")).collect();
     assert_eq!(times.len(), 48);
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] == 30 * MINUTE));
-    assert_eq!(entries[0], json!({"time": "2025-12-16T00:00:00Z", "severity": "info", "count": 2, "bytes_uncompressed": 28}));
+    assert_eq!(
+        entries[0],
+        json!({"time": "2025-12-16T00:00:00Z", "severity": "info", "count": 2, "bytes_uncompressed": 28})
+    );
     assert_eq!(entries[27]["count"], 1);
     let empty = json!({"time": "2025-12-16T00:30:00Z", "severity": "(no value)", "count": 0, "bytes_uncompressed": 0});
     assert_eq!(entries[1], empty);
@@ -57,7 +60,8 @@ async fn edge_buckets_are_counted_whole() {
     let times = ["11:59:59", "12:00:00", "12:00:30", "12:59:30", "12:59:59", "13:00:00"];
     let records = times.iter().map(|time| record_at(&format!("{DAY}T{time}Z"), time)).collect();
     let server = server_with(&[group("a", records)]).await;
-    let query = json!({"dateRange": {"date_from": "2025-12-16T12:00:20Z", "date_to": "2025-12-16T12:59:40Z"}});
+    let query =
+        json!({"dateRange": {"date_from": "2025-12-16T12:00:20Z", "date_to": "2025-12-16T12:59:40Z"}});
     let entries = entries(&server, &query).await;
     assert_eq!(entries.len(), 60);
     assert_eq!((&entries[0]["count"], &entries[59]["count"]), (&json!(2), &json!(2)));
@@ -66,7 +70,9 @@ async fn edge_buckets_are_counted_whole() {
 #[tokio::test]
 async fn without_a_range_it_is_the_last_hour_by_the_minute() {
     let server = Server::start().await;
-    for body in ["{}".to_owned(), json!({"query": {}}).to_string(), json!({"query": {"dateRange": {}}}).to_string()] {
+    for body in
+        ["{}".to_owned(), json!({"query": {}}).to_string(), json!({"query": {"dateRange": {}}}).to_string()]
+    {
         let (status, answer) = server.post("sparkline", body).await;
         assert_eq!(status, 200, "{answer}");
         let num_buckets = answer.as_array().expect("an array").len();
@@ -78,7 +84,8 @@ async fn without_a_range_it_is_the_last_hour_by_the_minute() {
 async fn what_has_no_name_reads_no_value_beside_its_severity() {
     let server = server_with(&[group("", vec![record("x")]), group("web", vec![record("y")])]).await;
     let entries = entries(&server, &day(json!({"sparklineBreakdownBy": "service"}))).await;
-    let at_noon: Vec<&Json> = entries.iter().filter(|entry| entry["time"] == "2025-12-16T12:00:00Z").collect();
+    let at_noon: Vec<&Json> =
+        entries.iter().filter(|entry| entry["time"] == "2025-12-16T12:00:00Z").collect();
     assert_eq!(at_noon.len(), 2);
     assert_eq!((&at_noon[0]["service"], &at_noon[0]["count"]), (&json!("(no value)"), &json!(1)));
     assert_eq!((&at_noon[1]["service"], &at_noon[1]["count"]), (&json!("web"), &json!(1)));
@@ -94,7 +101,8 @@ async fn of_25_services_ten_keep_their_name_and_sums_stay() {
     let server = server_with(&services(|index| 1 + index)).await;
     let entries = entries(&server, &day(json!({"sparklineBreakdownBy": "service"}))).await;
     let sums = sums(&entries, "service", "count");
-    let named: BTreeSet<&str> = sums.keys().map(String::as_str).filter(|name| name.starts_with('s')).collect();
+    let named: BTreeSet<&str> =
+        sums.keys().map(String::as_str).filter(|name| name.starts_with('s')).collect();
     assert_eq!(named, (15..25).map(|index| NAMES[index]).collect());
     assert_eq!(sums["$$_posthog_breakdown_other_$$"], (1..=15).sum::<usize>() as u64);
     assert_eq!(sums.values().sum::<u64>(), (1..=25).sum::<usize>() as u64);

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::harness::Server;
 use super::super::sent::Record;
+use super::super::strategies::NOW;
 use super::{bodies, count, group, record_at, server_with};
 
 const MICROS: i64 = 1_000_000;
@@ -14,8 +15,7 @@ fn range(from: &str, to: &str) -> Json {
 
 /// A record some seconds ago.
 fn record_ago(seconds: i64, body: &str) -> Record {
-    let nanos = (chrono::Utc::now().timestamp_micros() - seconds * MICROS) as u64 * 1000;
-    Record { time_nanos: nanos, ..record_at("2025-12-16", body) }
+    Record { time_nanos: (NOW - seconds * MICROS) as u64 * 1000, ..record_at("2025-12-16", body) }
 }
 
 #[tokio::test]
@@ -119,17 +119,32 @@ async fn without_a_range_aggregations_take_the_last_hour_and_rows_refuse() {
 
 #[tokio::test]
 async fn an_open_lower_bound_is_midnight_seven_days_ago() {
-    let now = chrono::Utc::now();
-    let midnight = (now - chrono::TimeDelta::days(7)).date_naive();
-    let inside = record_at(&format!("{midnight}T00:00:00Z"), "inside");
-    let outside = record_at(&format!("{}T23:59:59.999999Z", midnight - chrono::TimeDelta::days(1)), "outside");
+    let inside = record_at("2025-12-09T00:00:00Z", "inside");
+    let outside = record_at("2025-12-08T23:59:59.999999Z", "outside");
     let server = server_with(&[group("a", vec![inside, outside])]).await;
-    if chrono::Utc::now().date_naive() != now.date_naive() {
-        return; // The day ended between the lines above, so the test has nothing to compare with.
-    }
     for date_range in [json!({}), json!({"date_from": null}), json!({"date_from": null, "date_to": null})] {
         assert_eq!(bodies(&server, &json!({"dateRange": date_range})).await, ["inside"]);
     }
-    let query = json!({"dateRange": {"date_to": format!("{now:?}")}});
+    let query = json!({"dateRange": {"date_to": "2025-12-16"}});
     assert_eq!(count(&server, &query).await, 1);
+}
+
+#[tokio::test]
+async fn the_open_upper_bound_is_exactly_now() {
+    let records =
+        vec![record_ago(0, "now"), Record { time_nanos: NOW as u64 * 1000 + 1000, ..record_ago(0, "later") }];
+    let server = server_with(&[group("a", records)]).await;
+    let query = json!({"dateRange": {"date_from": "-1M"}});
+    assert_eq!(bodies(&server, &query).await, ["now"]);
+    assert_eq!(count(&server, &query).await, 0);
+}
+
+#[tokio::test]
+async fn aggregations_round_a_relative_end_up_to_its_minute() {
+    let server = server_with(&[group("a", vec![record_ago(90, "x")])]).await;
+    let until = |date_to: &str, explicit: bool| json!({"dateRange": {"date_from": "-1h", "date_to": date_to, "explicitDate": explicit}});
+    // At 20 seconds past the minute, 100 seconds ago ends with the minute 80 seconds ago.
+    assert_eq!(count(&server, &until("-100s", false)).await, 1);
+    assert_eq!(count(&server, &until("-100s", true)).await, 0);
+    assert_eq!(bodies(&server, &until("-100s", false)).await, [""; 0]);
 }
