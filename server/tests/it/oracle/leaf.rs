@@ -186,12 +186,13 @@ fn says_nothing(namespace: &str, key: &str, operator: &str, value: &Json) -> boo
     if ["is_set", "is_not_set"].contains(&operator) {
         return false;
     }
-    let is_blank = value.is_null() || *value == Json::from("") || *value == Json::Array(Vec::new());
-    let is_falsy = is_blank || *value == Json::from(0) || *value == Json::from(false);
+    let is_empty_list = value.as_array().is_some_and(Vec::is_empty);
+    let is_blank = value.is_null() || *value == "" || is_empty_list;
+    let is_falsy = is_blank || *value == 0 || *value == false;
     match namespace {
         "log_attribute" => is_falsy,
         "log" if ["severity_level", "service_name"].contains(&key) => is_blank,
-        _ => *value == Json::Array(Vec::new()),
+        _ => is_empty_list,
     }
 }
 
@@ -234,5 +235,82 @@ fn hex_of_id(operand: &str) -> String {
         _ if is_hex => operand.to_lowercase(),
         Some(bytes) => hex(&bytes),
         None => operand.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::rows_of;
+    use super::super::sent::{Group, Record, Value};
+    use super::*;
+    use serde_json::json;
+
+    const NOW: i64 = 1_765_881_180_000_000;
+
+    /// Whether a leaf holds for a row whose attribute and resource attribute `k` have a value, or are absent.
+    #[track_caller]
+    fn check(namespace: &str, operator: &str, value: Json, stored: Option<&str>, expected: bool) {
+        let attributes =
+            || stored.iter().map(|text| ("k".to_owned(), Value::Text((*text).to_owned()))).collect();
+        let record = Record { attributes: attributes(), ..Record::default() };
+        let group = Group { resource: attributes(), records: vec![record], ..Group::default() };
+        let leaf = json!({"type": namespace, "key": "k", "operator": operator, "value": value});
+        let leaf = Leaf::read(&leaf, NOW).expect("a valid leaf").expect("a leaf that says something");
+        assert_eq!(leaf.holds(&rows_of(&[group], NOW)[0]), expected);
+    }
+
+    #[test]
+    fn attribute_leaves_follow_the_published_rules() {
+        let check =
+            |operator, value, stored, expected| check("log_attribute", operator, value, stored, expected);
+        check("exact", json!("500"), Some("5e2"), true);
+        check("exact", json!("500"), Some("text"), false);
+        check("exact", json!(["1", "a"]), Some("1.0"), false);
+        check("is_not", json!(["F"]), None, true);
+        check("is_not", json!(500), Some("text"), true);
+        check("is_not", json!(500), Some("500.0"), false);
+        check("gt", json!("9"), Some("10"), true);
+        check("gt", json!("9"), Some("text"), false);
+        check("icontains", json!("404"), Some("/404"), true);
+        check("not_icontains", json!(["a", "b"]), Some("xB"), false);
+        check("regex", json!(["^a", "b$"]), Some("AB\nb"), true);
+        check("not_regex", json!("a"), None, true);
+        check("not_between", json!([1, 2]), Some("3"), true);
+        check("is_set", json!(null), Some(""), true);
+        check("is_not_set", json!(null), None, true);
+        check("is_date_before", json!("-1h"), Some("2025-12-16T09:00:00Z"), true);
+        check("is_date_exact", json!("2025-12-16"), Some("2025-12-16T01:00:00+01:00"), true);
+        check("is_date_after", json!("2001-01-01"), Some("later"), false);
+    }
+
+    #[test]
+    fn resource_leaves_compare_text() {
+        let check = |operator, value, stored, expected| {
+            check("log_resource_attribute", operator, value, stored, expected);
+        };
+        check("gt", json!("9"), Some("10"), false);
+        check("gt", json!("0"), Some("10"), true);
+        check("exact", json!(10), Some("10.0"), false);
+        check("is_not", json!("envoy"), None, true);
+    }
+
+    #[test]
+    fn leaves_without_a_value_are_dropped_and_senseless_ones_refused() {
+        let read = |operator: &str, value: Json| {
+            Leaf::read(
+                &json!({"type": "log_attribute", "key": "k", "operator": operator, "value": value}),
+                NOW,
+            )
+        };
+        for value in [json!(""), json!(null), json!([])] {
+            assert!(read("exact", value.clone()).expect("dropped").is_none());
+            assert!(read("is_set", value).expect("kept").is_some());
+        }
+        assert!(read("regex", json!("(")).is_err());
+        assert!(read("in", json!("x")).is_err());
+        assert!(read("between", json!([2, 1])).is_err());
+        assert!(
+            Leaf::read(&json!({"type": "log", "key": "nope", "operator": "exact", "value": 1}), NOW).is_err()
+        );
     }
 }

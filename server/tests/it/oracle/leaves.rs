@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::requests::search_term;
 use super::sent::hex;
-use super::strategies::{NUMBERS, PORTS, SERVICES, SPAN_IDS, TRACE_IDS, VERSIONS, date_text, fragment};
+use super::strategies::{NUMBERS, PORTS, SPAN_IDS, TRACE_IDS, VERSIONS, date_text, fragment};
 
 /// Namespace and key of a leaf.
 type Place = (&'static str, &'static str);
