@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError, create_dir_all};
 use std::path::Path;
 use std::sync::Arc;
 
+use datafusion::execution::SendableRecordBatchStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +17,8 @@ use crate::error::{Error, Result};
 use crate::flush::Flusher;
 use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
+use crate::query::model::{LogFilter, LogQuery};
+use crate::query::{LogPage, QueryContext, QuerySettings, SparklineEntry, SparklineRequest, TimeRange};
 use crate::schema::{ProjectId, TableId};
 use crate::storage::Storage;
 use crate::wal::{self, Wal, WalBatch};
@@ -27,6 +30,7 @@ const LOCK_FILE_NAME: &str = "LOCK";
 #[derive(Debug)]
 pub struct Engine {
     tables: Arc<LiveTables>,
+    queries: QueryContext,
     committer: Committer,
     maintenance: Arc<Maintenance>,
     catalog: CatalogStore,
@@ -69,6 +73,8 @@ impl Engine {
             Wal::open(&wal_directory, position.writer, position.epoch, config.wal_segment_bytes, segments);
         let wal = Arc::new(Mutex::new(wal));
 
+        let queries = QueryContext::new(storage.object_store(), query_settings(&config))?
+            .with_clock(Arc::clone(&clock));
         let flusher = Flusher {
             catalog: catalog.clone(),
             storage: storage.clone(),
@@ -85,7 +91,17 @@ impl Engine {
             tokio::spawn(async move { maintenance.run(stop).await })
         };
         let background = Mutex::new(Some(background));
-        Ok(Arc::new(Self { tables, committer, maintenance, catalog, wal, stop, background, _lock: lock }))
+        Ok(Arc::new(Self {
+            tables,
+            queries,
+            committer,
+            maintenance,
+            catalog,
+            wal,
+            stop,
+            background,
+            _lock: lock,
+        }))
     }
 
     /// Takes rows in. When this returns they survive a crash of the process or the machine, and queries see
@@ -136,6 +152,42 @@ impl Engine {
         self.tables.newest_us(TableId::logs(project))
     }
 
+    /// The rows of a project that a query asks for, in its order.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn query_logs(&self, project: ProjectId, query: LogQuery) -> Result<LogPage> {
+        self.queries.rows(&self.snapshot(project), &query).await
+    }
+
+    /// How many rows of a project pass a filter in a time range.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn count_logs(&self, project: ProjectId, filter: LogFilter, range: TimeRange) -> Result<u64> {
+        self.queries.count(&self.snapshot(project), &filter, range).await
+    }
+
+    /// Rows of a project per time bucket and series.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn sparkline(
+        &self,
+        project: ProjectId,
+        request: SparklineRequest,
+    ) -> Result<Vec<SparklineEntry>> {
+        self.queries.sparkline(&self.snapshot(project), &request).await
+    }
+
+    /// The answer to one read-only SQL statement over a project's logs, the table `logs`.
+    ///
+    /// # Errors
+    /// As [`QueryContext::sql`].
+    pub async fn sql(&self, project: ProjectId, text: &str) -> Result<SendableRecordBatchStream> {
+        self.queries.sql(&self.snapshot(project), text).await
+    }
+
     /// Makes data files of all rows in memory.
     ///
     /// # Errors
@@ -170,6 +222,14 @@ impl Drop for Engine {
     fn drop(&mut self) {
         // Without a shutdown the rows stay in the log; background work must not outlive the lock for long.
         self.stop.cancel();
+    }
+}
+
+fn query_settings(config: &EngineConfig) -> QuerySettings {
+    QuerySettings {
+        max_memory_bytes: config.query_memory_bytes,
+        deadline: config.query_timeout,
+        ..QuerySettings::default()
     }
 }
 

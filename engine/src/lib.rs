@@ -29,6 +29,7 @@ pub mod limits;
 mod maintenance;
 pub mod query;
 pub mod schema;
+pub mod sql;
 pub mod storage;
 mod wal;
 

@@ -1,4 +1,5 @@
 //! Integration tests of the engine: one binary, because each would link DataFusion again.
 
 mod durability;
+mod query;
 mod tidy;

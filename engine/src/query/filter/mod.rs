@@ -37,8 +37,9 @@ pub const MAX_FILTER_LEAVES: usize = 1_000;
 /// A condition with more operands than this is refused.
 pub const MAX_OPERANDS: usize = 10_000;
 /// Text to search for, a prefix, a suffix or a pattern longer than this is refused, bytes.
-pub const MAX_PATTERN_BYTES: usize = 8 * 1024;
-/// A condition with more patterns than this is refused: each is compiled, and is tried on every row.
+pub const MAX_PATTERN_BYTES: usize = 2 * 1024;
+/// A filter with more texts to search for and patterns than this is refused: each is compiled, which may take
+/// some milliseconds, and is tried on every row.
 pub const MAX_PATTERNS: usize = 100;
 
 /// What a filter means depends on the time it is asked: relative dates count from now.
@@ -67,7 +68,7 @@ pub fn translate(filter: &LogFilter, context: &FilterContext) -> Result<Expr> {
     if let Some(fingerprint) = filter.resource_fingerprint {
         conditions.push(ident(columns::RESOURCE_FINGERPRINT).eq(lit(fingerprint)));
     }
-    let mut translator = Translator { context, num_leaves: 0 };
+    let mut translator = Translator { context, num_leaves: 0, num_patterns: 0 };
     for node in &filter.properties {
         conditions.extend(translator.node(node, 1)?);
     }
@@ -93,6 +94,7 @@ pub(crate) fn dictionary_literal(text: &str) -> Expr {
 struct Translator<'a> {
     context: &'a FilterContext,
     num_leaves: usize,
+    num_patterns: usize,
 }
 
 impl Translator<'_> {
@@ -117,6 +119,10 @@ impl Translator<'_> {
         self.num_leaves += 1;
         if self.num_leaves > MAX_FILTER_LEAVES {
             return Err(over_limit(format!("filterGroup has more than {MAX_FILTER_LEAVES} conditions")));
+        }
+        self.num_patterns += predicate::num_patterns(leaf);
+        if self.num_patterns > MAX_PATTERNS {
+            return Err(over_limit(format!("{}: more than {MAX_PATTERNS} texts to search for", leaf.path)));
         }
         match leaf.namespace {
             Namespace::Log => column::translate(leaf, self.context),

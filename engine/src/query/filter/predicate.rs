@@ -94,6 +94,15 @@ pub(super) fn question(operator: Operator) -> (Question, bool) {
     }
 }
 
+/// How many patterns a leaf makes to be compiled.
+pub(super) fn num_patterns(leaf: &FilterLeaf) -> usize {
+    match (question(leaf.operator).0, &leaf.operand) {
+        (Question::Contains | Question::Matches, Operand::Many(patterns)) => patterns.len(),
+        (Question::Contains | Question::Matches, Operand::One(_)) => 1,
+        _ => 0,
+    }
+}
+
 /// What a leaf comes to.
 pub(super) enum Condition<T> {
     /// Nothing was asked: as if the leaf were not there.

@@ -1,0 +1,171 @@
+//! Reading data files so that a failure says which file it was.
+
+use std::error::Error as StdError;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::DateTime;
+use datafusion::common::Result;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::datasource::physical_plan::parquet::{
+    CachedParquetFileReaderFactory, DefaultParquetFileReaderFactory,
+};
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+
+use super::error::DataFileError;
+use crate::storage::DataFile;
+
+/// Makes readers of data files that share one cache of footers.
+#[derive(Debug)]
+pub(super) struct DataFileReaderFactory {
+    store: Arc<dyn ObjectStore>,
+    metadata_cache: Arc<FileMetadataCache>,
+    inner: CachedParquetFileReaderFactory,
+}
+
+impl DataFileReaderFactory {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, metadata_cache: Arc<FileMetadataCache>) -> Self {
+        let inner = CachedParquetFileReaderFactory::new(Arc::clone(&store), Arc::clone(&metadata_cache));
+        Self { store, metadata_cache, inner }
+    }
+}
+
+impl ParquetFileReaderFactory for DataFileReaderFactory {
+    fn create_reader(
+        &self,
+        partition_index: usize,
+        file: PartitionedFile,
+        metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        Ok(Box::new(DataFileReader {
+            store: Arc::clone(&self.store),
+            metadata_cache: Arc::clone(&self.metadata_cache),
+            metadata_size_hint,
+            object: file.object_meta.clone(),
+            inner: self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?,
+        }))
+    }
+}
+
+struct DataFileReader {
+    store: Arc<dyn ObjectStore>,
+    metadata_cache: Arc<FileMetadataCache>,
+    metadata_size_hint: Option<usize>,
+    object: ObjectMeta,
+    /// Reads bytes and counts them.
+    inner: Box<dyn AsyncFileReader + Send>,
+}
+
+impl AsyncFileReader for DataFileReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        let Self { store, object, inner, .. } = self;
+        async move {
+            match inner.get_bytes(range).await {
+                Ok(bytes) => Ok(bytes),
+                Err(error) => Err(explain(store.as_ref(), object, error.into()).await),
+            }
+        }
+        .boxed()
+    }
+
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+        let Self { store, object, inner, .. } = self;
+        async move {
+            match inner.get_byte_ranges(ranges).await {
+                Ok(bytes) => Ok(bytes),
+                Err(error) => Err(explain(store.as_ref(), object, error.into()).await),
+            }
+        }
+        .boxed()
+    }
+
+    /// Reads the footer itself, because the inner reader turns causes into text.
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
+        async move {
+            let metadata = DFParquetMetadata::new(self.store.as_ref(), &self.object)
+                .with_file_metadata_cache(Some(Arc::clone(&self.metadata_cache)))
+                .with_metadata_size_hint(self.metadata_size_hint)
+                .with_page_index_policy(options.map(ArrowReaderOptions::column_index_policy))
+                .fetch_metadata()
+                .await;
+            match metadata {
+                Ok(metadata) => Ok(metadata),
+                Err(error) => Err(explain(self.store.as_ref(), &self.object, error.into()).await),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Names the file that could not be read. A file of another size than the catalog knows is damaged, whatever
+/// its store says about reading beyond its end.
+async fn explain(
+    store: &dyn ObjectStore,
+    object: &ObjectMeta,
+    source: Box<dyn StdError + Send + Sync>,
+) -> ParquetError {
+    let found = store.head(&object.location).await;
+    let source = match found {
+        Ok(found) if found.size != object.size => {
+            ParquetError::General(format!("it has {} bytes and should have {}", found.size, object.size))
+                .into()
+        }
+        _ => source,
+    };
+    ParquetError::External(Box::new(DataFileError { path: object.location.clone(), source }))
+}
+
+/// The first of `files` that cannot be decoded, and why. Reads them whole: only for explaining an error.
+pub(super) async fn find_damaged(
+    store: &Arc<dyn ObjectStore>,
+    files: &[Arc<DataFile>],
+) -> Option<(Path, ParquetError)> {
+    for file in files {
+        if let Err(error) = decode(Arc::clone(store), file).await {
+            return Some((file.path.clone(), error));
+        }
+    }
+    None
+}
+
+async fn decode(store: Arc<dyn ObjectStore>, file: &DataFile) -> Result<(), ParquetError> {
+    let object = object_meta(file);
+    let reader: Box<dyn AsyncFileReader> = DefaultParquetFileReaderFactory::new(store)
+        .create_reader(0, PartitionedFile::new_from_meta(object), None, &ExecutionPlanMetricsSet::new())
+        .map_err(|error| ParquetError::External(Box::new(error)))?;
+    let mut batches = ParquetRecordBatchStreamBuilder::new(reader).await?.build()?;
+    while let Some(batch) = batches.next().await {
+        batch?;
+    }
+    Ok(())
+}
+
+/// A file as the object that storage holds. Data files never change, so that no time tells versions apart.
+pub(super) fn object_meta(file: &DataFile) -> ObjectMeta {
+    ObjectMeta {
+        location: file.path.clone(),
+        last_modified: DateTime::UNIX_EPOCH,
+        size: file.size_bytes,
+        e_tag: None,
+        version: None,
+    }
+}

@@ -1,0 +1,251 @@
+//! A snapshot as a DataFusion table.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, TimestampMicrosecondArray, UInt64Array};
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::memory::MemorySourceConfig;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::pruning::PruningStatistics;
+use datafusion::common::stats::Precision;
+use datafusion::common::{
+    Column, ColumnStatistics, DFSchema, Result, ScalarValue, Statistics, project_schema,
+};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{TableProviderFilterPushDown, utils::conjunction};
+use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
+use datafusion::prelude::Expr;
+use object_store::ObjectStore;
+
+use super::data_file_reader::{DataFileReaderFactory, object_meta};
+use crate::buffer::BufferSegment;
+use crate::catalog::Snapshot;
+use crate::schema::{UTC, columns, logs_schema};
+use crate::storage::DataFile;
+
+/// The rows of a snapshot: its data files and its rows in memory, as one table of the stored schema.
+///
+/// The snapshot fixes whose rows these are, so that no query over the table reaches another project's.
+#[derive(Debug)]
+pub struct SnapshotTable {
+    schema: SchemaRef,
+    snapshot: Snapshot,
+    store_url: ObjectStoreUrl,
+    store: Arc<dyn ObjectStore>,
+}
+
+impl SnapshotTable {
+    /// Makes a table of the snapshot's rows; its files are in `store`, which the session knows by `store_url`.
+    pub fn new(snapshot: Snapshot, store_url: ObjectStoreUrl, store: Arc<dyn ObjectStore>) -> Self {
+        Self { schema: logs_schema(), snapshot, store_url, store }
+    }
+
+    fn plan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let sources = self.prune(state, filters);
+        let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        if !sources.files.is_empty() {
+            inputs.push(self.scan_files(state, sources.files, projection, limit)?);
+        }
+        if !sources.segments.is_empty() {
+            inputs.push(self.scan_segments(state, &sources.segments, projection)?);
+        }
+        match inputs.len() {
+            0 => Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?))),
+            1 => Ok(inputs.remove(0)),
+            _ => UnionExec::try_new(inputs),
+        }
+    }
+
+    /// The files and segments that may hold a row which passes `filters`, newest first. Reads no file.
+    fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Sources {
+        let mut sources =
+            Sources { files: self.snapshot.files.to_vec(), segments: self.snapshot.segments.clone() };
+        sources.files.sort_by_key(|file| std::cmp::Reverse(file.max_timestamp_us));
+        // A filter that cannot be turned into a pruning predicate prunes nothing; the query is still right.
+        let keep =
+            self.pruning_predicate(state, filters).and_then(|predicate| predicate.prune(&sources).ok());
+        if let Some(keep) = keep {
+            let mut keep = keep.into_iter();
+            sources.files.retain(|_| keep.next().unwrap_or(true));
+            sources.segments.retain(|_| keep.next().unwrap_or(true));
+        }
+        sources
+    }
+
+    fn pruning_predicate(&self, state: &dyn Session, filters: &[Expr]) -> Option<Arc<PruningPredicate>> {
+        let filter = conjunction(filters.iter().cloned())?;
+        let schema = DFSchema::try_from(Arc::clone(&self.schema)).ok()?;
+        let filter = state.create_physical_expr(filter, &schema).ok()?;
+        PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).build(filter)
+    }
+
+    fn scan_files(
+        &self,
+        state: &dyn Session,
+        files: Vec<Arc<DataFile>>,
+        projection: Option<&Vec<usize>>,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let statistics: Vec<Arc<Statistics>> =
+            files.iter().map(|file| Arc::new(file_statistics(&self.schema, file))).collect();
+        let merged = Statistics::try_merge_iter(statistics.iter().map(Arc::as_ref), &self.schema)?;
+        let files = files.iter().zip(statistics).map(|(file, statistics)| partitioned_file(file, statistics));
+        let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let readers = DataFileReaderFactory::new(Arc::clone(&self.store), cache);
+        let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(state.default_table_options().parquet)
+            .with_parquet_file_reader_factory(Arc::new(readers));
+        let config = FileScanConfigBuilder::new(self.store_url.clone(), Arc::new(source))
+            .with_file_groups(deal(files, state.config().target_partitions()).map(FileGroup::new).collect())
+            .with_statistics(merged)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    fn scan_segments(
+        &self,
+        state: &dyn Session,
+        segments: &[Arc<BufferSegment>],
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let batches = segments.iter().map(|segment| segment.batch.clone());
+        let partitions: Vec<Vec<RecordBatch>> = deal(batches, state.config().target_partitions()).collect();
+        let source = MemorySourceConfig::try_new(&partitions, Arc::clone(&self.schema), projection.cloned())?;
+        Ok(DataSourceExec::from_data_source(source))
+    }
+}
+
+impl TableProvider for SnapshotTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Every filter prunes what it can, and none replaces the test of each row.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    fn scan<'life0, 'life1, 'life2, 'life3, 'async_trait>(
+        &'life0 self,
+        state: &'life1 dyn Session,
+        projection: Option<&'life2 Vec<usize>>,
+        filters: &'life3 [Expr],
+        limit: Option<usize>,
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn ExecutionPlan>>> + Send + 'async_trait>>
+    where
+        Self: 'async_trait,
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        'life2: 'async_trait,
+        'life3: 'async_trait,
+    {
+        Box::pin(std::future::ready(self.plan(state, projection, filters, limit)))
+    }
+}
+
+/// Where rows may be.
+struct Sources {
+    files: Vec<Arc<DataFile>>,
+    segments: Vec<Arc<BufferSegment>>,
+}
+
+impl Sources {
+    fn timestamps(&self, of_file: fn(&DataFile) -> i64, of_segment: fn(&BufferSegment) -> i64) -> ArrayRef {
+        let files = self.files.iter().map(|file| of_file(file));
+        let segments = self.segments.iter().map(|segment| of_segment(segment));
+        let timestamps = TimestampMicrosecondArray::from_iter_values(files.chain(segments));
+        Arc::new(timestamps.with_timezone(UTC))
+    }
+}
+
+/// The containers are the files, then the segments.
+impl PruningStatistics for Sources {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        (column.name == columns::TIMESTAMP)
+            .then(|| self.timestamps(|file| file.min_timestamp_us, |segment| segment.min_timestamp_us))
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        (column.name == columns::TIMESTAMP)
+            .then(|| self.timestamps(|file| file.max_timestamp_us, |segment| segment.max_timestamp_us))
+    }
+
+    fn num_containers(&self) -> usize {
+        self.files.len() + self.segments.len()
+    }
+
+    /// No stored column is null.
+    fn null_counts(&self, _column: &Column) -> Option<ArrayRef> {
+        Some(Arc::new(UInt64Array::from_value(0, self.num_containers())))
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        let files = self.files.iter().map(|file| file.num_rows);
+        let segments = self.segments.iter().map(|segment| segment.batch.num_rows() as u64);
+        Some(Arc::new(UInt64Array::from_iter_values(files.chain(segments))))
+    }
+
+    fn contained(
+        &self,
+        _column: &Column,
+        _values: &std::collections::HashSet<ScalarValue>,
+    ) -> Option<BooleanArray> {
+        None
+    }
+}
+
+/// Deals items like cards to at most `num_hands` hands, so that every hand has some of the newest.
+fn deal<T>(items: impl Iterator<Item = T>, num_hands: usize) -> impl Iterator<Item = Vec<T>> {
+    let mut hands: Vec<Vec<T>> = Vec::new();
+    for (index, item) in items.enumerate() {
+        if index < num_hands.max(1) {
+            hands.push(vec![item]);
+        } else {
+            hands[index % num_hands.max(1)].push(item);
+        }
+    }
+    hands.into_iter()
+}
+
+fn partitioned_file(file: &DataFile, statistics: Arc<Statistics>) -> PartitionedFile {
+    PartitionedFile::new_from_meta(object_meta(file)).with_statistics(statistics)
+}
+
+/// What the catalog knows about a file, in DataFusion's terms.
+fn file_statistics(schema: &SchemaRef, file: &DataFile) -> Statistics {
+    let timestamp = |us: i64| Precision::Exact(ScalarValue::TimestampMicrosecond(Some(us), Some(UTC.into())));
+    let column_statistics = schema.fields().iter().map(|field| {
+        let statistics = ColumnStatistics::new_unknown().with_null_count(Precision::Exact(0));
+        if field.name() != columns::TIMESTAMP {
+            return statistics;
+        }
+        statistics
+            .with_min_value(timestamp(file.min_timestamp_us))
+            .with_max_value(timestamp(file.max_timestamp_us))
+    });
+    Statistics {
+        num_rows: usize::try_from(file.num_rows).map_or(Precision::Absent, Precision::Exact),
+        total_byte_size: Precision::Absent,
+        column_statistics: column_statistics.collect(),
+    }
+}

@@ -1,0 +1,225 @@
+//! Which statements may run.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Ident, ObjectName, Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::{Parser, ParserError};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A statement longer than this is refused, bytes.
+const MAX_SQL_BYTES: usize = 64 * 1024;
+/// A statement nested deeper than this is refused: parsing and planning recurse into it.
+const MAX_SQL_DEPTH: usize = 50;
+/// The functions that may stand in the place of a table: they make rows from their arguments alone.
+const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "range", "unnest"];
+
+/// One statement that only reads.
+#[derive(Debug)]
+pub(crate) struct ReadOnlyStatement(Statement);
+
+impl ReadOnlyStatement {
+    /// The statement's syntax tree.
+    pub(crate) fn into_inner(self) -> Statement {
+        self.0
+    }
+}
+
+/// Parses one statement and checks that it only reads.
+///
+/// # Errors
+/// `InvalidRequest` for text that does not parse, with the position, for several statements or none, and for
+/// a statement that does anything but read; `LimitExceeded` for too long a text.
+pub(crate) fn parse(text: &str) -> Result<ReadOnlyStatement> {
+    if text.len() > MAX_SQL_BYTES {
+        let message = format!("the statement has {} bytes, at most {MAX_SQL_BYTES} are allowed", text.len());
+        return Err(Error::new(ErrorKind::LimitExceeded, message));
+    }
+    let mut statements = Parser::new(&GenericDialect {})
+        .with_recursion_limit(MAX_SQL_DEPTH)
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(syntax_error)?;
+    let (Some(statement), 0) = (statements.pop(), statements.len()) else {
+        return Err(Error::invalid_request("exactly one statement is needed"));
+    };
+    check_statement(&statement)?;
+    match statement.visit(&mut ReadOnlyVisitor) {
+        ControlFlow::Continue(()) => Ok(ReadOnlyStatement(statement)),
+        ControlFlow::Break(problem) => Err(Error::invalid_request(problem)),
+    }
+}
+
+fn syntax_error(error: ParserError) -> Error {
+    let message = match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+        ParserError::RecursionLimitExceeded => format!("nested deeper than {MAX_SQL_DEPTH} levels"),
+    };
+    Error::invalid_request(format!("the statement cannot be parsed: {message}"))
+}
+
+fn check_statement(statement: &Statement) -> Result<()> {
+    match statement {
+        Statement::Query(_) => Ok(()),
+        Statement::Explain { statement, .. } if matches!(**statement, Statement::Query(_)) => Ok(()),
+        _ => Err(Error::invalid_request("only SELECT, WITH and EXPLAIN of them may run")),
+    }
+}
+
+/// Finds what a query may not contain, however deep.
+struct ReadOnlyVisitor;
+
+impl Visitor for ReadOnlyVisitor {
+    type Break = String;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
+        check_set_expr(&query.body)
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<String> {
+        match select.into {
+            Some(_) => ControlFlow::Break("SELECT INTO writes, and only reading is allowed".to_owned()),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<String> {
+        match table {
+            TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
+                check_table_function(name)
+            }
+            TableFactor::TableFunction { .. } => {
+                ControlFlow::Break("TABLE(...) is not a table that can be read".to_owned())
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+fn check_set_expr(body: &SetExpr) -> ControlFlow<String> {
+    match body {
+        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+            ControlFlow::Break("only reading is allowed".to_owned())
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            check_set_expr(left)?;
+            check_set_expr(right)
+        }
+        SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+fn check_table_function(name: &ObjectName) -> ControlFlow<String> {
+    let is_known = |name: &Ident| TABLE_FUNCTIONS.contains(&name.value.to_ascii_lowercase().as_str());
+    match name.0.as_slice() {
+        [part] if part.as_ident().is_some_and(is_known) => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(format!("there is no table function {name}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, part_of_message: &str) {
+        let error = parse(text).expect_err(text);
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{text}");
+        assert!(error.message().contains(part_of_message), "{text}: {error}");
+    }
+
+    #[test]
+    fn queries_may_run() {
+        for text in [
+            "SELECT 1",
+            "select * from logs where body like '%x%';",
+            "WITH a AS (SELECT 1) SELECT * FROM a UNION ALL SELECT 2",
+            "EXPLAIN SELECT 1",
+            "EXPLAIN ANALYZE SELECT count(*) FROM logs",
+            "VALUES (1), (2)",
+            "SELECT * FROM generate_series(1, 3)",
+            "SELECT * FROM unnest([1, 2])",
+            "SELECT attributes['http.route'] FROM logs -- a comment",
+        ] {
+            assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for text in [
+            "CREATE TABLE a (b INT)",
+            "CREATE EXTERNAL TABLE a STORED AS CSV LOCATION '/etc/passwd'",
+            "CREATE VIEW v AS SELECT 1",
+            "DROP TABLE logs",
+            "INSERT INTO logs VALUES (1)",
+            "UPDATE logs SET body = ''",
+            "DELETE FROM logs",
+            "TRUNCATE TABLE logs",
+            "COPY logs TO 'x.csv'",
+            "COPY (SELECT 1) TO 'x.csv'",
+            "SET a = 1",
+            "SHOW TABLES",
+            "USE a",
+            "PREPARE a AS SELECT 1",
+            "EXECUTE a",
+            "BEGIN",
+            "KILL 1",
+            "LOAD DATA INPATH 'a' INTO TABLE b",
+            "EXPLAIN INSERT INTO logs VALUES (1)",
+            "EXPLAIN DROP TABLE logs",
+            "DESCRIBE logs",
+        ] {
+            refused(text, "");
+        }
+    }
+
+    #[test]
+    fn writing_inside_a_query_is_refused() {
+        refused("SELECT 1 INTO a", "INTO");
+        refused("SELECT * FROM (SELECT 1 INTO a) b", "INTO");
+        refused("SELECT 1 UNION SELECT 2 INTO a", "INTO");
+        refused("WITH a AS (SELECT 1 INTO b) SELECT * FROM a", "INTO");
+        refused("WITH a AS (INSERT INTO logs VALUES (1) RETURNING 1) SELECT * FROM a", "reading");
+        refused("WITH a AS (DELETE FROM logs RETURNING 1) SELECT * FROM a", "reading");
+    }
+
+    #[test]
+    fn functions_that_read_files_are_refused() {
+        for text in [
+            "SELECT * FROM read_csv('/etc/passwd')",
+            "SELECT * FROM read_parquet('s3://bucket/x')",
+            "SELECT * FROM parquet_metadata('x')",
+            "SELECT * FROM TABLE(f('x'))",
+            "SELECT * FROM a.generate_series(1, 2)",
+            "SELECT (SELECT max(a) FROM glob('/*'))",
+            "SELECT * FROM logs, LATERAL read_text('x')",
+        ] {
+            refused(text, "table");
+        }
+    }
+
+    #[test]
+    fn exactly_one_statement_is_needed() {
+        for text in ["", ";", "-- nothing", "SELECT 1; SELECT 2", "SELECT 1; DROP TABLE logs"] {
+            refused(text, "exactly one statement");
+        }
+    }
+
+    #[test]
+    fn syntax_errors_give_the_position() {
+        refused("SELECT * FROM logs WHERE )", "Column: 26");
+        refused("SELECT\n  'open", "Line: 2");
+        let deep = format!("SELECT {}1{}", "(".repeat(500), ")".repeat(500));
+        refused(&deep, "deeper");
+    }
+
+    #[test]
+    fn long_statements_are_refused() {
+        let error = parse(&format!("SELECT '{}'", "x".repeat(MAX_SQL_BYTES))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+    }
+}

@@ -1,0 +1,112 @@
+//! SQL over the table `logs`.
+
+use arrow::array::RecordBatch;
+use arrow::util::pretty::pretty_format_batches;
+use engine::error::{Error, ErrorKind};
+use engine::query::{QueryOrigin, QuerySettings, from_datafusion};
+use futures::TryStreamExt;
+use std::time::Duration;
+
+use super::corpus::{Corpus, Row, small_settings};
+
+async fn corpus() -> Corpus {
+    let mut rows = vec![
+        Row::new(1, 1_000_000, "a").with_attributes(&[("http.route", "/cart"), ("n", "1")]),
+        Row::new(2, 2_000_000, "b").with_resource(&[("host.name", "h1")]),
+        Row::new(3, 3_000_000, "c").with_attributes(&[("http.route", "/")]),
+    ];
+    rows[2].severity = "error";
+    rows[2].trace_id = [0xAB; 16];
+    Corpus::new(&[rows[..2].to_vec()], &[rows[2..].to_vec()]).await
+}
+
+async fn run(corpus: &Corpus, sql: &str) -> Result<String, Error> {
+    let stream = corpus.context.sql(&corpus.snapshot, sql).await?;
+    let batches: Vec<RecordBatch> =
+        stream.try_collect().await.map_err(|error| from_datafusion(error, QueryOrigin::Sql))?;
+    Ok(pretty_format_batches(&batches).unwrap().to_string())
+}
+
+#[track_caller]
+fn cells(table: &str) -> Vec<Vec<&str>> {
+    let lines = table.lines().filter(|line| line.starts_with('|')).skip(1);
+    lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+#[tokio::test]
+async fn attributes_are_read_by_key_as_text_or_null() {
+    let corpus = corpus().await;
+    let sql = "SELECT body, attributes['http.route'] AS route, resource_attributes['host.name'] AS host \
+               FROM logs ORDER BY timestamp";
+    assert_eq!(
+        cells(&run(&corpus, sql).await.unwrap()),
+        [["a", "/cart", ""], ["b", "", "h1"], ["c", "/", ""]]
+    );
+    let sql = "SELECT body FROM logs WHERE attributes['http.route'] IS NULL";
+    assert_eq!(cells(&run(&corpus, sql).await.unwrap()), [["b"]]);
+    let sql = "SELECT attributes['http.route'] AS route, count(*) FROM logs \
+               WHERE attributes['http.route'] LIKE '/%' GROUP BY route ORDER BY route";
+    assert_eq!(cells(&run(&corpus, sql).await.unwrap()), [["/", "1"], ["/cart", "1"]]);
+}
+
+#[tokio::test]
+async fn columns_are_queried_by_their_names() {
+    let corpus = corpus().await;
+    for (sql, expected) in [
+        ("SELECT count(*) FROM logs", "3"),
+        ("SELECT count(*) FROM logs WHERE severity_text = 'error'", "1"),
+        ("SELECT count(*) FROM logs WHERE timestamp >= '1970-01-01T00:00:02Z'", "2"),
+        ("SELECT max(timestamp) FROM logs", "1970-01-01T00:00:03Z"),
+        (
+            "SELECT encode(trace_id, 'hex') FROM logs WHERE severity_text IN ('error')",
+            "abababababababababababababababab",
+        ),
+        ("WITH a AS (SELECT * FROM logs) SELECT count(*) FROM a JOIN logs USING (uuid)", "3"),
+        ("SELECT count(*) FROM generate_series(1, 5)", "5"),
+    ] {
+        assert_eq!(cells(&run(&corpus, sql).await.unwrap()), [[expected]], "{sql}");
+    }
+    assert!(run(&corpus, "EXPLAIN SELECT * FROM logs").await.unwrap().contains("DataSourceExec"));
+}
+
+#[tokio::test]
+async fn faults_of_the_statement_are_invalid_requests() {
+    let corpus = corpus().await;
+    for (sql, message) in [
+        ("SELECT nothing FROM logs", "nothing"),
+        ("SELECT nofunction(1)", "nofunction"),
+        ("SELECT * FROM other", "other"),
+        ("SELECT * FROM information_schema.tables", "information_schema"),
+        ("SELECT * FROM '/etc/passwd'", "passwd"),
+        ("SELECT * FROM 'x.parquet'", "x.parquet"),
+        ("SELECT body + 1 FROM logs", ""),
+        ("SELECT 1 / (length(body) - 1) FROM logs", ""),
+        ("SELECT CAST(body AS INT) FROM logs", ""),
+        ("SELECT * FROM logs WHERE", "parsed"),
+        ("DROP TABLE logs", "SELECT"),
+    ] {
+        let error = run(&corpus, sql).await.expect_err(sql);
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{sql}: {error}");
+        assert!(error.message().contains(message), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_without_end_meets_the_deadline() {
+    let settings = QuerySettings { deadline: Duration::from_millis(300), ..small_settings() };
+    let corpus = Corpus::with_settings(&[], &[], settings).await;
+    let sql = "SELECT count(*) FROM generate_series(1, 1000000000000)";
+    let error = run(&corpus, sql).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DeadlineExceeded, "{error}");
+}
+
+#[tokio::test]
+async fn damage_in_the_middle_of_an_answer_is_an_error_of_the_stream() {
+    use object_store::ObjectStoreExt;
+    let corpus = corpus().await;
+    let path = &corpus.snapshot.files[0].path;
+    corpus.store.delete(path).await.unwrap();
+    let error = run(&corpus, "SELECT body FROM logs").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CorruptData);
+    assert!(error.message().contains(path.as_ref()), "{error}");
+}
