@@ -394,6 +394,22 @@ mod tests {
         }
     }
 
+    /// The list of settings for people, as it must stand in SETTINGS.md.
+    fn settings_table() -> String {
+        let row = |setting: &Setting| {
+            let (name, variable) = (setting.name(), setting.variable());
+            format!("| `{name}` | `{variable}` | `{}` | {} |\n", setting.default, setting.doc)
+        };
+        let rows: String = SETTINGS.iter().map(row).collect();
+        format!("| in a file | in the environment | default | meaning |\n|---|---|---|---|\n{rows}")
+    }
+
+    #[test]
+    fn the_written_list_of_settings_is_the_table() {
+        let written = include_str!("../SETTINGS.md");
+        assert!(written.ends_with(&settings_table()), "SETTINGS.md must end with:\n{}", settings_table());
+    }
+
     #[test]
     fn no_source_gives_the_defaults() {
         let config = load(Sources::default()).unwrap();
