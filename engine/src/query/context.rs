@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use datafusion::common::utils::memory::get_record_batch_memory_size;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -266,7 +267,7 @@ impl QuerySession {
         let mut stream = query.execute_stream().await?;
         while let Some(batch) = stream.next().await {
             let batch = batch?;
-            collected._reservation.try_grow(batch.get_array_memory_size())?;
+            collected._reservation.try_grow(get_record_batch_memory_size(&batch))?;
             collected.batches.push(batch);
         }
         Ok(collected)

@@ -28,7 +28,6 @@ pub use context::{QueryContext, QuerySettings};
 pub use error::{QueryOrigin, from_datafusion};
 pub use rows::{LogPage, LogRow};
 pub use sparkline::{SparklineEntry, SparklineRequest};
-pub use table::SnapshotTable;
 pub use time_range::{DateRange, LowerBound, ResolvedRange, Rounding, TimeRange};
 
 pub(crate) use context::QuerySession;

@@ -5,7 +5,7 @@ use engine::query::model::{FilterLeaf, FilterNode, Join, LogFilter, Namespace, O
 
 use super::corpus::Row;
 
-pub fn passes(row: &Row, filter: &LogFilter) -> bool {
+pub(crate) fn passes(row: &Row, filter: &LogFilter) -> bool {
     let of = |names: &[String], name: &str| names.is_empty() || names.iter().any(|each| each == name);
     of(&filter.severity_levels, row.severity)
         && of(&filter.service_names, &row.service)

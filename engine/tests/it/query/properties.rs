@@ -27,7 +27,7 @@ const SECOND: i64 = 1_000_000;
 fn value() -> impl Strategy<Value = String> {
     let values =
         ["", "a", "A", "ab", "500", "500.0", "5e2", "-1", "nan", "true", "k\u{212A}", "\u{130}x", "%", "z"];
-    select(values.as_slice()).prop_map(str::to_owned)
+    select(values.to_vec()).prop_map(str::to_owned)
 }
 
 fn entries() -> impl Strategy<Value = Vec<(String, String)>> {
