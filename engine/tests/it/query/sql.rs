@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use super::corpus::{Corpus, Row, small_settings};
 
 async fn corpus() -> Corpus {
-    let mut rows = vec![
+    let mut rows = [
         Row::new(1, 1_000_000, "a").with_attributes(&[("http.route", "/cart"), ("n", "1")]),
         Row::new(2, 2_000_000, "b").with_resource(&[("host.name", "h1")]),
         Row::new(3, 3_000_000, "c").with_attributes(&[("http.route", "/")]),
