@@ -13,7 +13,7 @@ use super::row::{Row, rows_of};
 use super::strategies::{Dataset, NOW, dataset};
 
 /// Data sets in a plain run; `TIMBERLINE_TEST_CASES` multiplies it.
-const NUM_DATASETS: u32 = 24;
+const NUM_DATASETS: u32 = 16;
 
 /// Questions to each data set.
 const NUM_ASKS: usize = 40;
@@ -35,7 +35,7 @@ fn config() -> Config {
     Config {
         cases: NUM_DATASETS * factor,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
-        max_shrink_iters: 200,
+        max_shrink_time: 60_000,
         ..Config::default()
     }
 }

@@ -16,8 +16,8 @@ use super::strategies::{NUMBERS, PORTS, SPAN_IDS, TRACE_IDS, VERSIONS, date_text
 type Place = (&'static str, &'static str);
 
 /// Any leaf; a few of them must be refused.
-pub(super) fn leaf() -> impl Strategy<Value = Json> {
-    prop_oneof![
+pub(super) fn leaf() -> BoxedStrategy<Json> {
+    let any = prop_oneof![
         6 => attribute_leaf(),
         4 => text_leaf(text_column()),
         3 => resource_leaf(),
@@ -26,14 +26,15 @@ pub(super) fn leaf() -> impl Strategy<Value = Json> {
         1 => severity_number_leaf(),
         1 => refused_leaf(),
         1 => ignored_leaf(),
-    ]
+    ];
+    any.boxed()
 }
 
 /// A leaf on the record's own attributes, never one that is dropped.
-pub(super) fn attribute_leaf() -> impl Strategy<Value = Json> {
+pub(super) fn attribute_leaf() -> BoxedStrategy<Json> {
     let place = |key: &'static str| Just(("log_attribute", key));
     let text_keys = select(vec!["user.name", "mixed", "", "status", "flag", "absent"]);
-    prop_oneof![
+    let any = prop_oneof![
         4 => text_leaf(text_keys.prop_map(|key| ("log_attribute", key))),
         4 => number_leaf(),
         2 => between_leaf(),
@@ -41,23 +42,25 @@ pub(super) fn attribute_leaf() -> impl Strategy<Value = Json> {
         1 => version_leaf(place("version")),
         2 => set_leaf("log_attribute", vec!["status", "user.name", "mixed", "", "absent"]),
         1 => select(vec!["exact", "is_not"]).prop_map(|operator| leaf_of(("log_attribute", "flag"), operator, json!(true))),
-    ]
+    ];
+    any.boxed()
 }
 
-fn resource_leaf() -> impl Strategy<Value = Json> {
+fn resource_leaf() -> BoxedStrategy<Json> {
     let place = |key: &'static str| Just(("log_resource_attribute", key));
     let text_keys = select(vec!["host.name", "k8s.labels", "service.name", "absent"]);
     let order =
         (select(vec!["gt", "gte", "lt", "lte", "min", "max", "exact", "is_not"]), select(PORTS.to_vec()))
             .prop_map(|(operator, port)| leaf_of(("log_resource_attribute", "port"), operator, json!(port)));
-    prop_oneof![
+    let any = prop_oneof![
         4 => text_leaf(text_keys.prop_map(|key| ("log_resource_attribute", key))),
         2 => order,
         1 => date_leaf(place("started")),
         1 => version_leaf(place("version")),
         2 => set_leaf("log_resource_attribute", vec!["host.name", "port", "service.name", "absent"]),
         1 => Just(leaf_of(("log_resource_attribute", "port"), "exact", json!(9090))),
-    ]
+    ];
+    any.boxed()
 }
 
 fn text_column() -> impl Strategy<Value = Place> {

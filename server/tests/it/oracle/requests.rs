@@ -20,13 +20,14 @@ pub(super) enum Ask {
     Sparkline(Json),
 }
 
-pub(super) fn ask() -> impl Strategy<Value = Ask> {
-    prop_oneof![
+pub(super) fn ask() -> BoxedStrategy<Ask> {
+    let any = prop_oneof![
         4 => query(select(vec![None, Some(1), Some(3), Some(50), Some(5000)])).prop_map(Ask::Query),
         1 => query((5..40_i64).prop_map(Some)).prop_map(Ask::Pages),
         3 => with_range(filters(), count_range()).prop_map(Ask::Count),
         3 => sparkline().prop_map(Ask::Sparkline),
-    ]
+    ];
+    any.boxed()
 }
 
 fn query(limit: impl Strategy<Value = Option<i64>>) -> impl Strategy<Value = Json> {
@@ -70,9 +71,9 @@ fn with_range(
 fn filters() -> impl Strategy<Value = Json> {
     let levels = vec!["trace", "debug", "info", "warn", "error", "fatal"];
     (
-        option::weighted(0.25, subsequence(levels, 0..=4).prop_map(Json::from)),
-        option::weighted(0.25, subsequence(SERVICES.to_vec(), 0..=6).prop_map(Json::from)),
-        option::weighted(0.25, search_term().prop_map(Json::from)),
+        option::weighted(0.15, subsequence(levels, 0..=5).prop_map(Json::from)),
+        option::weighted(0.15, subsequence(SERVICES.to_vec(), 0..=12).prop_map(Json::from)),
+        option::weighted(0.15, search_term().prop_map(Json::from)),
         option::weighted(0.6, filter_group()),
     )
         .prop_map(|(levels, services, search_term, filter_group)| {
@@ -96,38 +97,42 @@ pub(super) fn search_term() -> impl Strategy<Value = String> {
 }
 
 /// Every shape a `filterGroup` may have.
-fn filter_group() -> impl Strategy<Value = Json> {
+fn filter_group() -> BoxedStrategy<Json> {
     let connective = || select(vec!["AND", "OR"]);
     let group = |values: BoxedStrategy<Vec<Json>>| {
         (connective(), values).prop_map(|(connective, values)| json!({"type": connective, "values": values}))
     };
     let leaves = || vec(leaf(), 0..3).boxed();
     let nested = group(vec(attribute_leaf(), 1..4).boxed());
-    let inner_with_nested = (vec(leaf(), 0..2), vec(nested, 1..3)).prop_map(|(mut leaves, nested)| {
+    let inner_with_nested = (vec(leaf(), 0..2), vec(nested, 1..2)).prop_map(|(mut leaves, nested)| {
         leaves.extend(nested);
         leaves
     });
-    let canonical = |inner: BoxedStrategy<Json>| group(vec(inner, 1..3).boxed());
-    prop_oneof![
+    let canonical = |inner: BoxedStrategy<Json>| {
+        group(prop_oneof![3 => vec(inner.clone(), 1), 1 => vec(inner, 2)].boxed())
+    };
+    let any = prop_oneof![
         1 => select(vec![json!(null), json!([]), json!({"type": "AND", "values": []})]),
-        5 => vec(leaf(), 1..3).prop_map(Json::from),
+        6 => leaf().prop_map(|leaf| json!([leaf])),
+        3 => vec(leaf(), 2..4).prop_map(Json::from),
         1 => group(vec(leaf(), 1..3).boxed()),
-        3 => canonical(group(leaves()).boxed()),
+        2 => canonical(group(leaves()).boxed()),
         3 => canonical(group(inner_with_nested.boxed()).boxed()),
-    ]
+    ];
+    any.boxed()
 }
 
 /// Ranges of the query endpoint, also those that end before they begin.
-fn rows_range() -> impl Strategy<Value = Option<Json>> {
+fn rows_range() -> BoxedStrategy<Option<Json>> {
     let bound = || prop_oneof![3 => absolute_bound(), 1 => relative_bound()];
-    prop_oneof![
+    let any = prop_oneof![
         1 => Just(json!({})),
-        4 => wide_range(),
+        9 => wide_range(),
         3 => (bound(), option::of(bound())).prop_map(|(from, to)| range_of(Some(from), to)),
         1 => bound().prop_map(|to| range_of(None, Some(to))),
         3 => absolute_range(),
-    ]
-    .prop_map(Some)
+    ];
+    any.prop_map(Some).boxed()
 }
 
 fn count_range() -> impl Strategy<Value = Option<Json>> {
@@ -138,14 +143,14 @@ fn count_range() -> impl Strategy<Value = Option<Json>> {
 fn sparkline_range() -> impl Strategy<Value = Option<Json>> {
     let relative = select(vec![("-1d", "-5M"), ("-3d", "-1h"), ("-2w", "-1dEnd"), ("-1m", "-1dStart")])
         .prop_map(|(from, to)| json!({"date_from": from, "date_to": to}));
-    let from_relative = select(vec!["-1h", "-3h", "-1d", "-1dStart", "-7d", "-2m", "all"])
+    let from_relative = select(vec!["-1h", "-3h", "-1d", "-1dStart", "-8d", "-2m", "-2y", "all"])
         .prop_map(|from| json!({"date_from": from}));
     prop_oneof![
         1 => Just(None),
         1 => Just(Some(json!({}))),
         2 => relative.prop_map(Some),
-        3 => from_relative.prop_map(Some),
-        5 => absolute_range().prop_map(Some),
+        5 => from_relative.prop_map(Some),
+        4 => absolute_range().prop_map(Some),
     ]
 }
 

@@ -92,8 +92,8 @@ pub(super) struct ExportRequest {
     pub(super) flushes: bool,
 }
 
-pub(super) fn dataset() -> impl Strategy<Value = Dataset> {
-    vec(export_request(), 2..6).prop_map(|requests| Dataset { requests })
+pub(super) fn dataset() -> BoxedStrategy<Dataset> {
+    vec(export_request(), 2..6).prop_map(|requests| Dataset { requests }).boxed()
 }
 
 fn export_request() -> impl Strategy<Value = ExportRequest> {
@@ -231,8 +231,8 @@ fn json_body() -> impl Strategy<Value = String> {
     })
 }
 
-fn attribute() -> impl Strategy<Value = (String, Value)> {
-    prop_oneof![
+fn attribute() -> BoxedStrategy<(String, Value)> {
+    let any = prop_oneof![
         3 => entry("status", number_value()),
         2 => entry("duration", number_value()),
         1 => entry("flag", prop_oneof![any::<bool>().prop_map(Value::Bool), Just(text("true"))]),
@@ -241,7 +241,8 @@ fn attribute() -> impl Strategy<Value = (String, Value)> {
         1 => entry("when", date_text().prop_map(Value::Text)),
         1 => entry("mixed", value()),
         1 => entry("", fragment().prop_map(Value::Text)),
-    ]
+    ];
+    any.boxed()
 }
 
 fn number_value() -> impl Strategy<Value = Value> {
