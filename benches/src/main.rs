@@ -1,2 +1,93 @@
-//! Placeholder.
-fn main() {}
+//! `cargo run --release -p benches -- run --rows N`: measures the engine on generated logs.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use benches::load::{data_file_bytes, load};
+use benches::machine::{Machine, peak_memory_bytes};
+use benches::report::RunReport;
+use benches::{query_set, questions};
+use clap::{Args, Parser, Subcommand};
+use data::{AttributeKeys, LogSpec};
+use engine::Engine;
+use engine::clock::SystemClock;
+use engine::config::EngineConfig;
+
+#[derive(Debug, Parser)]
+#[command(about = "Measures the engine on generated logs")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Load generated logs into a temporary engine, ask all questions, write a report.
+    Run(RunArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Log records to generate.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// Distinct log attribute keys: 20, 500 or 5000.
+    #[arg(long, default_value = "20")]
+    attribute_keys: AttributeKeys,
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Times that every question is asked.
+    #[arg(long, default_value_t = 5)]
+    repetitions: u32,
+    /// File of the report; `benches/results/<rows>-rows-<keys>-keys.md` when left out.
+    #[arg(long)]
+    output: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let Command::Run(args) = Cli::parse().command;
+    ensure!(args.repetitions > 0, "repetitions must be at least 1, not 0");
+    let spec = LogSpec {
+        seed: args.seed,
+        rows: args.rows,
+        num_attribute_keys: args.attribute_keys,
+        ..LogSpec::default()
+    };
+    let report = run(spec, args.repetitions).await?.to_markdown();
+    let path = args.output.unwrap_or_else(|| default_output(args.rows, args.attribute_keys));
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    fs::write(&path, &report).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("{report}\nwritten to {}", path.display());
+    Ok(())
+}
+
+fn default_output(rows: u64, attribute_keys: AttributeKeys) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results");
+    folder.join(format!("{rows}-rows-{}-keys.md", attribute_keys.num_keys()))
+}
+
+async fn run(spec: LogSpec, repetitions: u32) -> Result<RunReport> {
+    let folder = tempfile::tempdir()?;
+    let engine = Engine::open(EngineConfig::new(folder.path()), Arc::new(SystemClock)).await?;
+    eprintln!("loading {} records", spec.rows);
+    let load = load(&engine, spec.clone()).await?;
+    let num_data_bytes = data_file_bytes(folder.path())?;
+    let questions = questions::all(query_set::read_all()?);
+    let mut answers: Vec<_> = questions.iter().map(|question| (question.name.clone(), Vec::new())).collect();
+    for repetition in 0..repetitions {
+        eprintln!("asking {} questions, {} of {repetitions}", questions.len(), repetition + 1);
+        for (question, (_, answers)) in questions.iter().zip(&mut answers) {
+            let answer = question.ask(&engine, &spec, repetition).await;
+            answers.push(answer.with_context(|| question.name.clone())?);
+        }
+    }
+    engine.shutdown().await?;
+    let machine = Machine::look();
+    Ok(RunReport { machine, spec, load, num_data_bytes, peak_memory_bytes: peak_memory_bytes(), answers })
+}

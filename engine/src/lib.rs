@@ -1,12 +1,38 @@
 //! Timberline's storage and query engine: everything that is true without HTTP.
+//!
+//! ```text
+//! request bytes --ingest--> rows --group commit--> write-ahead log
+//!                            |
+//!                            v
+//!                         buffer --flush--> data files (Parquet) + catalog + manifests
+//!                            \________________ snapshot ________________/
+//!                                                 |
+//! LogQuery --filter translation--> expression --> DataFusion --> rows, counts, sparklines
+//! ```
+//!
+//! Modules in reading order: [`schema`] (what a row is), [`ingest`] (bytes to rows), `wal` and `committer`
+//! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`catalog`] (which rows exist), `flush` and
+//! `maintenance` (from memory to files), [`query`] (questions), and [`Engine`], all of it behind one handle.
+//! [`error`], [`limits`], [`config`], [`clock`] and [`database`] stand below them all.
 
 pub mod buffer;
 pub mod catalog;
 pub mod clock;
+mod committer;
+pub mod config;
+pub mod database;
+mod engine;
 pub mod error;
+mod flush;
+pub mod ingest;
+pub mod limits;
+mod maintenance;
 pub mod query;
 pub mod schema;
 pub mod sql;
 pub mod storage;
+mod wal;
 
+pub use config::EngineConfig;
+pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};

@@ -1,1 +1,82 @@
-//! Placeholder.
+//! Timberline's HTTP API and command line: the only code that knows HTTP, JSON bodies, users and the environment.
+//!
+//! [`app`] makes a router over an open [`state::AppState`]; [`serve`] runs it on a listener until it is told to
+//! stop. The engine knows none of this, and nothing here knows how the engine stores rows.
+//!
+//! Modules in reading order:
+//! - [`config`]: settings, from files, the environment and flags;
+//! - [`state`]: what every handler shares: the engine, the metadata, the clock;
+//! - [`meta`]: organizations, users, projects, tokens and keys, in SQLite;
+//! - [`secret`]: how keys and tokens are made, hashed and masked;
+//! - [`auth`]: who calls, and whether they may;
+//! - [`error`]: the one error type, and how an engine error becomes a status;
+//! - `middleware`: request ids and spans;
+//! - `api`: one file or folder per resource;
+//! - [`cli`]: `serve`, `demo`, `init`, `generate`.
+
+mod api;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod meta;
+mod middleware;
+pub mod secret;
+pub mod state;
+
+use std::future::Future;
+use std::io;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::util::MapRequest;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+
+use crate::state::AppState;
+
+/// The whole API as one router, ready to be called or served.
+pub fn app(state: AppState) -> Router {
+    let routes = api::router()
+        .with_state(state)
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(axum::middleware::from_fn(middleware::request_context));
+    // A path gets its one spelling before the routes see it, which a layer of a router could not do.
+    Router::new().fallback_service(MapRequest::new(routes, api::canonical_path))
+}
+
+/// Serves until `shutdown` is ready: then accepts nothing more and waits for requests under way, but not longer
+/// than the configured time. The state stays open; closing it is the caller's.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    state: AppState,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let stopping = CancellationToken::new();
+    let drain_timeout = state.config().drain_timeout;
+    let graceful = {
+        let (stopping, state) = (stopping.clone(), state.clone());
+        async move {
+            shutdown.await;
+            state.begin_stop();
+            stopping.cancel();
+        }
+    };
+    let server = axum::serve(listener, app(state)).with_graceful_shutdown(graceful).into_future();
+    let deadline = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(drain_timeout).await;
+    };
+    tokio::select! {
+        served = server => served,
+        () = deadline => {
+            tracing::warn!(?drain_timeout, "requests under way did not finish in time");
+            Ok(())
+        }
+    }
+}

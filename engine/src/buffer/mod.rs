@@ -1,4 +1,102 @@
-//! Rows in memory.
+//! Fresh rows: acknowledged rows that no data file holds yet, one list of segments per table.
+//!
+//! Segments are immutable, so that a query can hold them while new ones arrive. Small ones are joined as they
+//! come in, each row a logarithmic number of times, so that thousands of small requests do not make thousands
+//! of segments.
 
-pub(crate) mod segment;
+mod segment;
+
+use std::sync::Arc;
+
 pub use segment::BufferSegment;
+
+use crate::limits::MAX_JOINED_SEGMENT_ROWS;
+
+/// The fresh rows of one table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TableBuffer {
+    /// In order of ingestion.
+    segments: Vec<Arc<BufferSegment>>,
+    /// No batch below this is among the segments.
+    first_sequence: u64,
+    /// When the oldest row came in, microseconds.
+    oldest_us: Option<i64>,
+    /// While a flush runs, the newest sequence number it takes: segments up to it are not joined with others.
+    flushing_to: Option<u64>,
+}
+
+/// The batches that a flush takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SequenceRange {
+    pub(crate) first: u64,
+    /// Inclusive.
+    pub(crate) last: u64,
+}
+
+impl TableBuffer {
+    pub(crate) fn segments(&self) -> &[Arc<BufferSegment>] {
+        &self.segments
+    }
+
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.segments.iter().map(|segment| segment.size_bytes).sum()
+    }
+
+    pub(crate) fn oldest_us(&self) -> Option<i64> {
+        self.oldest_us
+    }
+
+    /// Adds rows that came in at `ingested_us`.
+    pub(crate) fn push(&mut self, segment: BufferSegment, ingested_us: i64) {
+        if self.segments.is_empty() {
+            self.first_sequence = segment.sequence;
+            self.oldest_us = Some(ingested_us);
+        }
+        let mut segment = Arc::new(segment);
+        while let Some(last) = self.segments.last().filter(|last| self.may_join(last, &segment)) {
+            match last.joined(&segment) {
+                Ok(joined) => segment = Arc::new(joined),
+                Err(error) => {
+                    // Two segments are as right as one.
+                    tracing::warn!(%error, "cannot join two segments");
+                    break;
+                }
+            }
+            self.segments.pop();
+        }
+        self.segments.push(segment);
+    }
+
+    /// Neighbours are joined while the older is not much larger, which bounds how often a row is copied.
+    fn may_join(&self, last: &BufferSegment, next: &BufferSegment) -> bool {
+        let (last_rows, next_rows) = (last.batch.num_rows(), next.batch.num_rows());
+        let is_free = self.flushing_to.is_none_or(|newest| last.sequence > newest);
+        is_free && last_rows <= 2 * next_rows && last_rows + next_rows <= MAX_JOINED_SEGMENT_ROWS
+    }
+
+    /// Takes note that a flush of everything here begins; `None` when there is nothing to flush or a flush is
+    /// running.
+    pub(crate) fn begin_flush(&mut self) -> Option<SequenceRange> {
+        if self.flushing_to.is_some() {
+            return None;
+        }
+        self.flushing_to = self.segments.last().map(|segment| segment.sequence);
+        self.flushing_to.map(|last| SequenceRange { first: self.first_sequence, last })
+    }
+
+    /// The flush has failed; its rows stay.
+    pub(crate) fn abandon_flush(&mut self) {
+        self.flushing_to = None;
+    }
+
+    /// The flush has committed its rows: takes them out and returns their bytes. Rows that are left came in at
+    /// `began_us` or later.
+    pub(crate) fn finish_flush(&mut self, began_us: i64) -> usize {
+        let Some(newest) = self.flushing_to.take() else { return 0 };
+        let flushed = self.segments.partition_point(|segment| segment.sequence <= newest);
+        let flushed_bytes = self.segments.drain(..flushed).map(|segment| segment.size_bytes).sum();
+        self.first_sequence = newest + 1;
+        self.oldest_us = (!self.segments.is_empty()).then_some(began_us);
+        flushed_bytes
+    }
+}

@@ -87,3 +87,17 @@ pub fn logs_schema() -> SchemaRef {
     });
     Arc::clone(&SCHEMA)
 }
+
+/// The schema of decoded log rows, before ingestion has given each its `uuid` and `ingested_timestamp`.
+pub fn decoded_logs_schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        let schema = logs_schema();
+        let decoded = schema.fields().iter().filter(|field| !is_assigned_at_ingest(field.name())).cloned();
+        Arc::new(Schema::new(decoded.collect::<Fields>()))
+    });
+    Arc::clone(&SCHEMA)
+}
+
+fn is_assigned_at_ingest(column: &str) -> bool {
+    matches!(column, columns::UUID | columns::INGESTED_TIMESTAMP)
+}

@@ -13,6 +13,7 @@
 //! Ingest time never goes backwards within a writer and its sequence numbers rise, so the order of the ids
 //! of one writer, as text or as bytes, is the order of (sequence, ordinal): the ingest position.
 
+use std::ops::Range;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -46,10 +47,10 @@ impl BatchStamp {
         (xxh3_64(&bytes) >> 48) as u16
     }
 
-    /// The ids of rows `0..num_rows` of the batch, in order.
-    pub fn row_ids(&self, num_rows: u32) -> impl Iterator<Item = RowId> {
+    /// The ids of the rows with these ordinals in the batch, in order.
+    pub fn row_ids(&self, ordinals: Range<u32>) -> impl Iterator<Item = RowId> {
         let prefix = self.prefix();
-        (0..num_rows).map(move |ordinal| RowId((prefix | u128::from(ordinal)).to_be_bytes()))
+        ordinals.map(move |ordinal| RowId((prefix | u128::from(ordinal)).to_be_bytes()))
     }
 }
 
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn ids_are_version_7_with_the_ingest_time() {
-        let id = stamp(5, 1_765_881_156_184_820).row_ids(1).next().expect("one id").uuid();
+        let id = stamp(5, 1_765_881_156_184_820).row_ids(0..1).next().expect("one id").uuid();
         assert_eq!(id.get_version_num(), 7);
         assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
         let (seconds, nanos) = id.get_timestamp().expect("a time").to_unix();
@@ -86,7 +87,7 @@ mod tests {
         let now = 1_765_881_156_184_820;
         let mut ids = Vec::new();
         for (sequence, time) in [(1, now), (2, now), (16_383, now), (16_384, now), (16_385, now + 1000)] {
-            ids.extend(stamp(sequence, time).row_ids(3).map(|id| id.uuid().to_string()));
+            ids.extend(stamp(sequence, time).row_ids(0..3).map(|id| id.uuid().to_string()));
         }
         assert!(ids.is_sorted());
         ids.dedup();

@@ -1,4 +1,74 @@
-//! Rows in objects.
+//! Rows in objects: data files, their paths and bytes, and the store they are kept in.
+//!
+//! Knows Parquet and the object store; does not know DataFusion, SQL or what a severity is.
 
 mod data_file;
+mod flush_plan;
+mod local_sync;
+mod parquet_writer;
+mod paths;
+
+use std::path::{Path as LocalPath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+
 pub use data_file::DataFile;
+pub(crate) use flush_plan::{PlannedFile, plan_flush};
+pub(crate) use local_sync::sync_directory;
+pub(crate) use parquet_writer::{FileOrigin, encode_data_file};
+pub(crate) use paths::DataFilePath;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The version of the data file layout that this code writes. Version 0 is not settled: a later one may not
+/// read it.
+pub const LAYOUT_VERSION: u32 = 0;
+
+/// Where objects are kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Storage {
+    store: Arc<dyn ObjectStore>,
+    /// The folder, when the store is the local disk.
+    local_root: PathBuf,
+}
+
+impl Storage {
+    /// Keeps objects in a folder, which exists.
+    pub(crate) fn local(root: &LocalPath) -> Result<Self> {
+        let store = LocalFileSystem::new_with_prefix(root).map_err(|error| {
+            Error::unavailable(format!("cannot use the folder {}", root.display())).with_source(error)
+        })?;
+        Ok(Self { store: Arc::new(store), local_root: root.to_owned() })
+    }
+
+    pub(crate) fn object_store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// Writes an object: when this returns it is durable and whole, and until then it is not there.
+    pub(crate) async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {
+        self.store.put(path, PutPayload::from(bytes)).await.map_err(|error| cannot("write", path, error))?;
+        let (root, relative) = (self.local_root.clone(), path.to_string());
+        // The local store renames a finished file into its place but syncs neither file nor directories.
+        let synced = tokio::task::spawn_blocking(move || local_sync::sync_file_below(&root, &relative)).await;
+        synced
+            .map_err(|error| Error::internal("the sync of an object was ended").with_source(error))?
+            .map_err(|error| Error::unavailable(format!("cannot sync {path}")).with_source(error))
+    }
+
+    /// Removes an object; one that is not there is as good as removed.
+    pub(crate) async fn delete(&self, path: &Path) -> Result<()> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(cannot("delete", path, error)),
+        }
+    }
+}
+
+fn cannot(action: &str, path: &Path, error: object_store::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("cannot {action} {path}")).with_source(error)
+}

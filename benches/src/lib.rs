@@ -1,0 +1,11 @@
+//! The query-set runner: generates logs, loads them into an engine, asks questions and reports what it took.
+//!
+//! In reading order: [`query_set`] reads `queries/`, [`load`] fills an engine, [`questions`] asks it,
+//! [`report`] writes what was measured. It uses the engine's public interface only, and is a library so that
+//! tests and micro benches share these parts.
+
+pub mod load;
+pub mod machine;
+pub mod query_set;
+pub mod questions;
+pub mod report;

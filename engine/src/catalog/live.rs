@@ -1,0 +1,186 @@
+//! The live tables: data files and fresh rows of each table, as queries see them.
+
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Snapshot;
+use crate::buffer::{BufferSegment, SequenceRange, TableBuffer};
+use crate::error::{Error, Result};
+use crate::schema::TableId;
+use crate::storage::DataFile;
+
+/// Every table that has rows.
+#[derive(Debug)]
+pub(crate) struct LiveTables {
+    /// Held for moments only: no I/O, no waiting.
+    tables: RwLock<HashMap<TableId, LiveTable>>,
+    /// Bytes of fresh rows, and of rows on their way into the write-ahead log.
+    admitted_bytes: AtomicUsize,
+    max_bytes: usize,
+}
+
+/// Memory reserved for rows; given back when this is dropped before the rows are visible.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    tables: Arc<LiveTables>,
+    size_bytes: usize,
+}
+
+impl Admission {
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    /// The rows are visible: their flush gives the memory back.
+    pub(crate) fn keep(mut self) {
+        self.size_bytes = 0;
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.tables.release(self.size_bytes);
+    }
+}
+
+#[derive(Debug, Default)]
+struct LiveTable {
+    files: Arc<Vec<Arc<DataFile>>>,
+    buffer: TableBuffer,
+    /// No later row came in after this, microseconds.
+    newest_us: i64,
+}
+
+/// A table whose fresh rows are being flushed.
+#[derive(Debug)]
+pub(crate) struct PendingFlush {
+    /// The rows, in order of ingestion.
+    pub(crate) segments: Vec<Arc<BufferSegment>>,
+    /// The batches they came in.
+    pub(crate) sequences: SequenceRange,
+    /// Ingest time of the newest of them or of a later one, microseconds.
+    pub(crate) last_ingested_us: i64,
+}
+
+/// What decides whether a table is flushed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BufferFacts {
+    pub(crate) table: TableId,
+    pub(crate) size_bytes: usize,
+    /// When its oldest fresh row came in, microseconds.
+    pub(crate) oldest_us: i64,
+}
+
+impl LiveTables {
+    /// `last_ingested_us` is the latest ingest time of the files' rows, `max_bytes` bounds the fresh rows of all
+    /// tables.
+    pub(crate) fn new(files: Vec<(TableId, DataFile)>, last_ingested_us: i64, max_bytes: usize) -> Self {
+        let mut by_table: HashMap<TableId, Vec<Arc<DataFile>>> = HashMap::new();
+        for (table, file) in files {
+            by_table.entry(table).or_default().push(Arc::new(file));
+        }
+        let live =
+            |files| LiveTable { files: Arc::new(files), newest_us: last_ingested_us, ..LiveTable::default() };
+        let tables = by_table.into_iter().map(|(table, files)| (table, live(files))).collect();
+        Self { tables: RwLock::new(tables), admitted_bytes: AtomicUsize::new(0), max_bytes }
+    }
+
+    /// Reserves memory for rows before they are written anywhere.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is no room.
+    pub(crate) fn admit(self: &Arc<Self>, size_bytes: usize) -> Result<Admission> {
+        let admitted = self.admitted_bytes.fetch_add(size_bytes, Ordering::Relaxed);
+        let admission = Admission { tables: Arc::clone(self), size_bytes };
+        // One request may always go in, or a small limit would refuse it for ever.
+        if admitted > 0 && admitted + size_bytes > self.max_bytes {
+            return Err(Error::unavailable(format!(
+                "{admitted} bytes of rows wait for storage, the limit is {} bytes",
+                self.max_bytes
+            )));
+        }
+        Ok(admission)
+    }
+
+    fn release(&self, size_bytes: usize) {
+        self.admitted_bytes.fetch_sub(size_bytes, Ordering::Relaxed);
+    }
+
+    /// Whether fresh rows take more than half of what they may.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.admitted_bytes.load(Ordering::Relaxed) > self.max_bytes / 2
+    }
+
+    /// Makes durable rows visible. Their memory has been admitted.
+    pub(crate) fn push(&self, table: TableId, segments: Vec<BufferSegment>, ingested_us: i64) {
+        let mut tables = self.tables.write();
+        let live = tables.entry(table).or_default();
+        live.newest_us = live.newest_us.max(ingested_us);
+        for segment in segments {
+            live.buffer.push(segment, ingested_us);
+        }
+    }
+
+    /// Makes rows visible again that were acknowledged before a stop, whatever room there is.
+    pub(crate) fn restore(&self, table: TableId, segments: Vec<BufferSegment>, ingested_us: i64) {
+        let size_bytes = segments.iter().map(|segment| segment.size_bytes).sum();
+        self.admitted_bytes.fetch_add(size_bytes, Ordering::Relaxed);
+        self.push(table, segments, ingested_us);
+    }
+
+    /// The rows of a table at this moment.
+    pub(crate) fn snapshot(&self, table: TableId) -> Snapshot {
+        let tables = self.tables.read();
+        let live = tables.get(&table);
+        Snapshot {
+            table,
+            files: live.map(|live| Arc::clone(&live.files)).unwrap_or_default(),
+            segments: live.map(|live| live.buffer.segments().to_vec()).unwrap_or_default(),
+        }
+    }
+
+    /// An instant below which all rows of a table have come in, microseconds: later ones get this ingest time
+    /// or a later one. `None` for a table without rows.
+    pub(crate) fn newest_us(&self, table: TableId) -> Option<i64> {
+        self.tables.read().get(&table).map(|live| live.newest_us)
+    }
+
+    /// Tables with fresh rows.
+    pub(crate) fn buffers(&self) -> Vec<BufferFacts> {
+        let tables = self.tables.read();
+        let facts = tables.iter().filter_map(|(&table, live)| {
+            let oldest_us = live.buffer.oldest_us()?;
+            Some(BufferFacts { table, size_bytes: live.buffer.size_bytes(), oldest_us })
+        });
+        facts.collect()
+    }
+
+    /// Begins to flush a table; `None` when there is nothing to flush or a flush is running.
+    pub(crate) fn begin_flush(&self, table: TableId) -> Option<PendingFlush> {
+        let mut tables = self.tables.write();
+        let live = tables.get_mut(&table)?;
+        let sequences = live.buffer.begin_flush()?;
+        let segments = live.buffer.segments().to_vec();
+        Some(PendingFlush { segments, sequences, last_ingested_us: live.newest_us })
+    }
+
+    /// The flush failed; the rows stay where they are.
+    pub(crate) fn abandon_flush(&self, table: TableId) {
+        if let Some(live) = self.tables.write().get_mut(&table) {
+            live.buffer.abandon_flush();
+        }
+    }
+
+    /// The flush is committed: in one step the rows leave and their files appear. `began_us` is when the flush
+    /// began.
+    pub(crate) fn finish_flush(&self, table: TableId, files: Vec<DataFile>, began_us: i64) {
+        let mut tables = self.tables.write();
+        let live = tables.entry(table).or_default();
+        let all = live.files.iter().cloned().chain(files.into_iter().map(Arc::new));
+        live.files = Arc::new(all.collect());
+        let flushed_bytes = live.buffer.finish_flush(began_us);
+        self.release(flushed_bytes);
+    }
+}

@@ -1,0 +1,66 @@
+//! Settings of the engine: plain data with defaults.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+/// How an engine keeps its data and what it may use.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The folder of the write-ahead log, the catalog and the data files.
+    pub data_dir: PathBuf,
+    /// Most bytes of rows in memory, over all projects. Beyond it ingestion answers "unavailable".
+    pub max_buffer_bytes: usize,
+    /// Bytes of one project's rows in memory that start a flush.
+    pub flush_bytes: usize,
+    /// Age of the oldest row in memory that starts a flush.
+    pub flush_interval: Duration,
+    /// Size of one file of the write-ahead log, allocated when it is opened.
+    pub wal_segment_bytes: u64,
+    /// Most bytes of the write-ahead log. Half of it starts flushes; beyond it ingestion answers
+    /// "unavailable".
+    pub max_wal_bytes: u64,
+    /// Memory that all running queries share, bytes.
+    pub query_memory_bytes: usize,
+    /// Longest time a query may run.
+    pub query_timeout: Duration,
+}
+
+impl EngineConfig {
+    /// The defaults for a folder.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            max_buffer_bytes: 1 << 30,
+            flush_bytes: 128 << 20,
+            flush_interval: Duration::from_secs(300),
+            wal_segment_bytes: 64 << 20,
+            max_wal_bytes: 2 << 30,
+            query_memory_bytes: 1 << 30,
+            query_timeout: Duration::from_secs(60),
+        }
+    }
+
+    /// Refuses settings that cannot work.
+    ///
+    /// # Errors
+    /// `InvalidRequest` naming the setting and its bound.
+    pub fn validate(&self) -> Result<()> {
+        let positive = |name: &str, is_positive: bool| {
+            is_positive.then_some(()).ok_or_else(|| Error::invalid_request(format!("{name} must be above 0")))
+        };
+        positive("max_buffer_bytes", self.max_buffer_bytes > 0)?;
+        positive("flush_bytes", self.flush_bytes > 0)?;
+        positive("flush_interval", !self.flush_interval.is_zero())?;
+        positive("query_memory_bytes", self.query_memory_bytes > 0)?;
+        positive("query_timeout", !self.query_timeout.is_zero())?;
+        if self.wal_segment_bytes < 4096 {
+            return Err(Error::invalid_request("wal_segment_bytes must be at least 4096"));
+        }
+        if self.max_wal_bytes < 2 * self.wal_segment_bytes {
+            return Err(Error::invalid_request("max_wal_bytes must be at least twice wal_segment_bytes"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,290 @@
+//! The engine behind one handle: open, ingest, ask, stop.
+
+use parking_lot::Mutex;
+use std::fs::{File, OpenOptions, TryLockError, create_dir_all};
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::execution::SendableRecordBatchStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot};
+use crate::clock::Clock;
+use crate::committer::{Committer, IngestPosition, stamp_segments};
+use crate::config::EngineConfig;
+use crate::error::{Error, Result};
+use crate::flush::Flusher;
+use crate::ingest::DecodedLogs;
+use crate::maintenance::Maintenance;
+use crate::query::model::{LogFilter, LogQuery};
+use crate::query::{LogPage, QueryContext, QuerySettings, SparklineEntry, SparklineRequest, TimeRange};
+use crate::schema::{ProjectId, TableId};
+use crate::storage::Storage;
+use crate::wal::{self, Wal, WalBatch};
+
+/// Held while an engine has a folder open.
+const LOCK_FILE_NAME: &str = "LOCK";
+
+/// A storage and query engine over one folder.
+#[derive(Debug)]
+pub struct Engine {
+    tables: Arc<LiveTables>,
+    queries: QueryContext,
+    committer: Committer,
+    maintenance: Arc<Maintenance>,
+    catalog: CatalogStore,
+    wal: Arc<Mutex<Wal>>,
+    stop: CancellationToken,
+    background: Mutex<Option<JoinHandle<()>>>,
+    /// Released when the engine is dropped.
+    _lock: File,
+}
+
+impl Engine {
+    /// Opens a folder, makes it when it does not exist, and reads back what the write-ahead log holds.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for settings that cannot work; `Unavailable` when the folder cannot be used or another
+    /// process has it open; `CorruptData` when what is stored cannot be trusted.
+    pub async fn open(config: EngineConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+        config.validate()?;
+        let lock = lock_folder(&config.data_dir)?;
+        let storage = Storage::local(&config.data_dir)?;
+        let (catalog, state) = CatalogStore::open(&config.data_dir).await?;
+        sweep_dead_intents(&catalog, &storage).await?;
+
+        let tables = Arc::new(LiveTables::new(state.files, state.last_ingested_us, config.max_buffer_bytes));
+        let mut restored = Restored {
+            tables: &tables,
+            flushed: &state.flushed,
+            position: IngestPosition {
+                writer: catalog.writer(),
+                epoch: catalog.epoch(),
+                last_sequence: state.last_sequence,
+                last_ingested_us: state.last_ingested_us,
+            },
+        };
+        let wal_directory = config.data_dir.join("wal");
+        wal::create_directory(&wal_directory)?;
+        let segments = wal::replay(&wal_directory, &mut |batch| restored.take(batch))?;
+        let position = restored.position;
+        let wal =
+            Wal::open(&wal_directory, position.writer, position.epoch, config.wal_segment_bytes, segments);
+        let wal = Arc::new(Mutex::new(wal));
+
+        let queries = QueryContext::new(storage.object_store(), query_settings(&config))?
+            .with_clock(Arc::clone(&clock));
+        let flusher = Flusher {
+            catalog: catalog.clone(),
+            storage: storage.clone(),
+            tables: Arc::clone(&tables),
+            clock: Arc::clone(&clock),
+        };
+        let maintenance = Arc::new(Maintenance::new(flusher, Arc::clone(&wal), config));
+        state.flushed.iter().for_each(|range| maintenance.note_published(range.table, range.last_sequence));
+        maintenance.publish_and_truncate().await?;
+        let committer = Committer::start(Arc::clone(&wal), Arc::clone(&tables), clock, position)?;
+        let stop = CancellationToken::new();
+        let background = {
+            let (maintenance, stop) = (Arc::clone(&maintenance), stop.clone());
+            tokio::spawn(async move { maintenance.run(stop).await })
+        };
+        let background = Mutex::new(Some(background));
+        Ok(Arc::new(Self {
+            tables,
+            queries,
+            committer,
+            maintenance,
+            catalog,
+            wal,
+            stop,
+            background,
+            _lock: lock,
+        }))
+    }
+
+    /// Takes rows in. When this returns they survive a crash of the process or the machine, and queries see
+    /// them, each once.
+    ///
+    /// # Errors
+    /// `Unavailable` when rows come in faster than they can be stored, the disk is full or the log is sealed:
+    /// nothing was taken, and the call can be repeated later.
+    pub async fn ingest(&self, table: TableId, logs: DecodedLogs) -> Result<()> {
+        if logs.num_rows() == 0 {
+            return Ok(());
+        }
+        if self.maintenance.is_wal_full() {
+            self.maintenance.pressure.notify_one();
+            return Err(Error::unavailable("the write-ahead log is full until rows have been flushed"));
+        }
+        let rows = logs.batch;
+        let admission = self
+            .tables
+            .admit(rows.get_array_memory_size())
+            .inspect_err(|_| self.maintenance.pressure.notify_one())?;
+        let (rows, payload) = tokio::task::spawn_blocking(move || {
+            let payload = wal::encode_payload(&rows)?;
+            Ok::<_, Error>((rows, payload))
+        })
+        .await
+        .map_err(|error| Error::internal("encoding rows was ended").with_source(error))??;
+        self.committer.commit(table, rows, payload, admission).await
+    }
+
+    /// The rows of a project's logs at this moment.
+    pub fn snapshot(&self, project: ProjectId) -> Snapshot {
+        self.tables.snapshot(TableId::logs(project))
+    }
+
+    /// Whether a project has any log record.
+    pub fn has_logs(&self, project: ProjectId) -> bool {
+        !self.snapshot(project).is_empty()
+    }
+
+    /// The earliest `timestamp` of a project's logs, microseconds.
+    pub fn earliest_timestamp_us(&self, project: ProjectId) -> Option<i64> {
+        self.snapshot(project).min_timestamp_us()
+    }
+
+    /// An instant, in ingest time, below which every record of a project has come in, microseconds.
+    pub fn live_checkpoint_us(&self, project: ProjectId) -> Option<i64> {
+        self.tables.newest_us(TableId::logs(project))
+    }
+
+    /// The rows of a project that a query asks for, in its order.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn query_logs(&self, project: ProjectId, query: LogQuery) -> Result<LogPage> {
+        self.queries.rows(&self.snapshot(project), &query).await
+    }
+
+    /// How many rows of a project pass a filter in a time range.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn count_logs(&self, project: ProjectId, filter: LogFilter, range: TimeRange) -> Result<u64> {
+        self.queries.count(&self.snapshot(project), &filter, range).await
+    }
+
+    /// Rows of a project per time bucket and series.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn sparkline(
+        &self,
+        project: ProjectId,
+        request: SparklineRequest,
+    ) -> Result<Vec<SparklineEntry>> {
+        self.queries.sparkline(&self.snapshot(project), &request).await
+    }
+
+    /// The answer to one read-only SQL statement over a project's logs, the table `logs`.
+    ///
+    /// # Errors
+    /// As [`QueryContext::sql`].
+    pub async fn sql(&self, project: ProjectId, text: &str) -> Result<SendableRecordBatchStream> {
+        self.queries.sql(&self.snapshot(project), text).await
+    }
+
+    /// Makes data files of all rows in memory.
+    ///
+    /// # Errors
+    /// When storage fails; the rows stay in memory and in the log.
+    pub async fn flush(&self) -> Result<()> {
+        self.maintenance.flush_all().await
+    }
+
+    /// Stops: takes no more rows, finishes the requests that wait, flushes, and closes. Calling it again does
+    /// nothing.
+    ///
+    /// # Errors
+    /// When a flush fails; the rows are still in the log, for the next start.
+    pub async fn shutdown(self: &Arc<Self>) -> Result<()> {
+        let engine = Arc::clone(self);
+        let stopped = tokio::task::spawn_blocking(move || engine.committer.stop()).await;
+        stopped
+            .map_err(|error| Error::internal("the commit thread could not be ended").with_source(error))?;
+        self.stop.cancel();
+        let background = self.background.lock().take();
+        let Some(background) = background else { return Ok(()) };
+        background.await.map_err(|error| Error::internal("background work failed").with_source(error))?;
+        self.flush().await?;
+        self.wal.lock().close_active();
+        self.maintenance.publish_and_truncate().await?;
+        self.catalog.close().await;
+        Ok(())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Without a shutdown the rows stay in the log; background work must not outlive the lock for long.
+        self.stop.cancel();
+    }
+}
+
+fn query_settings(config: &EngineConfig) -> QuerySettings {
+    QuerySettings {
+        max_memory_bytes: config.query_memory_bytes,
+        deadline: config.query_timeout,
+        ..QuerySettings::default()
+    }
+}
+
+fn lock_folder(data_dir: &Path) -> Result<File> {
+    let name = data_dir.display();
+    create_dir_all(data_dir)
+        .map_err(|error| Error::unavailable(format!("cannot create the folder {name}")).with_source(error))?;
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(data_dir.join(LOCK_FILE_NAME))
+        .map_err(|error| {
+            Error::unavailable(format!("cannot write in the folder {name}")).with_source(error)
+        })?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::unavailable(format!("the folder {name} is in use by another process")))
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(Error::unavailable(format!("cannot lock the folder {name}")).with_source(error))
+        }
+    }
+}
+
+/// Removes objects that an earlier life wrote and did not commit.
+async fn sweep_dead_intents(catalog: &CatalogStore, storage: &Storage) -> Result<()> {
+    for (file_id, path) in catalog.dead_intents().await? {
+        storage.delete(&path).await?;
+        catalog.forget_intent(file_id).await?;
+        tracing::info!(%path, "removed an object that was never committed");
+    }
+    Ok(())
+}
+
+/// What a replay brings back.
+struct Restored<'a> {
+    tables: &'a LiveTables,
+    flushed: &'a [FlushedRange],
+    position: IngestPosition,
+}
+
+impl Restored<'_> {
+    /// Brings back the rows of a batch, unless data files hold them.
+    fn take(&mut self, batch: &WalBatch) -> Result<()> {
+        let stamp = &batch.stamp;
+        self.position.last_sequence = self.position.last_sequence.max(stamp.sequence);
+        self.position.last_ingested_us = self.position.last_ingested_us.max(stamp.ingested_us);
+        if self.flushed.iter().any(|range| range.holds(batch.table, stamp)) {
+            return Ok(());
+        }
+        let payloads = batch.payloads.iter().map(wal::decode_payload).collect::<Result<Vec<_>>>()?;
+        let rows = payloads.iter().map(|rows| (rows, rows.get_array_memory_size()));
+        self.tables.restore(batch.table, stamp_segments(rows, stamp)?, stamp.ingested_us);
+        Ok(())
+    }
+}

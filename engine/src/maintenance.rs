@@ -1,0 +1,129 @@
+//! Background work of an engine: flushes that are due, manifests, truncation of the write-ahead log.
+
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::{BufferFacts, publish_manifest};
+use crate::config::EngineConfig;
+use crate::error::Result;
+use crate::flush::Flusher;
+use crate::schema::TableId;
+use crate::wal::{Sequences, Wal};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How often due work is looked for. Manifests are batched to the same rhythm.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Everything that background work touches.
+#[derive(Debug)]
+pub(crate) struct Maintenance {
+    flusher: Flusher,
+    wal: Arc<Mutex<Wal>>,
+    wal_bytes: Arc<AtomicU64>,
+    config: EngineConfig,
+    /// Up to where each table's batches are in data files that a manifest names.
+    published: Mutex<Sequences>,
+    /// Rings when rows wait for room.
+    pub(crate) pressure: Notify,
+}
+
+impl Maintenance {
+    pub(crate) fn new(flusher: Flusher, wal: Arc<Mutex<Wal>>, config: EngineConfig) -> Self {
+        let wal_bytes = wal.lock().size_gauge();
+        let published = Mutex::default();
+        Self { flusher, wal, wal_bytes, config, published, pressure: Notify::new() }
+    }
+
+    /// Works until told to stop. A failure is logged and tried again at the next tick.
+    pub(crate) async fn run(&self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.pressure.notified() => {}
+                () = tokio::time::sleep(TICK) => {}
+            }
+            self.flush(&self.due_tables()).await;
+            if let Err(error) = self.publish_and_truncate().await {
+                tracing::error!(%error, "cannot publish a manifest or truncate the write-ahead log");
+            }
+        }
+    }
+
+    /// Flushes tables one after another; one that fails does not stop the others.
+    async fn flush(&self, tables: &[TableId]) {
+        for &table in tables {
+            if let Err(error) = self.flusher.flush_table(table).await {
+                tracing::error!(%error, %table, "cannot flush");
+            }
+        }
+    }
+
+    /// Flushes every table.
+    ///
+    /// # Errors
+    /// The first failure; the other tables have been tried.
+    pub(crate) async fn flush_all(&self) -> Result<()> {
+        let mut result = Ok(());
+        for facts in self.flusher.tables.buffers() {
+            let flushed = self.flusher.flush_table(facts.table).await;
+            result = result.and(flushed);
+        }
+        result
+    }
+
+    /// Whether the log has no room for more.
+    pub(crate) fn is_wal_full(&self) -> bool {
+        self.wal_bytes.load(Ordering::Relaxed) > self.config.max_wal_bytes
+    }
+
+    fn due_tables(&self) -> Vec<TableId> {
+        let now_us = self.flusher.clock.now_us();
+        let is_log_half_full = self.wal_bytes.load(Ordering::Relaxed) > self.config.max_wal_bytes / 2;
+        let holders = if is_log_half_full { self.wal.lock().tables_in_oldest_segment() } else { Vec::new() };
+        let buffers = self.flusher.tables.buffers();
+        let largest = self.flusher.tables.is_half_full().then(|| largest(&buffers)).flatten();
+        let is_due = |facts: &BufferFacts| {
+            is_flush_due(facts, now_us, &self.config)
+                || holders.contains(&facts.table)
+                || largest == Some(facts.table)
+        };
+        buffers.iter().filter(|facts| is_due(facts)).map(|facts| facts.table).collect()
+    }
+
+    /// Names new data files in a manifest, then removes what the log no longer has to hold.
+    pub(crate) async fn publish_and_truncate(&self) -> Result<()> {
+        for range in publish_manifest(&self.flusher.catalog, &self.flusher.storage).await? {
+            let mut published = self.published.lock();
+            let last = published.entry(range.table).or_default();
+            *last = (*last).max(range.last_sequence);
+        }
+        let (removed_any, oldest_sequence) = {
+            let mut wal = self.wal.lock();
+            (wal.truncate(&self.published.lock())?, wal.oldest_sequence())
+        };
+        if removed_any {
+            self.flusher.catalog.forget_ranges_below(oldest_sequence).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes batches that an earlier life flushed and published.
+    pub(crate) fn note_published(&self, table: TableId, last_sequence: u64) {
+        let mut published = self.published.lock();
+        let last = published.entry(table).or_default();
+        *last = (*last).max(last_sequence);
+    }
+}
+
+fn is_flush_due(facts: &BufferFacts, now_us: i64, config: &EngineConfig) -> bool {
+    let age_us = now_us.saturating_sub(facts.oldest_us);
+    facts.size_bytes >= config.flush_bytes || age_us >= config.flush_interval.as_micros() as i64
+}
+
+fn largest(buffers: &[BufferFacts]) -> Option<TableId> {
+    buffers.iter().max_by_key(|facts| facts.size_bytes).map(|facts| facts.table)
+}

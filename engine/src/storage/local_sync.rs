@@ -1,0 +1,20 @@
+//! Making names durable on a local disk: a file that is synced in a directory that is not can still vanish.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// Waits until the names in a directory are on the disk.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Waits until a file, and its name in every directory from `root` down, is on the disk.
+pub(crate) fn sync_file_below(root: &Path, relative: &str) -> io::Result<()> {
+    let path = root.join(relative);
+    File::open(&path)?.sync_all()?;
+    for directory in path.ancestors().skip(1).take_while(|directory| directory.starts_with(root)) {
+        sync_directory(directory)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! `POST /i/v1/logs`, `POST /v1/logs`: OTLP log records in, durable when they are answered 200.
+//!
+//! [`token`] (which project) -> [`body`] (bytes, within the [`budget`]) -> [`compression`] -> [`format`]
+//! (protobuf or JSON to the engine's batch) -> the engine -> reply in the request's form.
+//! Every error is `{"error": text}`; browsers of any origin may send.
+
+mod body;
+mod budget;
+mod compression;
+mod cors;
+mod format;
+mod token;
+
+use std::time::Duration;
+
+use axum::extract::{Query, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use axum::routing::post;
+use axum::{Router, middleware};
+use engine::ErrorKind;
+use engine::ingest::DecodedLogs;
+use engine::schema::{ProjectId, TableId};
+
+pub(crate) use budget::IngestBudget;
+
+use self::body::BodyLimits;
+use self::budget::Reservation;
+use self::compression::{ContentEncoding, DecompressError};
+use self::format::Format;
+use crate::error::ApiError;
+use crate::state::AppState;
+
+/// Longest time that a body may take to arrive.
+const MAX_BODY_TIME: Duration = Duration::from_secs(60);
+
+const BUSY: &str = "too many records are being received at the moment, try again shortly";
+
+/// The endpoints.
+pub(super) fn router() -> Router<AppState> {
+    let endpoint = || post(ingest_logs).options(cors::preflight).fallback(wrong_method);
+    Router::new()
+        .route("/i/v1/logs", endpoint())
+        .route("/v1/logs", endpoint())
+        .layer(middleware::map_response(cors::allow_any_origin))
+}
+
+async fn wrong_method(method: Method) -> ApiError {
+    ApiError::method_not_allowed(method.as_str()).simple()
+}
+
+async fn ingest_logs(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
+    ingest(&state, request).await.map_err(ApiError::simple)
+}
+
+async fn ingest(state: &AppState, request: Request) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let project = authorize(state, &parts).await?;
+    let encoding = ContentEncoding::from_headers(&parts.headers).map_err(|encoding| {
+        ApiError::unsupported_encoding(format!(
+            "content encoding {encoding:?} is not gzip, zstd, deflate or identity"
+        ))
+    })?;
+    let mut reservation = state.ingest_budget().reservation();
+    let limits = BodyLimits { max_bytes: state.config().ingest.max_encoded_bytes, max_time: MAX_BODY_TIME };
+    let body = body::read(body, &parts.headers, limits, &mut reservation).await?;
+    let (logs, format, _reservation) = decode(state, &parts.headers, body, encoding, reservation).await?;
+    let rejected = logs.rejected.clone();
+    if logs.num_rows() > 0 {
+        state.engine().ingest(TableId::logs(project), logs).await?;
+    }
+    Ok(format.success(&rejected))
+}
+
+async fn authorize(state: &AppState, request: &Parts) -> Result<ProjectId, ApiError> {
+    let parameters: Vec<(String, String)> =
+        Query::try_from_uri(&request.uri).map(|Query(parameters)| parameters).unwrap_or_default();
+    let token = token::find(&request.headers, &parameters).map_err(ApiError::authentication_failed)?;
+    let project = state.meta().project_of_token(&token).await?;
+    project.ok_or_else(|| ApiError::authentication_failed("the project token is not known"))
+}
+
+/// Decompresses and decodes on a thread that may be busy for a while. The reservation comes back with the
+/// batch: its memory is held until the engine has taken it.
+async fn decode(
+    state: &AppState,
+    headers: &HeaderMap,
+    body: Vec<u8>,
+    encoding: ContentEncoding,
+    mut reservation: Reservation,
+) -> Result<(DecodedLogs, Format, Reservation), ApiError> {
+    let declared = Format::from_content_type(headers);
+    let received_us = state.clock().now_us();
+    let limits = state.record_limits();
+    let limit_bytes = state.config().ingest.max_decompressed_bytes;
+    let decoded = tokio::task::spawn_blocking(move || {
+        let body = compression::decompress(body, encoding, limit_bytes, &mut reservation)
+            .map_err(|error| decompress_error(error, limit_bytes))?;
+        let (logs, format) = format::decode(&body, declared, received_us, &limits).map_err(decode_error)?;
+        Ok((logs, format, reservation))
+    });
+    decoded.await.map_err(ApiError::internal)?
+}
+
+/// A request that unpacks to too much is too large, whatever its body measures.
+fn decode_error(error: engine::Error) -> ApiError {
+    match error.kind() {
+        ErrorKind::LimitExceeded => ApiError::too_large(error.message().to_owned()),
+        _ => error.into(),
+    }
+}
+
+fn decompress_error(error: DecompressError, limit_bytes: usize) -> ApiError {
+    match error {
+        DecompressError::Damaged(cause) => {
+            ApiError::bad_request(format!("the body cannot be decompressed: {cause}"))
+        }
+        DecompressError::TooLarge => {
+            ApiError::too_large(format!("the decompressed body is larger than {limit_bytes} bytes"))
+        }
+        DecompressError::BudgetSpent => ApiError::unavailable(BUSY),
+    }
+}

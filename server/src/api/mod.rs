@@ -1,0 +1,103 @@
+//! The HTTP API: one file or folder per resource, each with its own router.
+//!
+//! | method and path | handler | bound |
+//! |---|---|---|
+//! | `POST /i/v1/logs`, `POST /v1/logs` | [`ingest`] | body bytes, encoded and decompressed; bytes in flight |
+//! | `OPTIONS` on both | [`ingest`] | - |
+//! | `POST /api/projects/{id}/logs/query` | [`logs`] | 2,000 rows; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
+//! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
+//! | `GET /_liveness`, `GET /_readiness` | [`health`] | - |
+//!
+//! `/api/environments/` is another name of `/api/projects/`, and a trailing slash means nothing: both are
+//! removed before routing, by [`canonical_path`].
+
+mod fields;
+mod health;
+pub(crate) mod ingest;
+mod iso_time;
+mod logs;
+mod project_call;
+
+use std::borrow::Cow;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::uri::PathAndQuery;
+use axum::http::{Method, Uri};
+
+use crate::error::ApiError;
+use crate::state::AppState;
+
+/// All routes; paths are canonical.
+pub(crate) fn router() -> Router<AppState> {
+    Router::new()
+        .nest("/api/projects/{project_id}", logs::router())
+        .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
+        .merge(ingest::router())
+        .merge(health::router())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+}
+
+async fn unknown_path() -> ApiError {
+    ApiError::not_found("there is nothing at this path")
+}
+
+async fn wrong_method(method: Method) -> ApiError {
+    ApiError::method_not_allowed(method.as_str())
+}
+
+/// Gives a request the one spelling of its path that the routes know.
+pub(crate) fn canonical_path(mut request: Request) -> Request {
+    if let Cow::Owned(path) = canonical(request.uri().path()) {
+        let path_and_query = match request.uri().query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path,
+        };
+        let mut parts = request.uri().clone().into_parts();
+        // A part of a valid path is a valid path; if that were ever wrong, the request keeps its own spelling.
+        if let Ok(path_and_query) = PathAndQuery::try_from(path_and_query) {
+            parts.path_and_query = Some(path_and_query);
+            if let Ok(uri) = Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+        }
+    }
+    request
+}
+
+fn canonical(path: &str) -> Cow<'_, str> {
+    let without_slash = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+    match without_slash.strip_prefix("/api/environments/") {
+        Some(rest) => Cow::Owned(format!("/api/projects/{rest}")),
+        None if without_slash.len() < path.len() => Cow::Owned(without_slash.to_owned()),
+        None => Cow::Borrowed(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        for (path, expected) in [
+            ("/", "/"),
+            ("/v1/logs", "/v1/logs"),
+            ("/v1/logs/?token=a/", "/v1/logs?token=a/"),
+            ("/api/projects/1/logs/query/", "/api/projects/1/logs/query"),
+            ("/api/environments/1/logs/query", "/api/projects/1/logs/query"),
+            ("/api/environments/@current/logs/count/?a=b", "/api/projects/@current/logs/count?a=b"),
+            ("/api/environments", "/api/environments"),
+            ("/x/api/environments/1", "/x/api/environments/1"),
+            ("//", "/"),
+        ] {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            assert_eq!(canonical_path(request).uri().to_string(), expected, "{path}");
+        }
+    }
+}

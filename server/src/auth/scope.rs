@@ -1,0 +1,75 @@
+//! Scopes: what a personal API key may do, as `object:action`.
+
+use std::fmt;
+
+/// What an endpoint needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    object: &'static str,
+    action: Action,
+}
+
+/// The two things that can be done to an object; writing implies reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Read,
+}
+
+impl Scope {
+    /// Needed by every question about logs.
+    pub const LOGS_READ: Self = Self { object: "logs", action: Action::Read };
+
+    /// Whether a key with these scopes may do it. A key without any is of the time before scopes, and may.
+    pub fn is_granted_by(self, scopes: &[String]) -> bool {
+        scopes.is_empty() || scopes.iter().any(|scope| scope == "*" || self.is_implied_by(scope))
+    }
+
+    fn is_implied_by(self, scope: &str) -> bool {
+        match scope.split_once(':') {
+            Some((object, action)) => {
+                object == self.object
+                    && match self.action {
+                        Action::Read => action == "read" || action == "write",
+                    }
+            }
+            None => false,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let action = match self.action {
+            Action::Read => "read",
+        };
+        write!(f, "{}:{action}", self.object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_grant_what_they_name() {
+        for (scopes, granted) in [
+            (vec!["*"], true),
+            (vec![], true),
+            (vec!["logs:read"], true),
+            (vec!["logs:write"], true),
+            (vec!["alert:read", "logs:read"], true),
+            (vec!["alert:write"], false),
+            (vec!["logs"], false),
+            (vec!["logs:delete"], false),
+            (vec!["*:read"], false),
+        ] {
+            let scopes: Vec<String> = scopes.into_iter().map(str::to_owned).collect();
+            assert_eq!(Scope::LOGS_READ.is_granted_by(&scopes), granted, "{scopes:?}");
+        }
+    }
+
+    #[test]
+    fn a_scope_is_written_as_object_and_action() {
+        assert_eq!(Scope::LOGS_READ.to_string(), "logs:read");
+    }
+}

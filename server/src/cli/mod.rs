@@ -1,0 +1,176 @@
+//! The command line.
+
+mod demo;
+mod generate;
+mod init;
+mod logging;
+mod serve;
+mod stop;
+mod welcome;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{DEFAULT_DATA_DIR, ServerConfig, SettingError, Sources};
+use crate::error::ApiError;
+use crate::meta::MetaError;
+use crate::state::OpenError;
+
+/// Columnar log analytics: OpenTelemetry logs in, answers over HTTP out, open Parquet files in between.
+#[derive(Debug, Parser)]
+#[command(name = "timberline", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a data folder over HTTP; makes the folder when it does not exist
+    Serve(SettingArgs),
+    /// Serve a folder with generated logs and a light live stream, and show what can be asked
+    Demo(demo::DemoArgs),
+    /// Make a new data folder and print its first credentials
+    Init(init::InitArgs),
+    /// Write generated logs to a file
+    Generate(generate::GenerateArgs),
+}
+
+/// Where settings come from, for the commands that serve.
+#[derive(Debug, Args)]
+struct SettingArgs {
+    /// TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder that holds everything [default: ./timberline-data, for demo ./timberline-demo]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Address and port to listen on; port 0 picks a free one [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+impl SettingArgs {
+    /// Reads file, environment and flags, in this order of strength.
+    fn load(&self) -> Result<ServerConfig, CliError> {
+        self.load_over(ServerConfig::new(DEFAULT_DATA_DIR))
+    }
+
+    /// The same over other defaults.
+    fn load_over(&self, defaults: ServerConfig) -> Result<ServerConfig, CliError> {
+        let file = match &self.config {
+            Some(path) => match std::fs::read_to_string(path) {
+                Ok(text) => Some((path.clone(), text)),
+                Err(error) => return Err(CliError::Read { path: path.clone(), error }),
+            },
+            None => None,
+        };
+        let flag = |name: &'static str, value: &Option<String>| value.clone().map(|value| (name, value));
+        let flags = [flag("server.data_dir", &self.data_dir), flag("server.listen", &self.listen)];
+        // A variable that is not text cannot be one of ours: their names and values are.
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        });
+        let sources = Sources {
+            file,
+            environment: environment.collect(),
+            flags: flags.into_iter().flatten().collect(),
+        };
+        let mut config = ServerConfig::load(defaults, &sources)?;
+        // A folder that is named relative to here is shown as what it is.
+        if let Ok(path) = std::path::absolute(config.data_dir()) {
+            config.engine.data_dir = path;
+        }
+        Ok(config)
+    }
+}
+
+/// Why a command failed; one line for people.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A setting is unknown or out of its bounds.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A file cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {path}: {error}")]
+    Write {
+        /// The file.
+        path: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The data folder cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// `init` was asked for a folder that is one already.
+    #[error("{} is already a data folder: its credentials were shown when it was made", path.display())]
+    AlreadyInitialized {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The metadata database fails.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// The engine fails.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// The server fails.
+    #[error("the server stopped: {0}")]
+    Serve(#[source] io::Error),
+    /// Signals cannot be listened for.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] io::Error),
+    /// Standard output is closed.
+    #[error("cannot print: {0}")]
+    Print(#[source] io::Error),
+    /// What to generate is out of its bounds.
+    #[error(transparent)]
+    Spec(#[from] data::SpecError),
+    /// The demo's own question was not answered.
+    #[error("the demo's question was not answered: {0}")]
+    Question(#[from] ApiError),
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// Whatever ends the command early.
+pub async fn run(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        Command::Serve(args) => serve::run(&args.load()?).await,
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Init(args) => init::run(&args).await,
+        Command::Generate(args) => generate::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+}

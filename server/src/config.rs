@@ -1,0 +1,490 @@
+//! Settings: where they come from, what they are called, and what they may be.
+//!
+//! Every setting is one entry of [`SETTINGS`], and every source gives text: a TOML file (`--config`), the
+//! environment (`TIMBERLINE_<SECTION>__<KEY>`), and flags. A later source wins over an earlier one.
+//! A name that is not in the table is an error, in a file and in the environment alike.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use engine::EngineConfig;
+use tracing_subscriber::EnvFilter;
+
+/// What the server runs with: validated, nothing optional.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// The data folder, and what the engine may use.
+    pub engine: EngineConfig,
+    /// The address of the HTTP API; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// How long a stop waits for requests that are under way.
+    pub drain_timeout: Duration,
+    /// What a request that sends records may cost.
+    pub ingest: IngestConfig,
+    /// How the server logs about itself.
+    pub log: LogConfig,
+}
+
+/// Bounds on requests that send records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngestConfig {
+    /// Largest body as it is sent; larger ones are answered 413.
+    pub max_encoded_bytes: usize,
+    /// Largest body after decompression; larger ones are answered 413.
+    pub max_decompressed_bytes: usize,
+    /// Bytes that all requests under way may hold together; beyond, new ones are answered 503.
+    pub max_in_flight_bytes: usize,
+    /// Largest record; larger ones are rejected in the partial-success reply.
+    pub max_record_bytes: usize,
+}
+
+/// How the server logs about itself, on stderr.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// Which events are logged, in `tracing`'s filter syntax.
+    pub filter: String,
+}
+
+/// The form of a line of the server's own log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+const MIB: usize = 1024 * 1024;
+
+impl ServerConfig {
+    /// The defaults for a data folder, which holds everything: metadata, write-ahead log, data files.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            engine: EngineConfig::new(data_dir),
+            listen: SocketAddr::from(([127, 0, 0, 1], 4318)),
+            drain_timeout: Duration::from_secs(20),
+            ingest: IngestConfig {
+                max_encoded_bytes: 64 * MIB,
+                max_decompressed_bytes: 64 * MIB,
+                max_in_flight_bytes: 512 * MIB,
+                max_record_bytes: MIB,
+            },
+            log: LogConfig { format: LogFormat::Text, filter: "info".to_owned() },
+        }
+    }
+
+    /// The data folder.
+    pub fn data_dir(&self) -> &Path {
+        &self.engine.data_dir
+    }
+}
+
+/// One setting: its name, what it means, its default, and how its text becomes a value.
+#[derive(Debug)]
+pub struct Setting {
+    /// Table of the TOML file.
+    pub section: &'static str,
+    /// Key in that table.
+    pub key: &'static str,
+    /// What it decides, with its unit.
+    pub doc: &'static str,
+    /// Its default, as text.
+    pub default: &'static str,
+    apply: fn(&mut ServerConfig, &str) -> Result<(), String>,
+}
+
+impl Setting {
+    /// The name in messages and in a file: `section.key`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.section, self.key)
+    }
+
+    /// The name in the environment.
+    pub fn variable(&self) -> String {
+        format!("{ENVIRONMENT_PREFIX}{}__{}", self.section.to_uppercase(), self.key.to_uppercase())
+    }
+}
+
+const ENVIRONMENT_PREFIX: &str = "TIMBERLINE_";
+
+/// The data folder, when nothing says another one.
+pub const DEFAULT_DATA_DIR: &str = "timberline-data";
+
+/// Every setting there is.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        section: "server",
+        key: "data_dir",
+        doc: "folder that holds everything; made when it does not exist",
+        default: DEFAULT_DATA_DIR,
+        apply: |config, text| parse(text, "a path").map(|value| config.engine.data_dir = value),
+    },
+    Setting {
+        section: "server",
+        key: "listen",
+        doc: "address and port of the HTTP API; port 0 picks a free one",
+        default: "127.0.0.1:4318",
+        apply: |config, text| {
+            parse(text, "an address with a port, like 127.0.0.1:4318").map(|value| config.listen = value)
+        },
+    },
+    Setting {
+        section: "server",
+        key: "drain_secs",
+        doc: "how long a stop waits for requests that are under way, seconds",
+        default: "20",
+        apply: |config, text| seconds(text).map(|value| config.drain_timeout = value),
+    },
+    Setting {
+        section: "ingest",
+        key: "max_encoded_bytes",
+        doc: "largest request body as it is sent",
+        default: "64MiB",
+        apply: |config, text| bytes(text).map(|value| config.ingest.max_encoded_bytes = value),
+    },
+    Setting {
+        section: "ingest",
+        key: "max_decompressed_bytes",
+        doc: "largest request body after decompression",
+        default: "64MiB",
+        apply: |config, text| bytes(text).map(|value| config.ingest.max_decompressed_bytes = value),
+    },
+    Setting {
+        section: "ingest",
+        key: "max_in_flight_bytes",
+        doc: "bytes that all ingest requests under way may hold together",
+        default: "512MiB",
+        apply: |config, text| bytes(text).map(|value| config.ingest.max_in_flight_bytes = value),
+    },
+    Setting {
+        section: "ingest",
+        key: "max_record_bytes",
+        doc: "largest record; larger ones are rejected in the partial-success reply",
+        default: "1MiB",
+        apply: |config, text| bytes(text).map(|value| config.ingest.max_record_bytes = value),
+    },
+    Setting {
+        section: "engine",
+        key: "max_buffer_bytes",
+        doc: "most bytes of rows in memory; beyond, ingestion answers 503",
+        default: "1GiB",
+        apply: |config, text| bytes(text).map(|value| config.engine.max_buffer_bytes = value),
+    },
+    Setting {
+        section: "engine",
+        key: "flush_bytes",
+        doc: "bytes of one project's rows in memory that start a flush to data files",
+        default: "128MiB",
+        apply: |config, text| bytes(text).map(|value| config.engine.flush_bytes = value),
+    },
+    Setting {
+        section: "engine",
+        key: "flush_interval_secs",
+        doc: "age of the oldest row in memory that starts a flush, seconds",
+        default: "300",
+        apply: |config, text| seconds(text).map(|value| config.engine.flush_interval = value),
+    },
+    Setting {
+        section: "engine",
+        key: "wal_segment_bytes",
+        doc: "size of one file of the write-ahead log",
+        default: "64MiB",
+        apply: |config, text| bytes(text).map(|value| config.engine.wal_segment_bytes = value as u64),
+    },
+    Setting {
+        section: "engine",
+        key: "max_wal_bytes",
+        doc: "most bytes of the write-ahead log; beyond, ingestion answers 503",
+        default: "2GiB",
+        apply: |config, text| bytes(text).map(|value| config.engine.max_wal_bytes = value as u64),
+    },
+    Setting {
+        section: "query",
+        key: "memory_bytes",
+        doc: "memory that all running queries share",
+        default: "1GiB",
+        apply: |config, text| bytes(text).map(|value| config.engine.query_memory_bytes = value),
+    },
+    Setting {
+        section: "query",
+        key: "timeout_secs",
+        doc: "longest time a query may run, seconds",
+        default: "60",
+        apply: |config, text| seconds(text).map(|value| config.engine.query_timeout = value),
+    },
+    Setting {
+        section: "log",
+        key: "format",
+        doc: "form of the server's own log on stderr: text or json",
+        default: "text",
+        apply: |config, text| log_format(text).map(|value| config.log.format = value),
+    },
+    Setting {
+        section: "log",
+        key: "filter",
+        doc: "which events are logged, like info or server=debug",
+        default: "info",
+        apply: |config, text| {
+            EnvFilter::try_new(text).map_err(|error| format!("{text:?} is not a log filter: {error}"))?;
+            config.log.filter = text.to_owned();
+            Ok(())
+        },
+    },
+];
+
+/// A setting that does not exist, or has a value that it cannot have; one line for people.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct SettingError(String);
+
+/// The sources of settings, weakest first.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Name and text of the configuration file.
+    pub file: Option<(PathBuf, String)>,
+    /// The environment; variables without the product's prefix are ignored.
+    pub environment: Vec<(String, String)>,
+    /// Settings given as flags: name (`section.key`) and value.
+    pub flags: Vec<(&'static str, String)>,
+}
+
+impl ServerConfig {
+    /// Reads the sources over defaults.
+    ///
+    /// # Errors
+    /// The first setting that is unknown or out of its bounds, with the place it stands in.
+    pub fn load(defaults: Self, sources: &Sources) -> Result<Self, SettingError> {
+        let mut config = defaults;
+        if let Some((path, text)) = &sources.file {
+            config.read_file(&path.display().to_string(), text)?;
+        }
+        for (variable, value) in &sources.environment {
+            config.read_variable(variable, value)?;
+        }
+        for (name, value) in &sources.flags {
+            let setting =
+                find(|setting| setting.name() == *name).expect("BUG: a flag names a setting of the table");
+            config.set(setting, value, "command line")?;
+        }
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn read_file(&mut self, path: &str, text: &str) -> Result<(), SettingError> {
+        let tables: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            SettingError(format!("cannot read {path}: {}", one_line(&error)))
+        })?;
+        for (section, table) in &tables {
+            let toml::Value::Table(table) = table else {
+                return Err(SettingError(format!("unknown setting {section} in {path}")));
+            };
+            for (key, value) in table {
+                let setting = find(|setting| setting.section == section && setting.key == key)
+                    .ok_or_else(|| SettingError(format!("unknown setting {section}.{key} in {path}")))?;
+                self.set(setting, &toml_text(value), path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_variable(&mut self, variable: &str, value: &str) -> Result<(), SettingError> {
+        if !variable.starts_with(ENVIRONMENT_PREFIX) {
+            return Ok(());
+        }
+        let setting = find(|setting| setting.variable() == variable)
+            .ok_or_else(|| SettingError(format!("unknown setting {variable} in the environment")))?;
+        self.set(setting, value, "environment")
+    }
+
+    fn set(&mut self, setting: &Setting, text: &str, source: &str) -> Result<(), SettingError> {
+        (setting.apply)(self, text)
+            .map_err(|reason| SettingError(format!("setting {} ({source}): {reason}", setting.name())))
+    }
+
+    fn validate(&self) -> Result<(), SettingError> {
+        self.engine.validate().map_err(|error| SettingError(format!("setting {}", error.message())))?;
+        let IngestConfig { max_encoded_bytes, max_decompressed_bytes, max_in_flight_bytes, .. } = self.ingest;
+        let one_request = max_encoded_bytes.saturating_add(max_decompressed_bytes);
+        if max_in_flight_bytes < one_request {
+            return Err(SettingError(format!(
+                "setting ingest.max_in_flight_bytes: {max_in_flight_bytes} is too small for one request of the largest \
+                 size; it must be at least {one_request}"
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn find(matches: impl Fn(&Setting) -> bool) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| matches(setting))
+}
+
+/// A TOML value as the text that a flag or a variable would have.
+fn toml_text(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// TOML's errors span several lines with the source in them; the first lines say it all.
+fn one_line(error: &toml::de::Error) -> String {
+    error.message().replace('\n', ", ")
+}
+
+fn parse<T: FromStr>(text: &str, what: impl Display) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{text:?} is not {what}"))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    parse(text, "a whole number of seconds").map(Duration::from_secs)
+}
+
+/// A number of bytes, plain or with a binary unit: `1048576`, `64MiB`.
+fn bytes(text: &str) -> Result<usize, String> {
+    const WHAT: &str = "a number of bytes, like 1048576 or 64MiB";
+    let units = [("KiB", 1024), ("MiB", MIB), ("GiB", 1024 * MIB)];
+    let (digits, unit) = units
+        .iter()
+        .find_map(|(suffix, unit)| text.strip_suffix(suffix).map(|digits| (digits, *unit)))
+        .unwrap_or((text, 1));
+    let number: usize = parse(digits.trim_end(), WHAT).map_err(|_| format!("{text:?} is not {WHAT}"))?;
+    match number.checked_mul(unit) {
+        Some(bytes) if bytes > 0 => Ok(bytes),
+        _ => Err(format!("{text:?} is not between 1 byte and the address space")),
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("{text:?} is not text or json")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_file(text: &str) -> Result<ServerConfig, String> {
+        load(Sources { file: Some((PathBuf::from("t.toml"), text.to_owned())), ..Sources::default() })
+    }
+
+    fn from_environment(variable: &str, value: &str) -> Result<ServerConfig, String> {
+        load(Sources { environment: vec![(variable.to_owned(), value.to_owned())], ..Sources::default() })
+    }
+
+    fn load(sources: Sources) -> Result<ServerConfig, String> {
+        ServerConfig::load(ServerConfig::new(DEFAULT_DATA_DIR), &sources).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_default_in_the_table_is_the_default() {
+        let defaults = format!("{:?}", ServerConfig::new(DEFAULT_DATA_DIR));
+        let mut config = ServerConfig::new(DEFAULT_DATA_DIR);
+        for setting in SETTINGS {
+            config.set(setting, setting.default, "test").unwrap();
+            assert_eq!(format!("{config:?}"), defaults, "{}", setting.name());
+        }
+    }
+
+    /// The list of settings for people, as it must stand in SETTINGS.md.
+    fn settings_table() -> String {
+        let row = |setting: &Setting| {
+            let (name, variable) = (setting.name(), setting.variable());
+            format!("| `{name}` | `{variable}` | `{}` | {} |\n", setting.default, setting.doc)
+        };
+        let rows: String = SETTINGS.iter().map(row).collect();
+        format!("| in a file | in the environment | default | meaning |\n|---|---|---|---|\n{rows}")
+    }
+
+    #[test]
+    fn the_written_list_of_settings_is_the_table() {
+        let written = include_str!("../SETTINGS.md");
+        assert!(written.ends_with(&settings_table()), "SETTINGS.md must end with:\n{}", settings_table());
+    }
+
+    #[test]
+    fn no_source_gives_the_defaults() {
+        let config = load(Sources::default()).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{:?}", ServerConfig::new("timberline-data")));
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+        let mut sources = Sources {
+            file: Some((
+                PathBuf::from("t.toml"),
+                "[server]\ndata_dir = 'file'\nlisten = '127.0.0.1:1'\ndrain_secs = 7".into(),
+            )),
+            environment: vec![
+                ("TIMBERLINE_SERVER__DATA_DIR".into(), "environment".into()),
+                ("TIMBERLINE_SERVER__LISTEN".into(), "127.0.0.1:2".into()),
+                ("HOME".into(), "/root".into()),
+            ],
+            flags: vec![("server.data_dir", "flag".into())],
+        };
+        let config = load(sources.clone()).unwrap();
+        assert_eq!(config.data_dir(), Path::new("flag"));
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.drain_timeout, Duration::from_secs(7));
+        sources.flags.clear();
+        assert_eq!(load(sources).unwrap().data_dir(), Path::new("environment"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error_that_names_it() {
+        assert_eq!(
+            from_file("[server]\nlissten = 'x'").unwrap_err(),
+            "unknown setting server.lissten in t.toml"
+        );
+        assert_eq!(from_file("[sever]\nlisten = 'x'").unwrap_err(), "unknown setting sever.listen in t.toml");
+        assert_eq!(from_file("listen = 'x'").unwrap_err(), "unknown setting listen in t.toml");
+        assert_eq!(
+            from_environment("TIMBERLINE_LISTEN", "x").unwrap_err(),
+            "unknown setting TIMBERLINE_LISTEN in the environment"
+        );
+    }
+
+    #[test]
+    fn a_value_out_of_its_bounds_is_an_error_that_names_the_setting() {
+        for (variable, value, expected) in [
+            ("SERVER__LISTEN", "4318", "server.listen (environment): \"4318\" is not an address with a port"),
+            ("SERVER__DRAIN_SECS", "-1", "server.drain_secs (environment): \"-1\" is not a whole number"),
+            (
+                "INGEST__MAX_ENCODED_BYTES",
+                "1MB",
+                "ingest.max_encoded_bytes (environment): \"1MB\" is not a number of bytes",
+            ),
+            ("INGEST__MAX_RECORD_BYTES", "0", "ingest.max_record_bytes (environment): \"0\" is not between"),
+            ("INGEST__MAX_IN_FLIGHT_BYTES", "1MiB", "ingest.max_in_flight_bytes: 1048576 is too small"),
+            ("LOG__FORMAT", "xml", "log.format (environment): \"xml\" is not text or json"),
+            ("LOG__FILTER", "a=b=c", "log.filter (environment): \"a=b=c\" is not a log filter"),
+        ] {
+            let error = from_environment(&format!("TIMBERLINE_{variable}"), value).unwrap_err();
+            assert!(error.starts_with(&format!("setting {expected}")), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn sizes_may_have_a_unit_and_file_values_a_type() {
+        let config =
+            from_file("[ingest]\nmax_encoded_bytes = 4096\nmax_decompressed_bytes = '3MiB'").unwrap();
+        assert_eq!(config.ingest.max_encoded_bytes, 4096);
+        assert_eq!(config.ingest.max_decompressed_bytes, 3 * MIB);
+    }
+
+    #[test]
+    fn a_file_that_is_not_toml_is_one_line() {
+        let error = from_file("[server\nlisten").unwrap_err();
+        assert!(error.starts_with("cannot read t.toml: "), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}

@@ -1,0 +1,142 @@
+//! Metadata: organizations, users, memberships, projects, tokens and keys, in an SQL database.
+//!
+//! SQLite through sqlx's database-neutral driver, with one SQL text that PostgreSQL understands as well:
+//! `$1` placeholders, TEXT and BIGINT columns only. One file per entity; [`bootstrap`] fills a new database.
+
+pub mod bootstrap;
+mod membership;
+mod organization;
+pub mod personal_api_key;
+mod project;
+mod project_token;
+mod user;
+
+use std::path::Path;
+
+use engine::database::{DatabaseError, SchemaStep, open_sqlite};
+use sqlx::AnyPool;
+
+pub use membership::Level;
+pub use personal_api_key::PersonalApiKey;
+pub use project::Project;
+
+/// Name of the SQLite file in the data folder.
+pub const FILE_NAME: &str = "meta.db";
+
+/// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
+const MAX_CONNECTIONS: u32 = 4;
+
+const SCHEMA: [SchemaStep; 1] = [SchemaStep {
+    version: 1,
+    description: "organizations, users, projects and keys",
+    sql: include_str!("migrations/0001_organizations_users_projects_keys.sql"),
+}];
+
+/// The metadata database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Meta {
+    pool: AnyPool,
+}
+
+/// What can go wrong with the metadata database.
+#[derive(Debug, thiserror::Error)]
+pub enum MetaError {
+    /// It cannot be opened.
+    #[error("cannot open the metadata: {0}")]
+    Open(#[from] DatabaseError),
+    /// A statement failed.
+    #[error("the metadata database does not answer")]
+    Database(#[from] sqlx::Error),
+    /// A stored value is not what it must be.
+    #[error("the metadata database holds {0}, which is not valid")]
+    Corrupt(String),
+    /// The operating system gave no random bytes for a secret.
+    #[error("cannot get random bytes for a secret: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+impl Meta {
+    /// Opens the database file, makes it when it does not exist, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`MetaError::Open`] when a later version has been here, the file cannot be opened or is no database.
+    pub async fn open(path: &Path) -> Result<Self, MetaError> {
+        Ok(Self { pool: open_sqlite(path, MAX_CONNECTIONS, &SCHEMA).await? })
+    }
+
+    /// Closes every connection; the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn columns_have_only_types_that_every_database_shares() {
+        let folder = tempfile::tempdir().unwrap();
+        let meta = Meta::open(&folder.path().join(FILE_NAME)).await.unwrap();
+        let columns: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT t.name, c.name, c.type FROM sqlite_master t JOIN pragma_table_info(t.name) c
+             WHERE t.type = 'table' AND t.name NOT LIKE '\\_sqlx%' ESCAPE '\\'",
+        )
+        .fetch_all(&meta.pool)
+        .await
+        .unwrap();
+        assert!(columns.len() > 30, "{columns:?}");
+        for (table, column, kind) in columns {
+            assert!(["TEXT", "BIGINT"].contains(&kind.as_str()), "{table}.{column} is {kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_path_with_special_characters_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a ?#%41ü.db");
+        let meta = Meta::open(&path).await.unwrap();
+        meta.close().await;
+        assert!(path.is_file());
+    }
+
+    #[tokio::test]
+    async fn connections_are_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let meta = Meta::open(&folder.path().join(FILE_NAME)).await.unwrap();
+        let (mode,): (String,) = sqlx::query_as("PRAGMA journal_mode").fetch_one(&meta.pool).await.unwrap();
+        assert_eq!(mode, "wal");
+        let (synchronous,): (i64,) =
+            sqlx::query_as("PRAGMA synchronous").fetch_one(&meta.pool).await.unwrap();
+        assert_eq!(synchronous, 2, "2 is FULL");
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let meta = Meta::open(&path).await.unwrap();
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, installed_on, success, checksum, execution_time)
+             VALUES (999, 'later', '2030-01-01', 1, x'00', 0)",
+        )
+        .execute(&meta.pool)
+        .await
+        .unwrap();
+        meta.close().await;
+        let error = Meta::open(&path).await.unwrap_err();
+        assert!(
+            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 1 })),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        std::fs::write(&path, "this is not an SQLite database, and it is long enough to be looked at")
+            .unwrap();
+        assert!(matches!(Meta::open(&path).await, Err(MetaError::Open(_))));
+    }
+}

@@ -1,0 +1,139 @@
+//! What every request handler shares.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use engine::Engine;
+use engine::clock::{Clock, SystemClock};
+use engine::ingest::RecordLimits;
+
+use crate::api::ingest::IngestBudget;
+use crate::config::ServerConfig;
+use crate::meta::bootstrap::{Credentials, bootstrap};
+use crate::meta::{self, Meta, MetaError};
+
+/// The open data folder and everything that serves it; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AppState(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    config: ServerConfig,
+    engine: Arc<Engine>,
+    meta: Meta,
+    clock: Arc<dyn Clock>,
+    ingest_budget: IngestBudget,
+    is_stopping: AtomicBool,
+}
+
+/// Why a data folder cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The path cannot be a data folder.
+    #[error("cannot use {} as the data folder: {reason}", path.display())]
+    DataDir {
+        /// The path.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The engine cannot open it.
+    #[error("cannot open the data folder: {0}")]
+    Engine(#[from] engine::Error),
+    /// The metadata database cannot be opened.
+    #[error("cannot open the data folder: {0}")]
+    Meta(#[from] MetaError),
+}
+
+impl AppState {
+    /// Opens the data folder, makes it when it does not exist, and returns the first credentials if it was new.
+    ///
+    /// # Errors
+    /// When the path is no folder, another process has it open, or what it holds cannot be read.
+    pub async fn open(config: &ServerConfig) -> Result<(Self, Option<Credentials>), OpenError> {
+        Self::open_with_clock(config, Arc::new(SystemClock)).await
+    }
+
+    /// [`AppState::open`] with a clock of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`AppState::open`].
+    pub async fn open_with_clock(
+        config: &ServerConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Option<Credentials>), OpenError> {
+        make_data_dir(config.data_dir())?;
+        // The engine first: it locks the folder, so that no other process's metadata is changed.
+        let engine = Engine::open(config.engine.clone(), Arc::clone(&clock)).await?;
+        let meta = Meta::open(&config.data_dir().join(meta::FILE_NAME)).await?;
+        let credentials = bootstrap(&meta, clock.now_us()).await?;
+        let ingest_budget = IngestBudget::new(config.ingest.max_in_flight_bytes);
+        let config = config.clone();
+        let is_stopping = AtomicBool::new(false);
+        let shared = Shared { config, engine, meta, clock, ingest_budget, is_stopping };
+        Ok((Self(Arc::new(shared)), credentials))
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &ServerConfig {
+        &self.0.config
+    }
+
+    /// The rows.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.0.engine
+    }
+
+    /// The people, projects and keys.
+    pub fn meta(&self) -> &Meta {
+        &self.0.meta
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// What one record may be.
+    pub fn record_limits(&self) -> RecordLimits {
+        RecordLimits { max_record_bytes: self.0.config.ingest.max_record_bytes, ..RecordLimits::default() }
+    }
+
+    /// The memory of ingest requests under way.
+    pub(crate) fn ingest_budget(&self) -> &IngestBudget {
+        &self.0.ingest_budget
+    }
+
+    /// Whether a stop has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.0.is_stopping.load(Ordering::Acquire)
+    }
+
+    /// Notes that a stop has begun.
+    pub(crate) fn begin_stop(&self) {
+        self.0.is_stopping.store(true, Ordering::Release);
+    }
+
+    /// Makes everything durable in its final place and releases the folder.
+    ///
+    /// # Errors
+    /// When the engine cannot flush; what was acknowledged is in its write-ahead log all the same.
+    pub async fn close(&self) -> Result<(), engine::Error> {
+        let closed = self.engine().shutdown().await;
+        self.meta().close().await;
+        closed
+    }
+}
+
+/// Makes the folder, and says in words what is wrong with a path that cannot be one.
+pub(crate) fn make_data_dir(path: &Path) -> Result<(), OpenError> {
+    let refuse = |reason: String| Err(OpenError::DataDir { path: path.to_owned(), reason });
+    if path.exists() && !path.is_dir() {
+        return refuse("it is not a folder".to_owned());
+    }
+    match std::fs::create_dir_all(path) {
+        Ok(()) => Ok(()),
+        Err(error) => refuse(error.to_string()),
+    }
+}

@@ -1,0 +1,13 @@
+//! The API as its callers see it: through the router, and through the program on a real socket.
+
+mod auth;
+mod harness;
+mod ingest_bounds;
+mod ingest_forms;
+mod pages;
+mod process;
+mod process_refusals;
+mod process_stop;
+mod questions;
+mod refusals;
+mod routes;
