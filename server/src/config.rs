@@ -20,6 +20,8 @@ pub struct ServerConfig {
     pub engine: EngineConfig,
     /// The address of the HTTP API; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// The address of OTLP over gRPC, when it is wanted; port 0 picks a free one.
+    pub grpc_listen: Option<SocketAddr>,
     /// How long a stop waits for requests that are under way.
     pub drain_timeout: Duration,
     /// What a request that sends records may cost.
@@ -67,6 +69,7 @@ impl ServerConfig {
         Self {
             engine: EngineConfig::new(data_dir),
             listen: SocketAddr::from(([127, 0, 0, 1], 4318)),
+            grpc_listen: None,
             drain_timeout: Duration::from_secs(20),
             ingest: IngestConfig {
                 max_encoded_bytes: 64 * MIB,
@@ -131,6 +134,19 @@ pub const SETTINGS: &[Setting] = &[
         default: "127.0.0.1:4318",
         apply: |config, text| {
             parse(text, "an address with a port, like 127.0.0.1:4318").map(|value| config.listen = value)
+        },
+    },
+    Setting {
+        section: "server",
+        key: "grpc_listen",
+        doc: "address and port that take OTLP over gRPC, or `none`; port 0 picks a free one",
+        default: "none",
+        apply: |config, text| {
+            let address = match text {
+                "none" => Ok(None),
+                _ => parse(text, "an address with a port, like 127.0.0.1:4317, or none").map(Some),
+            };
+            address.map(|value| config.grpc_listen = value)
         },
     },
     Setting {
