@@ -48,7 +48,7 @@ pub fn app(state: AppState) -> Router {
 }
 
 /// OTLP over gRPC as a router of its own.
-fn grpc_app(state: AppState) -> Router {
+pub fn grpc_app(state: AppState) -> Router {
     api::ingest::grpc::router()
         .with_state(state)
         .layer(CatchPanicLayer::custom(error::panicked))

@@ -15,8 +15,8 @@ mod token;
 use std::time::Duration;
 
 use axum::extract::{Query, Request, State};
-use axum::http::request::Parts;
 use axum::http::Method;
+use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::post;
 use axum::{Router, middleware};

@@ -1,6 +1,7 @@
 //! The API as its callers see it: through the router, and through the program on a real socket.
 
 mod auth;
+mod grpc;
 mod harness;
 mod ingest_bounds;
 mod ingest_forms;
