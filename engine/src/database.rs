@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, AnyPool, Executor, SqlStr};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor, SqlStr};
 
 /// How long a connection waits for another writer, also of another process, before it gives up.
 const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 5000";
@@ -58,11 +58,16 @@ pub async fn open_sqlite(
     schema: &[SchemaStep],
 ) -> Result<AnyPool, DatabaseError> {
     install_default_drivers();
+    let url = sqlite_url(path);
+    // A pool tries again and again until its time is up, and then hides why; one connection says it at once.
+    let mut first = AnyConnection::connect(&url).await?;
+    prepare_connection(&mut first).await?;
+    first.close().await?;
     let pool = AnyPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| Box::pin(prepare_connection(connection)))
-        .connect(&sqlite_url(path))
+        .connect(&url)
         .await?;
     migrate(&pool, schema).await?;
     Ok(pool)
