@@ -20,6 +20,8 @@ pub struct ServerConfig {
     pub engine: EngineConfig,
     /// The address of the HTTP API; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// The address of OTLP over gRPC, when it is wanted; port 0 picks a free one.
+    pub grpc_listen: Option<SocketAddr>,
     /// How long a stop waits for requests that are under way.
     pub drain_timeout: Duration,
     /// What a request that sends records may cost.
@@ -67,6 +69,7 @@ impl ServerConfig {
         Self {
             engine: EngineConfig::new(data_dir),
             listen: SocketAddr::from(([127, 0, 0, 1], 4318)),
+            grpc_listen: None,
             drain_timeout: Duration::from_secs(20),
             ingest: IngestConfig {
                 max_encoded_bytes: 64 * MIB,
@@ -131,6 +134,19 @@ pub const SETTINGS: &[Setting] = &[
         default: "127.0.0.1:4318",
         apply: |config, text| {
             parse(text, "an address with a port, like 127.0.0.1:4318").map(|value| config.listen = value)
+        },
+    },
+    Setting {
+        section: "server",
+        key: "grpc_listen",
+        doc: "address and port that take OTLP over gRPC, or `none`; port 0 picks a free one",
+        default: "none",
+        apply: |config, text| {
+            let address = match text {
+                "none" => Ok(None),
+                _ => parse(text, "an address with a port, like 127.0.0.1:4317, or none").map(Some),
+            };
+            address.map(|value| config.grpc_listen = value)
         },
     },
     Setting {
@@ -392,6 +408,22 @@ mod tests {
             config.set(setting, setting.default, "test").unwrap();
             assert_eq!(format!("{config:?}"), defaults, "{}", setting.name());
         }
+    }
+
+    /// The list of settings for people, as it must stand in SETTINGS.md.
+    fn settings_table() -> String {
+        let row = |setting: &Setting| {
+            let (name, variable) = (setting.name(), setting.variable());
+            format!("| `{name}` | `{variable}` | `{}` | {} |\n", setting.default, setting.doc)
+        };
+        let rows: String = SETTINGS.iter().map(row).collect();
+        format!("| in a file | in the environment | default | meaning |\n|---|---|---|---|\n{rows}")
+    }
+
+    #[test]
+    fn the_written_list_of_settings_is_the_table() {
+        let written = include_str!("../SETTINGS.md");
+        assert!(written.ends_with(&settings_table()), "SETTINGS.md must end with:\n{}", settings_table());
     }
 
     #[test]

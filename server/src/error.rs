@@ -160,6 +160,11 @@ impl ApiError {
         self.0.status
     }
 
+    /// What the caller may read.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     fn body(&self) -> Value {
         let Parts { form, kind, code, detail, attr, .. } = &*self.0;
         match form {
@@ -168,7 +173,8 @@ impl ApiError {
         }
     }
 
-    fn log(&self) {
+    /// Tells the log, with the cause.
+    pub(crate) fn log(&self) {
         let cause = self.0.cause.as_deref().map(|cause| Chain(cause).to_string());
         let status = self.0.status.as_u16();
         if self.0.status.is_server_error() {

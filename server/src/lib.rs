@@ -47,36 +47,59 @@ pub fn app(state: AppState) -> Router {
     Router::new().fallback_service(MapRequest::new(routes, api::canonical_path))
 }
 
+/// OTLP over gRPC as a router of its own.
+fn grpc_app(state: AppState) -> Router {
+    api::ingest::grpc::router()
+        .with_state(state)
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(axum::middleware::from_fn(middleware::request_context))
+}
+
+/// Where a server answers.
+#[derive(Debug)]
+pub struct Listeners {
+    /// The HTTP API.
+    pub http: TcpListener,
+    /// OTLP over gRPC, when it is wanted.
+    pub grpc: Option<TcpListener>,
+}
+
 /// Serves until `shutdown` is ready: then accepts nothing more and waits for requests under way, but not longer
 /// than the configured time. The state stays open; closing it is the caller's.
 ///
 /// # Errors
-/// When the listener fails.
+/// When a listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Listeners,
     state: AppState,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let stopping = CancellationToken::new();
     let drain_timeout = state.config().drain_timeout;
-    let graceful = {
-        let (stopping, state) = (stopping.clone(), state.clone());
-        async move {
-            shutdown.await;
-            state.begin_stop();
-            stopping.cancel();
-        }
-    };
-    let server = axum::serve(listener, app(state)).with_graceful_shutdown(graceful).into_future();
-    let deadline = async {
-        stopping.cancelled().await;
+    let http = axum::serve(listeners.http, app(state.clone()))
+        .with_graceful_shutdown(stopping.clone().cancelled_owned())
+        .into_future();
+    let grpc = serve_grpc(listeners.grpc, state.clone(), stopping.clone());
+    let drained = async {
+        shutdown.await;
+        state.begin_stop();
+        stopping.cancel();
         tokio::time::sleep(drain_timeout).await;
     };
     tokio::select! {
-        served = server => served,
-        () = deadline => {
+        served = async { tokio::try_join!(http, grpc).map(drop) } => served,
+        () = drained => {
             tracing::warn!(?drain_timeout, "requests under way did not finish in time");
             Ok(())
         }
     }
+}
+
+async fn serve_grpc(
+    listener: Option<TcpListener>,
+    state: AppState,
+    stopping: CancellationToken,
+) -> io::Result<()> {
+    let Some(listener) = listener else { return Ok(()) };
+    axum::serve(listener, grpc_app(state)).with_graceful_shutdown(stopping.cancelled_owned()).await
 }

@@ -12,7 +12,7 @@ mod store;
 pub(crate) use live::{Admission, BufferFacts, LiveTables, PendingFlush};
 pub(crate) use manifest::publish_manifest;
 pub use snapshot::Snapshot;
-pub(crate) use store::{CatalogState, CatalogStore, FlushedRange};
+pub(crate) use store::{CatalogStore, FlushedRange};
 
 use crate::storage::DataFile;
 

@@ -89,7 +89,11 @@ mod tests {
         let mut list = AttributeList::default();
         list.push_borrowed("b", "1");
         list.push_borrowed("a", "2");
-        list.push_written("b", |out| Ok::<_, ()>(out.push('3'))).unwrap();
+        list.push_written("b", |out| {
+            out.push('3');
+            Ok::<_, ()>(())
+        })
+        .unwrap();
         list.push_borrowed("b", "4");
         list.push_borrowed("c", "5");
         list.normalise();

@@ -1,25 +1,14 @@
-//! Where queries run: memory, threads, time.
+//! Answers questions about snapshots, within bounded memory and time.
 
 use std::fmt;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
-use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{
-    FairSpillPool, MemoryConsumer, MemoryReservation, TrackConsumersPool,
-};
-use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::prelude::{Expr, SessionConfig, SessionContext};
-use futures::StreamExt;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::Expr;
 use object_store::ObjectStore;
-use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -29,44 +18,16 @@ use super::error::{QueryOrigin, from_datafusion, is_unnamed_damage};
 use super::filter::{self, FilterContext};
 use super::model::{LogFilter, LogQuery};
 use super::rows::{self, LogPage};
+use super::session::{QuerySession, store_url};
+use super::settings::QuerySettings;
 use super::sparkline::{self, SparklineEntry, SparklineRequest};
 use super::stream::stream_until;
-use super::table::SnapshotTable;
+use super::threads::QueryThreads;
 use super::time_range::TimeRange;
 use crate::catalog::Snapshot;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql;
-
-/// How much a query may use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QuerySettings {
-    /// Memory that all running queries may hold together.
-    pub max_memory_bytes: usize,
-    /// Where sorts and aggregations that do not fit spill; the system's temporary folder when absent.
-    pub spill_dir: Option<PathBuf>,
-    /// Disk that all running queries may spill to together.
-    pub max_spill_bytes: u64,
-    /// How long a query may run.
-    pub deadline: Duration,
-    /// Rows of a batch.
-    pub batch_size: usize,
-    /// Threads that run queries, and streams that one query is cut into.
-    pub num_threads: usize,
-}
-
-impl Default for QuerySettings {
-    fn default() -> Self {
-        Self {
-            max_memory_bytes: 1024 * 1024 * 1024,
-            spill_dir: None,
-            max_spill_bytes: 10 * 1024 * 1024 * 1024,
-            deadline: Duration::from_secs(60),
-            batch_size: 8192,
-            num_threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-        }
-    }
-}
 
 /// Answers questions about snapshots, on threads of its own, within bounded memory and time.
 ///
@@ -91,8 +52,10 @@ impl QueryContext {
     /// # Errors
     /// `Unavailable` when the spill folder or the threads cannot be made.
     pub fn new(store: Arc<dyn ObjectStore>, settings: QuerySettings) -> Result<Self> {
-        let runtime_env = runtime_env(&store, &settings)
+        let runtime_env = settings
+            .runtime_env()
             .map_err(|error| Error::unavailable("cannot set up query memory").with_source(error))?;
+        runtime_env.register_object_store(store_url().as_ref(), Arc::clone(&store));
         let threads = QueryThreads::start(settings.num_threads)?;
         Ok(Self { store, clock: Arc::new(SystemClock), settings, runtime_env, threads })
     }
@@ -160,15 +123,8 @@ impl QueryContext {
     }
 
     fn session(&self, snapshot: &Snapshot) -> QuerySession {
-        let config = SessionConfig::new()
-            .with_batch_size(self.settings.batch_size)
-            .with_target_partitions(self.settings.num_threads)
-            .with_information_schema(false);
-        let table = SnapshotTable::new(snapshot.clone(), store_url(), Arc::clone(&self.store));
-        QuerySession {
-            session: SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime_env)),
-            table: Arc::new(table),
-        }
+        let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
+        QuerySession::new(snapshot.clone(), store, env, self.settings.session_config())
     }
 
     /// Runs `work` with the condition that `filter` means. Translating compiles patterns, so that it happens on
@@ -214,8 +170,15 @@ impl QueryContext {
             }
         };
         let task = AbortOnDropHandle::new(self.threads.handle().spawn(bounded));
-        task.await.unwrap_or_else(|error| Err(Error::internal("a query panicked").with_source(error)))
+        task.await.unwrap_or_else(|error| {
+            let stopped = error.is_cancelled();
+            Err(if stopped { Error::unavailable("queries have been stopped") } else { panicked(error) })
+        })
     }
+}
+
+fn panicked(error: tokio::task::JoinError) -> Error {
+    Error::internal("a query panicked").with_source(error)
 }
 
 /// What a query ran out of.
@@ -239,101 +202,5 @@ pub(super) async fn name_damage(
             Error::corrupt_data(format!("data file {path} is damaged")).with_source(cause)
         }
         _ => error,
-    }
-}
-
-/// One query: a session and the table it reads.
-pub(crate) struct QuerySession {
-    pub(crate) session: SessionContext,
-    pub(crate) table: Arc<SnapshotTable>,
-}
-
-impl QuerySession {
-    /// The rows of the table that meet a condition.
-    pub(super) fn rows_where(&self, condition: Expr) -> Result<DataFrame, DataFusionError> {
-        self.session.read_table(Arc::clone(&self.table) as _)?.filter(condition)
-    }
-
-    /// An account for memory that DataFusion does not see.
-    pub(super) fn reserve(&self, name: &str) -> MemoryReservation {
-        MemoryConsumer::new(name).register(&self.session.runtime_env().memory_pool)
-    }
-
-    /// Runs a query and keeps its rows, whose memory is accounted for until the reservation is dropped.
-    pub(super) async fn collect(&self, query: DataFrame) -> Result<CollectedRows, DataFusionError> {
-        let mut collected =
-            CollectedRows { batches: Vec::new(), _reservation: self.reserve("rows of a query") };
-        let mut stream = query.execute_stream().await?;
-        while let Some(batch) = stream.next().await {
-            let batch = batch?;
-            collected._reservation.try_grow(batch.get_array_memory_size())?;
-            collected.batches.push(batch);
-        }
-        Ok(collected)
-    }
-}
-
-/// Rows of a query in memory.
-pub(super) struct CollectedRows {
-    pub(super) batches: Vec<RecordBatch>,
-    _reservation: MemoryReservation,
-}
-
-/// Where the session finds the data files.
-fn store_url() -> ObjectStoreUrl {
-    ObjectStoreUrl::parse("timberline://data")
-        .expect("BUG: the address is a constant with a scheme and a host")
-}
-
-fn runtime_env(
-    store: &Arc<dyn ObjectStore>,
-    settings: &QuerySettings,
-) -> Result<Arc<RuntimeEnv>, DataFusionError> {
-    let mode = match &settings.spill_dir {
-        Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
-        None => DiskManagerMode::OsTmpDirectory,
-    };
-    let disk =
-        DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(settings.max_spill_bytes);
-    let num_named = NonZeroUsize::new(5).expect("BUG: five is not zero");
-    let pool = TrackConsumersPool::new(FairSpillPool::new(settings.max_memory_bytes), num_named);
-    let env = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(pool))
-        .with_disk_manager_builder(disk)
-        .build_arc()?;
-    env.register_object_store(store_url().as_ref(), Arc::clone(store));
-    Ok(env)
-}
-
-/// The threads of queries: apart from those that take requests, so that no query holds up the others.
-struct QueryThreads {
-    /// Always there, until dropped.
-    runtime: Option<Runtime>,
-    handle: Handle,
-}
-
-impl QueryThreads {
-    fn start(num_threads: usize) -> Result<Self> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(num_threads.max(1))
-            .thread_name("query")
-            .enable_all()
-            .build()
-            .map_err(|error| Error::unavailable("cannot start query threads").with_source(error))?;
-        let handle = runtime.handle().clone();
-        Ok(Self { runtime: Some(runtime), handle })
-    }
-
-    fn handle(&self) -> &Handle {
-        &self.handle
-    }
-}
-
-impl Drop for QueryThreads {
-    /// Does not wait: the context may be dropped on a thread that must not block.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }

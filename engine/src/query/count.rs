@@ -3,8 +3,8 @@
 use datafusion::error::DataFusionError;
 use datafusion::prelude::Expr;
 
-use super::context::QuerySession;
 use super::filter::in_range;
+use super::session::QuerySession;
 use super::time_range::TimeRange;
 
 /// How many rows of `range` meet the condition.

@@ -6,7 +6,8 @@
 //! | `time_range`, `interval` | what a date range means, and how wide its time buckets are |
 //! | `filter` | what a filter means: the one translator |
 //! | `table`, `data_file_reader` | a snapshot as a DataFusion table |
-//! | `context` | where queries run: memory, threads, time |
+//! | `context` | answers questions: the way in |
+//! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
 //! | `rows`, `count`, `sparkline` | the questions |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
@@ -19,16 +20,19 @@ pub mod filter;
 pub mod interval;
 pub mod model;
 mod rows;
+mod session;
+mod settings;
 mod sparkline;
 mod stream;
 mod table;
+mod threads;
 mod time_range;
 
-pub use context::{QueryContext, QuerySettings};
+pub use context::QueryContext;
 pub use error::{QueryOrigin, from_datafusion};
 pub use rows::{LogPage, LogRow};
+pub use settings::QuerySettings;
 pub use sparkline::{SparklineEntry, SparklineRequest};
-pub use table::SnapshotTable;
 pub use time_range::{DateRange, LowerBound, ResolvedRange, Rounding, TimeRange};
 
-pub(crate) use context::QuerySession;
+pub(crate) use session::QuerySession;

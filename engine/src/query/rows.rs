@@ -14,9 +14,9 @@ use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::prelude::{Expr, ident, lit};
 use uuid::Uuid;
 
-use super::context::QuerySession;
 use super::filter::{in_range, timestamp_literal};
 use super::model::{AttributeMaps, Cursor, LogQuery, Order};
+use super::session::QuerySession;
 use super::time_range::TimeRange;
 use crate::schema::columns;
 

@@ -15,10 +15,10 @@ use datafusion::logical_expr::{
 use datafusion::prelude::{Expr, ident, lit};
 use futures::StreamExt;
 
-use super::context::QuerySession;
 use super::filter::in_range;
 use super::interval::Interval;
 use super::model::{Breakdown, LogFilter, RankBy};
+use super::session::QuerySession;
 use super::time_range::{ResolvedRange, TimeRange};
 use crate::schema::{columns, timestamp_type};
 

@@ -35,7 +35,7 @@ use crate::storage::DataFile;
 ///
 /// The snapshot fixes whose rows these are, so that no query over the table reaches another project's.
 #[derive(Debug)]
-pub struct SnapshotTable {
+pub(crate) struct SnapshotTable {
     schema: SchemaRef,
     snapshot: Snapshot,
     store_url: ObjectStoreUrl,
@@ -44,7 +44,7 @@ pub struct SnapshotTable {
 
 impl SnapshotTable {
     /// Makes a table of the snapshot's rows; its files are in `store`, which the session knows by `store_url`.
-    pub fn new(snapshot: Snapshot, store_url: ObjectStoreUrl, store: Arc<dyn ObjectStore>) -> Self {
+    pub(super) fn new(snapshot: Snapshot, store_url: ObjectStoreUrl, store: Arc<dyn ObjectStore>) -> Self {
         Self { schema: logs_schema(), snapshot, store_url, store }
     }
 

@@ -272,7 +272,7 @@ async fn row_ids_and_ingest_times_rise_though_the_clock_goes_back() {
         for segment in engine.snapshot(PROJECT).segments {
             let uuids = segment.batch.column_by_name(columns::UUID).unwrap().as_fixed_size_binary().clone();
             ids.extend((0..uuids.len()).map(|row| uuids.value(row).to_vec()));
-            let ingested = segment.batch.column_by_name(columns::INGESTED_TIMESTAMP).unwrap().clone();
+            let ingested = segment.batch.column_by_name(columns::INGESTED_TIMESTAMP).unwrap();
             times.extend(ingested.as_primitive::<TimestampMicrosecondType>().values().iter());
         }
         engine.shutdown().await.unwrap();

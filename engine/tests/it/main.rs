@@ -1,5 +1,7 @@
 //! Integration tests of the engine: one binary, because each would link DataFusion again.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod durability;
 mod query;
 mod tidy;

@@ -51,6 +51,9 @@ struct SettingArgs {
     /// Address and port to listen on; port 0 picks a free one [default: 127.0.0.1:4318]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// Address and port that take OTLP over gRPC, usually 127.0.0.1:4317 [default: none]
+    #[arg(long, value_name = "ADDR")]
+    grpc_listen: Option<String>,
 }
 
 impl SettingArgs {
@@ -69,7 +72,11 @@ impl SettingArgs {
             None => None,
         };
         let flag = |name: &'static str, value: &Option<String>| value.clone().map(|value| (name, value));
-        let flags = [flag("server.data_dir", &self.data_dir), flag("server.listen", &self.listen)];
+        let flags = [
+            flag("server.data_dir", &self.data_dir),
+            flag("server.listen", &self.listen),
+            flag("server.grpc_listen", &self.grpc_listen),
+        ];
         // A variable that is not text cannot be one of ours: their names and values are.
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))

@@ -1,11 +1,13 @@
 //! `timberline serve`: a data folder over HTTP until a signal.
 
 use std::io::stdout;
+use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, logging, stop, welcome};
+use crate::Listeners;
 use crate::config::ServerConfig;
 use crate::meta::bootstrap::Credentials;
 use crate::state::AppState;
@@ -18,9 +20,11 @@ pub(super) struct Started {
     pub(super) credentials: Option<Credentials>,
     /// Where it will answer.
     pub(super) url: String,
+    /// Where it will take OTLP over gRPC.
+    grpc_address: Option<SocketAddr>,
     /// Cancelled by the first signal.
     pub(super) stop: CancellationToken,
-    listener: TcpListener,
+    listeners: Listeners,
 }
 
 pub(super) async fn run(config: &ServerConfig) -> Result<(), CliError> {
@@ -35,20 +39,33 @@ impl Started {
     /// nobody has seen.
     pub(super) async fn new(config: &ServerConfig) -> Result<Self, CliError> {
         logging::init(&config.log);
-        let address = config.listen;
-        let listener =
-            TcpListener::bind(address).await.map_err(|error| CliError::Listen { address, error })?;
-        let address = listener.local_addr().map_err(|error| CliError::Listen { address, error })?;
+        let (http, address) = bind(config.listen).await?;
+        let grpc = match config.grpc_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let (grpc, grpc_address) = grpc.unzip();
+        let listeners = Listeners { http, grpc };
         let stop = stop::on_signal()?;
         let (state, credentials) = AppState::open(config).await?;
-        Ok(Self { state, credentials, url: format!("http://{address}"), stop, listener })
+        Ok(Self { state, credentials, url: format!("http://{address}"), grpc_address, stop, listeners })
     }
 
     /// Answers until the stop, then makes everything durable in its final place.
     pub(super) async fn serve(self) -> Result<(), CliError> {
-        welcome::write_listening(&mut stdout(), &self.url).map_err(CliError::Print)?;
-        let served = crate::serve(self.listener, self.state.clone(), self.stop.cancelled_owned()).await;
+        welcome::write_listening(&mut stdout(), &self.url, self.grpc_address).map_err(CliError::Print)?;
+        let served = crate::serve(self.listeners, self.state.clone(), self.stop.cancelled_owned()).await;
         self.state.close().await?;
         served.map_err(CliError::Serve)
     }
+}
+
+/// Takes an address. Port 0 becomes the port that was picked.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), CliError> {
+    let listen = async {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    listen.await.map_err(|error| CliError::Listen { address, error })
 }

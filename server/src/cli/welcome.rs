@@ -1,6 +1,7 @@
 //! What a server prints when it starts.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::meta::bootstrap::Credentials;
@@ -32,8 +33,15 @@ pub(super) fn write(
     out.flush()
 }
 
-/// Writes that the server answers; scripts wait for this line.
-pub(super) fn write_listening(out: &mut impl Write, url: &str) -> io::Result<()> {
+/// Writes that the server answers; scripts wait for the last line.
+pub(super) fn write_listening(
+    out: &mut impl Write,
+    url: &str,
+    grpc_address: Option<SocketAddr>,
+) -> io::Result<()> {
+    if let Some(address) = grpc_address {
+        writeln!(out, "taking OTLP over gRPC on {address}")?;
+    }
     writeln!(out, "listening on {url}")?;
     out.flush()
 }

@@ -117,7 +117,7 @@ pub(super) enum Condition<T> {
 ///
 /// # Errors
 /// `InvalidRequest` when the operator needs operands that are not there, `LimitExceeded` for too many.
-pub(super) fn operands<'a>(leaf: &'a FilterLeaf, empty_text: EmptyText) -> Result<Condition<&'a [Scalar]>> {
+pub(super) fn operands(leaf: &FilterLeaf, empty_text: EmptyText) -> Result<Condition<&[Scalar]>> {
     let operands = match &leaf.operand {
         Operand::Absent => &[],
         Operand::One(scalar) => std::slice::from_ref(scalar),

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, FixedSizeBinaryArray, Int32Array, MapBuilder, MapFieldNames, RecordBatch, StringArray,
-    StringBuilder, StringDictionaryBuilder, StringViewArray, TimestampMicrosecondArray, UInt32Array,
-    UInt64Array,
+    ArrayRef, FixedSizeBinaryArray, Int32Array, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
+    StringDictionaryBuilder, StringViewArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Int32Type};
 use engine::buffer::BufferSegment;
@@ -22,46 +21,46 @@ use uuid::Uuid;
 
 /// One log record.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Row {
-    pub uuid: u128,
-    pub timestamp_us: i64,
-    pub observed_us: i64,
-    pub ingested_us: i64,
-    pub trace_id: [u8; 16],
-    pub span_id: [u8; 8],
-    pub severity: &'static str,
-    pub severity_number: i32,
-    pub service: String,
-    pub body: String,
-    pub attributes: Vec<(String, String)>,
-    pub resource: Vec<(String, String)>,
-    pub fingerprint: u64,
-    pub scope: String,
-    pub event_name: String,
-    pub bytes: u32,
+pub(crate) struct Row {
+    pub(crate) uuid: u128,
+    pub(crate) timestamp_us: i64,
+    pub(crate) observed_us: i64,
+    pub(crate) ingested_us: i64,
+    pub(crate) trace_id: [u8; 16],
+    pub(crate) span_id: [u8; 8],
+    pub(crate) severity: &'static str,
+    pub(crate) severity_number: i32,
+    pub(crate) service: String,
+    pub(crate) body: String,
+    pub(crate) attributes: Vec<(String, String)>,
+    pub(crate) resource: Vec<(String, String)>,
+    pub(crate) fingerprint: u64,
+    pub(crate) scope: String,
+    pub(crate) event_name: String,
+    pub(crate) bytes: u32,
 }
 
 impl Row {
     /// A row with an id, a time, and a body.
-    pub fn new(uuid: u128, timestamp_us: i64, body: &str) -> Self {
+    pub(crate) fn new(uuid: u128, timestamp_us: i64, body: &str) -> Self {
         Self { uuid, timestamp_us, body: body.into(), severity: "info", ..Self::default() }
     }
 
-    pub fn with_attributes(mut self, attributes: &[(&str, &str)]) -> Self {
+    pub(crate) fn with_attributes(mut self, attributes: &[(&str, &str)]) -> Self {
         self.attributes = sorted(attributes);
         self
     }
 
-    pub fn with_resource(mut self, attributes: &[(&str, &str)]) -> Self {
+    pub(crate) fn with_resource(mut self, attributes: &[(&str, &str)]) -> Self {
         self.resource = sorted(attributes);
         self
     }
 
-    pub fn attribute(&self, key: &str) -> Option<&str> {
+    pub(crate) fn attribute(&self, key: &str) -> Option<&str> {
         self.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    pub fn resource_attribute(&self, key: &str) -> Option<&str> {
+    pub(crate) fn resource_attribute(&self, key: &str) -> Option<&str> {
         self.resource.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 }
@@ -74,7 +73,7 @@ fn sorted(attributes: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Rows in the stored schema.
-pub fn batch(rows: &[Row]) -> RecordBatch {
+pub(crate) fn batch(rows: &[Row]) -> RecordBatch {
     let times = |of: fn(&Row) -> i64| -> ArrayRef {
         Arc::new(TimestampMicrosecondArray::from_iter_values(rows.iter().map(of)).with_timezone(UTC))
     };
@@ -129,20 +128,24 @@ fn maps<'a>(rows: impl Iterator<Item = &'a Vec<(String, String)>>) -> ArrayRef {
 }
 
 /// A snapshot of rows, the store its files are in, and a context over the store.
-pub struct Corpus {
-    pub store: Arc<InMemory>,
-    pub snapshot: Snapshot,
-    pub context: QueryContext,
+pub(crate) struct Corpus {
+    pub(crate) store: Arc<InMemory>,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) context: QueryContext,
 }
 
 impl Corpus {
     /// Rows as data files and as segments, in the order of the slices. Row groups are small, so that several
     /// are in a file and statistics have something to prune.
-    pub async fn new(files: &[Vec<Row>], segments: &[Vec<Row>]) -> Self {
+    pub(crate) async fn new(files: &[Vec<Row>], segments: &[Vec<Row>]) -> Self {
         Self::with_settings(files, segments, small_settings()).await
     }
 
-    pub async fn with_settings(files: &[Vec<Row>], segments: &[Vec<Row>], settings: QuerySettings) -> Self {
+    pub(crate) async fn with_settings(
+        files: &[Vec<Row>],
+        segments: &[Vec<Row>],
+        settings: QuerySettings,
+    ) -> Self {
         let store = Arc::new(InMemory::new());
         let mut data_files = Vec::new();
         for (index, rows) in files.iter().filter(|rows| !rows.is_empty()).enumerate() {
@@ -159,7 +162,7 @@ impl Corpus {
     }
 }
 
-pub fn small_settings() -> QuerySettings {
+pub(crate) fn small_settings() -> QuerySettings {
     QuerySettings { batch_size: 64, num_threads: 2, ..QuerySettings::default() }
 }
 

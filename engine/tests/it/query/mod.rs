@@ -1,5 +1,7 @@
 //! Queries over snapshots of Parquet files and rows in memory.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod corpus;
 mod damage;
 mod filters;

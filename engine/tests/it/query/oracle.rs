@@ -1,11 +1,13 @@
 //! What a filter means, one row at a time: written from the API's rules and sharing no code with the filter
 //! translator. It knows the core operators.
 
+use std::cmp::Ordering::{self, Equal, Greater, Less};
+
 use engine::query::model::{FilterLeaf, FilterNode, Join, LogFilter, Namespace, Operand, Operator, Scalar};
 
 use super::corpus::Row;
 
-pub fn passes(row: &Row, filter: &LogFilter) -> bool {
+pub(crate) fn passes(row: &Row, filter: &LogFilter) -> bool {
     let of = |names: &[String], name: &str| names.is_empty() || names.iter().any(|each| each == name);
     of(&filter.severity_levels, row.severity)
         && of(&filter.service_names, &row.service)
@@ -59,11 +61,10 @@ fn leaf_passes(row: &Row, leaf: &FilterLeaf) -> Option<bool> {
         Operator::NotIcontains => !any(&contains),
         Operator::StartsWith => any(&|value, operand| value.starts_with(operand)),
         Operator::NotEndsWith => !any(&|value, operand| value.ends_with(operand)),
-        Operator::Gt => any(&|value, operand| is_greater(value, operand, &operands, numeric)),
-        Operator::Lte => any(&|value, operand| {
-            let ordered = !numeric || operand.parse::<f64>().is_err() || value.parse::<f64>().is_ok();
-            ordered && !is_greater(value, operand, &operands, numeric)
-        }),
+        Operator::Gt => any(&|value, operand| order(value, operand, &operands, numeric) == Some(Greater)),
+        Operator::Lte => {
+            any(&|value, operand| matches!(order(value, operand, &operands, numeric), Some(Less | Equal)))
+        }
         other => panic!("the oracle does not know the operator {other:?}"),
     })
 }
@@ -79,12 +80,12 @@ fn equals(value: &str, operands: &[&str], numeric: bool) -> bool {
     }
 }
 
-fn is_greater(value: &str, operand: &str, operands: &[&str], numeric: bool) -> bool {
-    match (numbers(operands), value.parse::<f64>(), operand.parse::<f64>()) {
-        (Some(_), Ok(value), Ok(operand)) if numeric => value > operand,
-        (Some(_), ..) if numeric => false,
-        _ => value > operand,
+/// How a value compares with an operand; none when one of them is not a number and they compare as numbers.
+fn order(value: &str, operand: &str, operands: &[&str], numeric: bool) -> Option<Ordering> {
+    if numeric && numbers(operands).is_some() {
+        return value.parse::<f64>().ok()?.partial_cmp(&operand.parse().ok()?);
     }
+    Some(value.cmp(operand))
 }
 
 /// Contains, ignoring case: by the simple case folding of every character.

@@ -14,7 +14,7 @@ async fn explain(corpus: &Corpus, sql: &str) -> String {
 
 /// Files of 100 rows in two row groups each, one per hour, with a service of their own.
 async fn corpus() -> Corpus {
-    let files: Vec<Vec<Row>> = (0..4)
+    let files: Vec<Vec<Row>> = (0..4_u32)
         .map(|hour| {
             let row = |id: u128| Row {
                 service: format!("service-{hour}-{}", id / 50),
@@ -54,4 +54,25 @@ async fn counting_everything_reads_nothing() {
     let corpus = corpus().await;
     let plan = explain(&corpus, "SELECT count(*), min(timestamp) FROM logs").await;
     assert!(!plan.contains("DataSourceExec"), "{plan}");
+}
+
+#[tokio::test]
+async fn the_newest_rows_are_looked_for_in_the_newest_file_first() {
+    let corpus = corpus().await;
+    let plan = explain(&corpus, "SELECT uuid FROM logs ORDER BY timestamp DESC, uuid DESC LIMIT 10").await;
+    assert!(plan.contains("TopK(fetch=10)"), "{plan}");
+    assert!(plan.contains("DynamicFilter"), "{plan}");
+    assert!(plan.find("/3.parquet") < plan.find("/1.parquet"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_narrow_range_reads_some_pages_of_a_row_group() {
+    let corpus = corpus().await;
+    let plan = explain(
+        &corpus,
+        "SELECT body FROM logs WHERE timestamp >= '1970-01-01T01:00:00.000060Z' \
+         AND timestamp < '1970-01-01T01:00:00.000065Z'",
+    )
+    .await;
+    assert!(plan.contains("page_index_pages_pruned=5 total → 1 matched"), "{plan}");
 }

@@ -27,7 +27,7 @@ const SECOND: i64 = 1_000_000;
 fn value() -> impl Strategy<Value = String> {
     let values =
         ["", "a", "A", "ab", "500", "500.0", "5e2", "-1", "nan", "true", "k\u{212A}", "\u{130}x", "%", "z"];
-    select(values.as_slice()).prop_map(str::to_owned)
+    select(values.to_vec()).prop_map(str::to_owned)
 }
 
 fn entries() -> impl Strategy<Value = Vec<(String, String)>> {
@@ -85,7 +85,7 @@ fn layout() -> impl Strategy<Value = Layout> {
 fn operand() -> impl Strategy<Value = Operand> {
     let scalar = || {
         prop_oneof![
-            4 => value().prop_filter("empty text says nothing", |text| !text.is_empty()).prop_map(Scalar::Text),
+            4 => value().prop_map(|text| Scalar::Text(if text.is_empty() { "b".into() } else { text })),
             1 => Just(Scalar::Number { value: 500.0, text: "500".into() }),
             1 => Just(Scalar::Bool(true)),
         ]
@@ -247,7 +247,7 @@ proptest! {
     #[test]
     fn every_way_to_ask_agrees_with_every_oracle(
         layout in layout(),
-        questions in vec((filter(), time_range(), 1..40_usize, -25 * SECOND..45 * SECOND, 0..60 * SECOND), 1..6),
+        questions in vec((filter(), time_range(), 20..150_usize, -25 * SECOND..45 * SECOND, 0..60 * SECOND), 1..4),
     ) {
         let rows = layout_rows(&layout);
         Runtime::new().unwrap().block_on(async {

@@ -28,7 +28,7 @@ fn show(entries: &[SparklineEntry]) -> Vec<(i64, &str, u64, u64)> {
 
 #[tokio::test]
 async fn buckets_without_rows_are_zero_and_edges_are_whole() {
-    let rows = vec![
+    let rows = [
         row(1, SECOND + 1, "a", 10),
         row(2, SECOND + 900_000, "", 5),
         row(3, 3 * SECOND + 999_999, "a", 1),

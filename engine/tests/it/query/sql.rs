@@ -1,16 +1,18 @@
 //! SQL over the table `logs`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
 use engine::error::{Error, ErrorKind};
 use engine::query::{QueryOrigin, QuerySettings, from_datafusion};
 use futures::TryStreamExt;
-use std::time::Duration;
 
 use super::corpus::{Corpus, Row, small_settings};
 
 async fn corpus() -> Corpus {
-    let mut rows = vec![
+    let mut rows = [
         Row::new(1, 1_000_000, "a").with_attributes(&[("http.route", "/cart"), ("n", "1")]),
         Row::new(2, 2_000_000, "b").with_resource(&[("host.name", "h1")]),
         Row::new(3, 3_000_000, "c").with_attributes(&[("http.route", "/")]),
@@ -109,4 +111,19 @@ async fn damage_in_the_middle_of_an_answer_is_an_error_of_the_stream() {
     let error = run(&corpus, "SELECT body FROM logs").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CorruptData);
     assert!(error.message().contains(path.as_ref()), "{error}");
+}
+
+#[tokio::test]
+async fn dropping_an_answer_ends_its_work() {
+    let settings = QuerySettings { deadline: Duration::from_secs(24 * 3600), ..small_settings() };
+    let mut corpus = Corpus::with_settings(&[], &[vec![Row::new(1, 1, "x")]], settings).await;
+    let sql = "SELECT count(*) FROM logs, generate_series(1, 1000000000000)";
+    let answer = corpus.context.sql(&corpus.snapshot, sql).await.unwrap();
+    let segment = Arc::downgrade(&corpus.snapshot.segments[0]);
+    corpus.snapshot.segments.clear();
+    assert!(segment.upgrade().is_some(), "a running query holds its snapshot");
+    drop(answer);
+    while segment.upgrade().is_some() {
+        tokio::task::yield_now().await;
+    }
 }

@@ -13,7 +13,7 @@ use super::budget::{BudgetSpent, Reservation};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Output is reserved and made in blocks of this size.
-const BLOCK_BYTES: usize = 256 * 1024;
+const BLOCK_BYTES: usize = 64 * 1024;
 /// 8 MiB, the largest window that HTTP allows for zstd (RFC 9659); a frame may ask for gigabytes otherwise.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
@@ -134,7 +134,7 @@ mod tests {
     use super::super::budget::IngestBudget;
     use super::*;
 
-    const LIMIT: usize = 1_000_000;
+    const LIMIT: usize = 200_000;
 
     fn gzip(text: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

@@ -79,7 +79,7 @@ pub(super) fn decode(
     Ok((logs, declared.unwrap_or(detected)))
 }
 
-fn protobuf_reply(rejected: &Rejected) -> Vec<u8> {
+pub(super) fn protobuf_reply(rejected: &Rejected) -> Vec<u8> {
     let partial_success = (rejected.count > 0).then(|| ExportLogsPartialSuccess {
         rejected_log_records: i64::try_from(rejected.count).unwrap_or(i64::MAX),
         error_message: rejected.first_reason.clone().unwrap_or_default(),

@@ -9,18 +9,19 @@ mod budget;
 mod compression;
 mod cors;
 mod format;
+pub(crate) mod grpc;
 mod token;
 
 use std::time::Duration;
 
 use axum::extract::{Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
+use axum::http::Method;
 use axum::response::Response;
 use axum::routing::post;
 use axum::{Router, middleware};
 use engine::ErrorKind;
-use engine::ingest::DecodedLogs;
+use engine::ingest::{DecodedLogs, Rejected};
 use engine::schema::{ProjectId, TableId};
 
 pub(crate) use budget::IngestBudget;
@@ -63,14 +64,38 @@ async fn ingest(state: &AppState, request: Request) -> Result<Response, ApiError
         ))
     })?;
     let mut reservation = state.ingest_budget().reservation();
-    let limits = BodyLimits { max_bytes: state.config().ingest.max_encoded_bytes, max_time: MAX_BODY_TIME };
-    let body = body::read(body, &parts.headers, limits, &mut reservation).await?;
-    let (logs, format, _reservation) = decode(state, &parts.headers, body, encoding, reservation).await?;
+    let bytes = body::read(body, &parts.headers, body_limits(state), &mut reservation).await?;
+    let declared = Format::from_content_type(&parts.headers);
+    let body = ReceivedBody { bytes, encoding, declared, reservation };
+    let (rejected, format) = store(state, project, body).await?;
+    Ok(format.success(&rejected))
+}
+
+fn body_limits(state: &AppState) -> BodyLimits {
+    BodyLimits { max_bytes: state.config().ingest.max_encoded_bytes, max_time: MAX_BODY_TIME }
+}
+
+/// A body that has arrived whole.
+struct ReceivedBody {
+    bytes: Vec<u8>,
+    encoding: ContentEncoding,
+    /// What its sender says it is.
+    declared: Option<Format>,
+    reservation: Reservation,
+}
+
+/// Decodes a body and makes its records durable. Returns what was not taken, and the form for the reply.
+async fn store(
+    state: &AppState,
+    project: ProjectId,
+    body: ReceivedBody,
+) -> Result<(Rejected, Format), ApiError> {
+    let (logs, format, _reservation) = decode(state, body).await?;
     let rejected = logs.rejected.clone();
     if logs.num_rows() > 0 {
         state.engine().ingest(TableId::logs(project), logs).await?;
     }
-    Ok(format.success(&rejected))
+    Ok((rejected, format))
 }
 
 async fn authorize(state: &AppState, request: &Parts) -> Result<ProjectId, ApiError> {
@@ -85,19 +110,16 @@ async fn authorize(state: &AppState, request: &Parts) -> Result<ProjectId, ApiEr
 /// batch: its memory is held until the engine has taken it.
 async fn decode(
     state: &AppState,
-    headers: &HeaderMap,
-    body: Vec<u8>,
-    encoding: ContentEncoding,
-    mut reservation: Reservation,
+    body: ReceivedBody,
 ) -> Result<(DecodedLogs, Format, Reservation), ApiError> {
-    let declared = Format::from_content_type(headers);
     let received_us = state.clock().now_us();
     let limits = state.record_limits();
     let limit_bytes = state.config().ingest.max_decompressed_bytes;
     let decoded = tokio::task::spawn_blocking(move || {
-        let body = compression::decompress(body, encoding, limit_bytes, &mut reservation)
+        let ReceivedBody { bytes, encoding, declared, mut reservation } = body;
+        let bytes = compression::decompress(bytes, encoding, limit_bytes, &mut reservation)
             .map_err(|error| decompress_error(error, limit_bytes))?;
-        let (logs, format) = format::decode(&body, declared, received_us, &limits).map_err(decode_error)?;
+        let (logs, format) = format::decode(&bytes, declared, received_us, &limits).map_err(decode_error)?;
         Ok((logs, format, reservation))
     });
     decoded.await.map_err(ApiError::internal)?

@@ -87,7 +87,7 @@ fn highest_buckets(answer: &Value) -> Vec<String> {
     let mut entries: Vec<&Value> = answer.as_array().into_iter().flatten().collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(count(entry)));
     let highest = entries.iter().take(3).filter(|entry| count(entry) > 0);
-    highest.map(|entry| format!("{}  {:>6} errors", text(&entry["time"]), count(entry))).collect()
+    highest.map(|entry| format!("{}  {:>6}", text(&entry["time"]), count(entry))).collect()
 }
 
 /// Time, severity and the first line of the body of each row.
@@ -119,7 +119,7 @@ mod tests {
     fn the_highest_buckets_come_first() {
         let entry = |time: &str, count: u64| json!({ "time": time, "severity": "error", "count": count });
         let answer = json!([entry("a", 1), entry("b", 9), entry("c", 0), entry("d", 5), entry("e", 7)]);
-        assert_eq!(highest_buckets(&answer), ["b       9 errors", "e       7 errors", "d       5 errors"]);
+        assert_eq!(highest_buckets(&answer), ["b       9", "e       7", "d       5"]);
         assert_eq!(highest_buckets(&json!([entry("c", 0)])), [""; 0]);
     }
 

@@ -7,6 +7,7 @@ mod ingest_forms;
 mod pages;
 mod process;
 mod process_refusals;
+mod process_stop;
 mod questions;
 mod refusals;
 mod routes;

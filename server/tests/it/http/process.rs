@@ -45,9 +45,9 @@ impl Running {
         Self { child, greeting, url, lines }
     }
 
-    /// The word of the greeting that begins with a prefix.
+    /// The first word of the greeting that begins with a prefix, within quotes or not.
     pub(super) fn secret(&self, prefix: &str) -> String {
-        let mut words = self.greeting.iter().flat_map(|line| line.split_whitespace());
+        let mut words = self.greeting.iter().flat_map(|line| line.split([' ', '\'']));
         words.find(|word| word.starts_with(prefix)).expect("a secret in the greeting").to_owned()
     }
 

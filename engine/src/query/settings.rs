@@ -1,0 +1,66 @@
+//! How much queries may use.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::error::DataFusionError;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::SessionConfig;
+
+/// How much a query may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuerySettings {
+    /// Memory that all running queries may hold together.
+    pub max_memory_bytes: usize,
+    /// Where sorts and aggregations that do not fit spill; the system's temporary folder when absent.
+    pub spill_dir: Option<PathBuf>,
+    /// Disk that all running queries may spill to together.
+    pub max_spill_bytes: u64,
+    /// How long a query may run.
+    pub deadline: Duration,
+    /// Rows of a batch.
+    pub batch_size: usize,
+    /// Threads that run queries, and streams that one query is cut into.
+    pub num_threads: usize,
+}
+
+impl Default for QuerySettings {
+    fn default() -> Self {
+        Self {
+            max_memory_bytes: 1024 * 1024 * 1024,
+            spill_dir: None,
+            max_spill_bytes: 10 * 1024 * 1024 * 1024,
+            deadline: Duration::from_secs(60),
+            batch_size: 8192,
+            num_threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        }
+    }
+}
+
+impl QuerySettings {
+    /// Memory and disk of all queries together.
+    pub(super) fn runtime_env(&self) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+        let mode = match &self.spill_dir {
+            Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
+            None => DiskManagerMode::OsTmpDirectory,
+        };
+        let disk =
+            DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(self.max_spill_bytes);
+        // Errors name this many of the largest consumers.
+        const NUM_NAMED: NonZeroUsize = NonZeroUsize::new(5).expect("BUG: five is not zero");
+        let pool = TrackConsumersPool::new(FairSpillPool::new(self.max_memory_bytes), NUM_NAMED);
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk).build_arc()
+    }
+
+    /// How one query is cut up.
+    pub(super) fn session_config(&self) -> SessionConfig {
+        SessionConfig::new()
+            .with_batch_size(self.batch_size.max(1))
+            .with_target_partitions(self.num_threads.max(1))
+            .with_information_schema(false)
+    }
+}

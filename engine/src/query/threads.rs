@@ -1,0 +1,38 @@
+//! The threads that queries run on.
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::error::{Error, Result};
+
+/// The threads of queries: apart from those that take requests, so that no query holds up the others.
+pub(super) struct QueryThreads {
+    /// Always there, until dropped.
+    runtime: Option<Runtime>,
+    handle: Handle,
+}
+
+impl QueryThreads {
+    pub(super) fn start(num_threads: usize) -> Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(num_threads.max(1))
+            .thread_name("query")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::unavailable("cannot start query threads").with_source(error))?;
+        let handle = runtime.handle().clone();
+        Ok(Self { runtime: Some(runtime), handle })
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for QueryThreads {
+    /// Does not wait: the context may be dropped on a thread that must not block.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
