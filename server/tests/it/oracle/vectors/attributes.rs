@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::super::sent::{Group, Value};
-use super::{attribute, bodies, check, count, day, group, leaf, record, record_with, records, server_with, text};
+use super::{
+    attribute, bodies, check, count, day, group, leaf, record, record_with, records, server_with, text,
+};
 
 #[tokio::test]
 async fn is_not_also_takes_rows_without_the_key() {

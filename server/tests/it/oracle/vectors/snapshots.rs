@@ -30,6 +30,7 @@ async fn a_flush_hides_no_row_and_shows_none_twice() {
     let flush = async {
         while !is_done() {
             server.flush().await;
+            tokio::task::yield_now().await;
         }
     };
     let ask = async {
