@@ -42,7 +42,7 @@ fn query(limit: impl Strategy<Value = Option<i64>>) -> impl Strategy<Value = Jso
 }
 
 fn sparkline() -> impl Strategy<Value = Json> {
-    let breakdown = select(vec![None, Some("severity"), Some("service")]);
+    let breakdown = select(vec![None, Some("severity"), Some("service"), Some("service")]);
     let rank = select(vec![None, Some("count"), Some("bytes")]);
     (with_range(filters(), sparkline_range()), breakdown, rank).prop_map(|(mut query, breakdown, rank)| {
         insert(&mut query, "sparklineBreakdownBy", breakdown);

@@ -180,3 +180,20 @@ async fn has_logs_tells_whether_there_is_any() {
     server.flush().await;
     assert_eq!(server.get("has_logs").await.1, json!({"hasLogs": true}));
 }
+
+#[tokio::test]
+async fn a_record_that_cannot_be_stored_is_rejected_alone_and_counted() {
+    let server = Server::start().await;
+    let too_large = record(&"x".repeat(1 << 20));
+    let too_late = Record { time_nanos: u64::MAX, ..record("too late") };
+    for (bad, stored) in [(too_large, 1), (too_late, 2)] {
+        let body = encode(&[group("a", vec![record("good"), bad])], Encoding::Json);
+        let (status, answer) = server.export(body, "application/json").await;
+        assert_eq!(status, 200, "{answer}");
+        let rejected = &answer["partialSuccess"]["rejectedLogRecords"];
+        assert_eq!(rejected.as_str().map_or(rejected.to_string(), str::to_owned), "1", "{answer}");
+        assert!(!answer["partialSuccess"]["errorMessage"].as_str().expect("a reason").is_empty());
+        let everything = json!({"dateRange": {"date_from": "all", "date_to": "9999-12-31"}});
+        assert_eq!(bodies(&server, &everything).await, vec!["good"; stored]);
+    }
+}

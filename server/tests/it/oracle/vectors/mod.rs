@@ -1,12 +1,14 @@
 //! The API reference's examples and rules for ingest, query, count, sparkline and has_logs, one test each,
 //! asked through the router.
 
+mod attributes;
 mod bad_input;
 mod columns;
 mod filters;
 mod fuzz;
 mod ingest;
 mod pages;
+mod snapshots;
 mod sparkline;
 mod time;
 
@@ -85,4 +87,28 @@ async fn count(server: &Server, query: &Json) -> u64 {
     let (status, answer) = server.ask("count", query).await;
     assert_eq!(status, 200, "{query}: {answer}");
     answer["count"].as_u64().expect("a count")
+}
+
+/// Asks with a flat `filterGroup` of one leaf and compares the bodies.
+#[track_caller]
+fn check<'a>(server: &'a Server, leaf: Json, expected: &'a [&'a str]) -> impl Future<Output = ()> + use<'a> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let query = day(json!({"filterGroup": [leaf.clone()]}));
+        assert_eq!(bodies(server, &query).await, expected, "{leaf} at {caller}");
+        assert_eq!(count(server, &query).await, expected.len() as u64, "count of {leaf} at {caller}");
+    }
+}
+
+fn attribute(key: &str, operator: &str, value: Json) -> Json {
+    leaf("log_attribute", key, operator, value)
+}
+
+/// Records with one attribute each, whose bodies are the names given; none is a record without it.
+fn records(key: &str, named: &[(&str, Option<Value>)]) -> Vec<Record> {
+    let record = |(name, value): &(&str, Option<Value>)| Record {
+        attributes: value.iter().map(|value| (key.to_owned(), value.clone())).collect(),
+        ..record(name)
+    };
+    named.iter().map(record).collect()
 }
