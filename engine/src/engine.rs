@@ -115,21 +115,20 @@ impl Engine {
             return Ok(());
         }
         if self.maintenance.is_wal_full() {
-            self.maintenance.pressure.notify_one();
+            self.maintenance.make_room();
             return Err(Error::unavailable("the write-ahead log is full until rows have been flushed"));
         }
         let rows = logs.batch;
-        let admission = self
-            .tables
-            .admit(rows.get_array_memory_size())
-            .inspect_err(|_| self.maintenance.pressure.notify_one())?;
+        let admission =
+            self.tables.admit(rows.get_array_memory_size()).inspect_err(|_| self.maintenance.make_room())?;
         let (rows, payload) = tokio::task::spawn_blocking(move || {
             let payload = wal::encode_payload(&rows)?;
             Ok::<_, Error>((rows, payload))
         })
         .await
         .map_err(|error| Error::internal("encoding rows was ended").with_source(error))??;
-        self.committer.commit(table, rows, payload, admission).await
+        let committed = self.committer.commit(table, rows, payload, admission).await;
+        committed.inspect_err(|_| self.maintenance.make_room())
     }
 
     /// The rows of a project's logs at this moment.

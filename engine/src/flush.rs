@@ -41,28 +41,38 @@ impl Flusher {
     ///
     /// # Errors
     /// When storage or the catalog fails: the rows stay in memory and in the log, and the call can be repeated.
+    /// If it cannot be told whether the catalog has committed, the table is not flushed again before a restart,
+    /// which can tell: flushing it twice would store its rows twice.
     pub(crate) async fn flush_table(&self, table: TableId) -> Result<()> {
         let began_us = self.clock.now_us();
         let Some(pending) = self.tables.begin_flush(table) else { return Ok(()) };
-        match self.write_and_commit(table, &pending, began_us).await {
-            Ok(files) => {
-                tracing::debug!(%table, files = files.len(), "flushed");
-                self.tables.finish_flush(table, files, began_us);
-                Ok(())
-            }
+        let transaction = match self.write_files(table, &pending, began_us).await {
+            Ok(transaction) => transaction,
             Err(error) => {
                 self.tables.abandon_flush(table);
-                Err(error)
+                return Err(error);
+            }
+        };
+        if let Err(error) = self.catalog.commit(&transaction).await {
+            let is_committed = self.catalog.has_files(&transaction.files).await?;
+            if !is_committed {
+                self.discard(&transaction.files).await;
+                self.tables.abandon_flush(table);
+                return Err(error);
             }
         }
+        tracing::debug!(%table, files = transaction.files.len(), "flushed");
+        self.tables.finish_flush(table, transaction.files, began_us);
+        Ok(())
     }
 
-    async fn write_and_commit(
+    /// Writes the objects of a flush, each of which has an intent before it is there.
+    async fn write_files(
         &self,
         table: TableId,
         pending: &PendingFlush,
         began_us: i64,
-    ) -> Result<Vec<DataFile>> {
+    ) -> Result<Transaction> {
         let batches: Arc<Vec<RecordBatch>> =
             Arc::new(pending.segments.iter().map(|segment| segment.batch.clone()).collect());
         let objects = plan_objects(table, Arc::clone(&batches)).await?;
@@ -76,12 +86,30 @@ impl Flusher {
         };
         let mut files = Vec::with_capacity(objects.len());
         for object in objects {
-            files.push(self.write_object(object, &flushed, Arc::clone(&batches)).await?);
+            match self.write_object(object, &flushed, Arc::clone(&batches)).await {
+                Ok(file) => files.push(file),
+                Err(error) => {
+                    self.discard(&files).await;
+                    return Err(error);
+                }
+            }
         }
         let last_ingested_us = pending.last_ingested_us;
-        let transaction = Transaction { committed_us: began_us, files, flushed, last_ingested_us };
-        self.catalog.commit(&transaction).await?;
-        Ok(transaction.files)
+        Ok(Transaction { committed_us: began_us, files, flushed, last_ingested_us })
+    }
+
+    /// Removes objects that will not be committed. What cannot be removed now is left to the next start, by its
+    /// intent.
+    async fn discard(&self, files: &[DataFile]) {
+        for file in files {
+            let removed = async {
+                self.storage.delete(&file.path).await?;
+                self.catalog.forget_intent(file.id).await
+            };
+            if let Err(error) = removed.await {
+                tracing::warn!(%error, path = %file.path, "cannot remove an object of a failed flush");
+            }
+        }
     }
 
     async fn write_object(

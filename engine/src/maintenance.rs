@@ -2,6 +2,7 @@
 
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -13,7 +14,6 @@ use crate::error::Result;
 use crate::flush::Flusher;
 use crate::schema::TableId;
 use crate::wal::{Sequences, Wal};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How often due work is looked for. Manifests are batched to the same rhythm.
 const TICK: Duration = Duration::from_secs(1);
@@ -27,15 +27,23 @@ pub(crate) struct Maintenance {
     config: EngineConfig,
     /// Up to where each table's batches are in data files that a manifest names.
     published: Mutex<Sequences>,
-    /// Rings when rows wait for room.
-    pub(crate) pressure: Notify,
+    /// Rings when rows were refused for want of room.
+    pressure: Notify,
+    is_room_wanted: AtomicBool,
 }
 
 impl Maintenance {
     pub(crate) fn new(flusher: Flusher, wal: Arc<Mutex<Wal>>, config: EngineConfig) -> Self {
         let wal_bytes = wal.lock().size_gauge();
         let published = Mutex::default();
-        Self { flusher, wal, wal_bytes, config, published, pressure: Notify::new() }
+        let (pressure, is_room_wanted) = (Notify::new(), AtomicBool::new(false));
+        Self { flusher, wal, wal_bytes, config, published, pressure, is_room_wanted }
+    }
+
+    /// Asks for memory and disk to be freed now, not when flushes would be due.
+    pub(crate) fn make_room(&self) {
+        self.is_room_wanted.store(true, Ordering::Relaxed);
+        self.pressure.notify_one();
     }
 
     /// Works until told to stop. A failure is logged and tried again at the next tick.
@@ -82,16 +90,29 @@ impl Maintenance {
 
     fn due_tables(&self) -> Vec<TableId> {
         let now_us = self.flusher.clock.now_us();
+        let is_room_wanted = self.is_room_wanted.swap(false, Ordering::Relaxed);
         let is_log_half_full = self.wal_bytes.load(Ordering::Relaxed) > self.config.max_wal_bytes / 2;
-        let holders = if is_log_half_full { self.wal.lock().tables_in_oldest_segment() } else { Vec::new() };
+        let holders =
+            if is_room_wanted || is_log_half_full { self.log_holders(is_room_wanted) } else { Vec::new() };
         let buffers = self.flusher.tables.buffers();
-        let largest = self.flusher.tables.is_half_full().then(|| largest(&buffers)).flatten();
+        let is_memory_scarce = is_room_wanted || self.flusher.tables.is_half_full();
+        let largest = is_memory_scarce.then(|| largest(&buffers)).flatten();
         let is_due = |facts: &BufferFacts| {
             is_flush_due(facts, now_us, &self.config)
                 || holders.contains(&facts.table)
                 || largest == Some(facts.table)
         };
         buffers.iter().filter(|facts| is_due(facts)).map(|facts| facts.table).collect()
+    }
+
+    /// The tables that keep the oldest segment of the log. When room is wanted the segment that is being written
+    /// counts too: on a full disk it may be the only one, and no next one can be allocated.
+    fn log_holders(&self, is_room_wanted: bool) -> Vec<TableId> {
+        let mut wal = self.wal.lock();
+        if is_room_wanted {
+            wal.close_active();
+        }
+        wal.tables_in_oldest_segment()
     }
 
     /// Names new data files in a manifest, then removes what the log no longer has to hold.

@@ -157,6 +157,17 @@ impl CatalogStore {
         transaction.commit().await.map_err(failed)
     }
 
+    /// Whether the catalog holds these files, which one transaction would have added.
+    pub(crate) async fn has_files(&self, files: &[DataFile]) -> Result<bool> {
+        let Some(file) = files.first() else { return Ok(false) };
+        let row = sqlx::query("SELECT 1 FROM data_files WHERE file_id = $1")
+            .bind(file.id.to_string())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed)?;
+        Ok(row.is_some())
+    }
+
     /// Checks that this life is still the writer's and moves its high-water marks.
     async fn advance_writer(&self, transaction: &mut SqlTransaction, changes: &Transaction) -> Result<()> {
         let updated = sqlx::query(
