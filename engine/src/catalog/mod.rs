@@ -1,7 +1,7 @@
 //! Which rows exist: the catalog database, the manifests that repeat it beside the data, and the live tables
 //! that queries take their snapshots from.
 //!
-//! Queries never ask the database: [`LiveTables`] is the catalog in memory together with the fresh rows, and a
+//! Queries never ask the database: `LiveTables` is the catalog in memory together with the fresh rows, and a
 //! flush replaces rows by files there in one step.
 
 mod live;

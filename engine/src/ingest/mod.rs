@@ -1,7 +1,7 @@
 //! Bytes to rows: OTLP requests, in protobuf or JSON, straight into Arrow columns.
 //!
-//! Wire names stay in [`otlp_protobuf`] and [`otlp_json`]; what a record's fields mean is decided once, in
-//! [`batch_builder`]. Nothing here knows files or requests.
+//! Wire names stay in `otlp_protobuf` and `otlp_json`; what a record's fields mean is decided once, in
+//! `batch_builder`. Nothing here knows files or requests.
 
 mod attributes;
 mod batch_builder;
