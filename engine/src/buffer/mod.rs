@@ -100,3 +100,67 @@ impl TableBuffer {
         flushed_bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ingest::{RecordLimits, decode_otlp_json};
+    use crate::schema::{BatchStamp, columns};
+
+    /// A batch of one row whose body is its sequence number.
+    fn segment(sequence: u64) -> BufferSegment {
+        let json = format!(
+            r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"body":{{"stringValue":"{sequence}"}}}}]}}]}}]}}"#
+        );
+        let logs = decode_otlp_json(json.as_bytes(), 5, &RecordLimits::default()).unwrap();
+        let stamp = BatchStamp { writer: Uuid::nil(), epoch: 1, sequence, ingested_us: 5 };
+        BufferSegment::stamped(&logs.batch, &stamp, 0..1, 100).unwrap()
+    }
+
+    fn bodies(buffer: &TableBuffer) -> Vec<u64> {
+        let mut bodies = Vec::new();
+        for segment in buffer.segments() {
+            let column = segment.batch.column_by_name(columns::BODY).unwrap().as_string_view().clone();
+            bodies.extend(column.iter().map(|body| body.unwrap().parse::<u64>().unwrap()));
+        }
+        bodies
+    }
+
+    #[test]
+    fn a_thousand_small_batches_make_few_segments() {
+        let mut buffer = TableBuffer::default();
+        (0..1000).for_each(|sequence| buffer.push(segment(sequence), 5));
+        assert!(buffer.segments().len() <= 20, "{} segments", buffer.segments().len());
+        assert_eq!(bodies(&buffer), (0..1000).collect::<Vec<_>>());
+        assert_eq!(buffer.size_bytes(), 100_000);
+    }
+
+    #[test]
+    fn a_flush_takes_what_was_there_when_it_began() {
+        let mut buffer = TableBuffer::default();
+        assert_eq!(buffer.begin_flush(), None);
+        (3..10).for_each(|sequence| buffer.push(segment(sequence), 5));
+        assert_eq!(buffer.begin_flush(), Some(SequenceRange { first: 3, last: 9 }));
+        assert_eq!(buffer.begin_flush(), None, "one flush at a time");
+        (10..30).for_each(|sequence| buffer.push(segment(sequence), 6));
+        assert_eq!(buffer.finish_flush(6), 700);
+        assert_eq!(bodies(&buffer), (10..30).collect::<Vec<_>>());
+        assert_eq!(buffer.oldest_us(), Some(6));
+        assert_eq!(buffer.begin_flush(), Some(SequenceRange { first: 10, last: 29 }));
+    }
+
+    #[test]
+    fn an_abandoned_flush_leaves_everything() {
+        let mut buffer = TableBuffer::default();
+        buffer.push(segment(1), 5);
+        let range = buffer.begin_flush();
+        buffer.abandon_flush();
+        buffer.push(segment(2), 6);
+        assert_eq!(bodies(&buffer), [1, 2]);
+        assert_eq!(range, Some(SequenceRange { first: 1, last: 1 }));
+        assert_eq!(buffer.begin_flush(), Some(SequenceRange { first: 1, last: 2 }));
+    }
+}
