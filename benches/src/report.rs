@@ -55,8 +55,20 @@ impl RunReport {
         writeln!(text, "| source | {}, {} build |", machine.commit, machine.profile)?;
         writeln!(
             text,
-            "| data | generator seed {}, {} to {} us |\n",
+            "| data | generator seed {}, {} to {} us |",
             self.spec.seed, self.spec.start_us, self.spec.end_us
+        )?;
+        writeln!(text, "| command | `{}` |\n", self.command())
+    }
+
+    /// The command that makes this report again.
+    fn command(&self) -> String {
+        format!(
+            "cargo run --release -p benches -- run --rows {} --attribute-keys {} --seed {} --repetitions {}",
+            self.spec.rows,
+            self.spec.num_attribute_keys.num_keys(),
+            self.spec.seed,
+            self.answers.first().map_or(0, |(_, answers)| answers.len())
         )
     }
 
