@@ -43,7 +43,10 @@ impl SetQuery {
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries")
+    // At run time cargo says which checkout it runs; the path of the build may be another one's, when checkouts
+    // share a target folder.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).join("../queries")
 }
 
 /// All queries of all sets, by set and name.
