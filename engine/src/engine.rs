@@ -287,3 +287,32 @@ impl Restored<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use object_store::path::Path as ObjectPath;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    async fn open(data_dir: &Path) -> Arc<Engine> {
+        Engine::open(EngineConfig::new(data_dir), Arc::new(SystemClock)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_object_that_was_written_and_not_committed_is_removed_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = ObjectPath::from("logs/project=1/date=2026-01-01/orphan.parquet");
+        let object = folder.path().join(path.as_ref());
+        let engine = open(folder.path()).await;
+        engine.catalog.record_intents(&[(Uuid::now_v7(), path)]).await.unwrap();
+        std::fs::create_dir_all(object.parent().unwrap()).unwrap();
+        std::fs::write(&object, b"half of a flush").unwrap();
+        assert_eq!(engine.catalog.dead_intents().await.unwrap(), [], "the intent is of this life");
+        drop(engine);
+        let engine = open(folder.path()).await;
+        assert!(!object.exists());
+        assert_eq!(engine.catalog.dead_intents().await.unwrap(), []);
+    }
+}

@@ -327,5 +327,5 @@ async fn a_failed_flush_loses_nothing_and_is_repeated() {
     assert_eq!(stored_bodies(&engine, folder.path()).len(), 20);
     let cut = power_cut(folder.path());
     assert_eq!(stored_bodies(&*open(cut.path()).await, cut.path()).len(), 20);
-    assert_eq!(data_files(cut.path()), 1, "the next start sweeps what was never committed");
+    assert_eq!(data_files(cut.path()), 1, "the failed flush left nothing behind");
 }
