@@ -80,6 +80,7 @@ impl Engine {
             storage: storage.clone(),
             tables: Arc::clone(&tables),
             clock: Arc::clone(&clock),
+            turn: Arc::default(),
         };
         let maintenance = Arc::new(Maintenance::new(flusher, Arc::clone(&wal), config));
         state.flushed.iter().for_each(|range| maintenance.note_published(range.table, range.last_sequence));

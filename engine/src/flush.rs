@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use object_store::path::Path;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::catalog::{CatalogStore, FlushedRange, LiveTables, PendingFlush, Transaction};
@@ -27,6 +28,8 @@ pub(crate) struct Flusher {
     pub(crate) storage: Storage,
     pub(crate) tables: Arc<LiveTables>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Held by the flush that runs: whoever asks for another one waits for its end.
+    pub(crate) turn: Arc<Mutex<()>>,
 }
 
 /// A file on its way.
@@ -37,15 +40,16 @@ struct PlannedObject {
 }
 
 impl Flusher {
-    /// Flushes all fresh rows that a table has now. Does nothing when it has none or a flush of it is running.
+    /// Flushes all fresh rows that a table has now, after the flush that may be running.
     ///
     /// # Errors
     /// When storage or the catalog fails: the rows stay in memory and in the log, and the call can be repeated.
     /// If it cannot be told whether the catalog has committed, the table is not flushed again before a restart,
     /// which can tell: flushing it twice would store its rows twice.
     pub(crate) async fn flush_table(&self, table: TableId) -> Result<()> {
+        let _turn = self.turn.lock().await;
         let began_us = self.clock.now_us();
-        let Some(pending) = self.tables.begin_flush(table) else { return Ok(()) };
+        let Some(pending) = self.tables.begin_flush(table)? else { return Ok(()) };
         let transaction = match self.write_files(table, &pending, began_us).await {
             Ok(transaction) => transaction,
             Err(error) => {

@@ -74,6 +74,11 @@ impl TableBuffer {
         is_free && last_rows <= 2 * next_rows && last_rows + next_rows <= MAX_JOINED_SEGMENT_ROWS
     }
 
+    /// Whether a flush has begun that has neither failed nor finished.
+    pub(crate) fn is_flushing(&self) -> bool {
+        self.flushing_to.is_some()
+    }
+
     /// Takes note that a flush of everything here begins; `None` when there is nothing to flush or a flush is
     /// running.
     pub(crate) fn begin_flush(&mut self) -> Option<SequenceRange> {

@@ -157,13 +157,20 @@ impl LiveTables {
         facts.collect()
     }
 
-    /// Begins to flush a table; `None` when there is nothing to flush or a flush is running.
-    pub(crate) fn begin_flush(&self, table: TableId) -> Option<PendingFlush> {
+    /// Begins to flush a table; `None` when there is nothing to flush.
+    ///
+    /// # Errors
+    /// `Unavailable` when an earlier flush has neither ended nor failed.
+    pub(crate) fn begin_flush(&self, table: TableId) -> Result<Option<PendingFlush>> {
         let mut tables = self.tables.write();
-        let live = tables.get_mut(&table)?;
-        let sequences = live.buffer.begin_flush()?;
+        let Some(live) = tables.get_mut(&table) else { return Ok(None) };
+        if live.buffer.is_flushing() {
+            let message = format!("it is unknown whether the last flush of {table} was committed: restart");
+            return Err(Error::unavailable(message));
+        }
+        let Some(sequences) = live.buffer.begin_flush() else { return Ok(None) };
         let segments = live.buffer.segments().to_vec();
-        Some(PendingFlush { segments, sequences, last_ingested_us: live.newest_us })
+        Ok(Some(PendingFlush { segments, sequences, last_ingested_us: live.newest_us }))
     }
 
     /// The flush failed; the rows stay where they are.

@@ -250,6 +250,26 @@ async fn a_full_buffer_refuses_and_recovers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_flush_waits_for_the_one_that_runs() {
+    let folder = TempDir::new().unwrap();
+    let engine = open(folder.path()).await;
+    for round in 0..20 {
+        ingest(&engine, &names(&format!("{round}"), 50)).await;
+        let flushes = (0..4).map(|_| {
+            let engine = Arc::clone(&engine);
+            tokio::spawn(async move {
+                engine.flush().await.unwrap();
+                engine.snapshot(PROJECT).segments.len()
+            })
+        });
+        for fresh_segments in futures::future::join_all(flushes).await {
+            assert_eq!(fresh_segments.unwrap(), 0, "rows are left in memory after a flush");
+        }
+    }
+    assert_eq!(stored_bodies(&engine, folder.path()).len(), 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_is_opened_once() {
     let folder = TempDir::new().unwrap();
     let engine = open(folder.path()).await;
