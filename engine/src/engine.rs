@@ -20,7 +20,7 @@ use crate::maintenance::Maintenance;
 use crate::query::model::{LogFilter, LogQuery};
 use crate::query::{LogPage, QueryContext, QuerySettings, SparklineEntry, SparklineRequest, TimeRange};
 use crate::schema::{ProjectId, TableId};
-use crate::storage::Storage;
+use crate::storage::{Storage, sidecar_path};
 use crate::wal::{self, Wal, WalBatch};
 
 /// Held while an engine has a folder open.
@@ -82,7 +82,7 @@ impl Engine {
             clock: Arc::clone(&clock),
             turn: Arc::default(),
         };
-        let maintenance = Arc::new(Maintenance::new(flusher, Arc::clone(&wal), config));
+        let maintenance = Arc::new(Maintenance::new(flusher, Arc::clone(&wal), config, state.last_published));
         state.flushed.iter().for_each(|range| maintenance.note_published(range.table, range.last_sequence));
         maintenance.publish_and_truncate().await?;
         let committer = Committer::start(Arc::clone(&wal), Arc::clone(&tables), clock, position)?;
@@ -260,6 +260,7 @@ fn lock_folder(data_dir: &Path) -> Result<File> {
 async fn sweep_dead_intents(catalog: &CatalogStore, storage: &Storage) -> Result<()> {
     for (file_id, path) in catalog.dead_intents().await? {
         storage.delete(&path).await?;
+        storage.delete(&sidecar_path(&path)).await?;
         catalog.forget_intent(file_id).await?;
         tracing::info!(%path, "removed an object that was never committed");
     }

@@ -13,12 +13,13 @@ use object_store::path::Path;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::catalog::{CatalogStore, FlushedRange, LiveTables, PendingFlush, Transaction};
+use crate::catalog::{CatalogStore, Flushed, FlushedRange, LiveTables, PendingFlush, Transaction};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::schema::{TableId, columns};
 use crate::storage::{
-    DataFile, DataFilePath, FileOrigin, PlannedFile, Storage, encode_data_file, plan_flush,
+    DataFile, DataFilePath, DataFileWriter, FileOrigin, FileSource, KeyCounts, PlannedFile, Promotion,
+    Storage, blocking, plan_flush, slice_len,
 };
 
 /// What a flush works with.
@@ -35,6 +36,7 @@ pub(crate) struct Flusher {
 /// A file on its way.
 struct PlannedObject {
     plan: PlannedFile,
+    promotion: Promotion,
     id: Uuid,
     path: Path,
 }
@@ -57,16 +59,15 @@ impl Flusher {
                 return Err(error);
             }
         };
-        if let Err(error) = self.catalog.commit(&transaction).await {
-            let is_committed = self.catalog.has_files(&transaction.files).await?;
-            if !is_committed {
-                self.discard(&transaction.files).await;
-                self.tables.abandon_flush(table);
-                return Err(error);
-            }
+        if let Err(error) = self.catalog.commit(&transaction).await
+            && self.catalog.committed_as(&transaction).await?.is_none()
+        {
+            self.catalog.discard(&self.storage, &transaction.added).await;
+            self.tables.abandon_flush(table);
+            return Err(error);
         }
-        tracing::debug!(%table, files = transaction.files.len(), "flushed");
-        self.tables.finish_flush(table, transaction.files, began_us);
+        tracing::debug!(%table, files = transaction.added.len(), "flushed");
+        self.tables.finish_flush(table, transaction.added, began_us);
         Ok(())
     }
 
@@ -82,81 +83,66 @@ impl Flusher {
         let objects = plan_objects(table, Arc::clone(&batches)).await?;
         let intents: Vec<_> = objects.iter().map(|object| (object.id, object.path.clone())).collect();
         self.catalog.record_intents(&intents).await?;
-        let flushed = FlushedRange {
+        let range = FlushedRange {
             writer: self.catalog.writer(),
             table,
             first_sequence: pending.sequences.first,
             last_sequence: pending.sequences.last,
         };
-        let mut files = Vec::with_capacity(objects.len());
+        let mut added = Vec::with_capacity(objects.len());
         for object in objects {
-            match self.write_object(object, &flushed, Arc::clone(&batches)).await {
-                Ok(file) => files.push(file),
+            match self.write_object(object, &range, Arc::clone(&batches)).await {
+                Ok(file) => added.push(file),
                 Err(error) => {
-                    self.discard(&files).await;
+                    self.catalog.discard(&self.storage, &added).await;
                     return Err(error);
                 }
             }
         }
-        let last_ingested_us = pending.last_ingested_us;
-        Ok(Transaction { committed_us: began_us, files, flushed, last_ingested_us })
-    }
-
-    /// Removes objects that will not be committed. What cannot be removed now is left to the next start, by its
-    /// intent.
-    async fn discard(&self, files: &[DataFile]) {
-        for file in files {
-            let removed = async {
-                self.storage.delete(&file.path).await?;
-                self.catalog.forget_intent(file.id).await
-            };
-            if let Err(error) = removed.await {
-                tracing::warn!(%error, path = %file.path, "cannot remove an object of a failed flush");
-            }
-        }
+        let flushed = Some(Flushed { range, last_ingested_us: pending.last_ingested_us });
+        Ok(Transaction { table, committed_us: began_us, added, removed: Vec::new(), flushed })
     }
 
     async fn write_object(
         &self,
         object: PlannedObject,
-        flushed: &FlushedRange,
+        range: &FlushedRange,
         batches: Arc<Vec<RecordBatch>>,
     ) -> Result<DataFile> {
         let origin = FileOrigin {
             file_id: object.id,
-            table: flushed.table,
-            writer: flushed.writer,
+            table: range.table,
+            level: 0,
+            writer: range.writer,
             epoch: self.catalog.epoch(),
-            first_sequence: flushed.first_sequence,
-            last_sequence: flushed.last_sequence,
+            source: FileSource::Flush {
+                first_sequence: range.first_sequence,
+                last_sequence: range.last_sequence,
+            },
         };
-        let PlannedObject { plan, id, path } = object;
-        let (bytes, plan) = blocking(move || {
-            let batches: Vec<&RecordBatch> = batches.iter().collect();
-            Ok((encode_data_file(&batches, &plan, &origin)?, plan))
-        })
-        .await?;
-        let size_bytes = bytes.len() as u64;
-        self.storage.put(&path, bytes).await?;
-        Ok(DataFile {
-            id,
-            path,
-            min_timestamp_us: plan.min_timestamp_us,
-            max_timestamp_us: plan.max_timestamp_us,
-            num_rows: plan.rows.len() as u64,
-            size_bytes,
-        })
+        let mut writer = DataFileWriter::create(&self.storage, object.path, object.promotion)?;
+        let borrowed: Vec<&RecordBatch> = batches.iter().collect();
+        let mut rest = object.plan.rows.as_slice();
+        while !rest.is_empty() {
+            let (slice, others) = rest.split_at(slice_len(&borrowed, rest)?);
+            writer.write_slice(Arc::clone(&batches), slice.to_vec()).await?;
+            rest = others;
+        }
+        writer.finish(origin).await
     }
 }
 
 async fn plan_objects(table: TableId, batches: Arc<Vec<RecordBatch>>) -> Result<Vec<PlannedObject>> {
     blocking(move || {
+        let mut counts = KeyCounts::default();
+        batches.iter().try_for_each(|batch| counts.count_rows(batch))?;
+        let num_rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let promotion = Promotion::choose(&counts, num_rows as u64);
         let timestamps = batches.iter().map(timestamps).collect::<Result<Vec<_>>>()?;
-        let plans = plan_flush(&timestamps);
-        let objects = plans.into_iter().map(|plan| {
+        let objects = plan_flush(&timestamps).into_iter().map(|plan| {
             let id = Uuid::now_v7();
             let path = DataFilePath { table, bucket: plan.bucket, id }.to_path();
-            PlannedObject { plan, id, path }
+            PlannedObject { plan, promotion: promotion.clone(), id, path }
         });
         Ok(objects.collect())
     })
@@ -169,11 +155,4 @@ fn timestamps(batch: &RecordBatch) -> Result<&[i64]> {
         Some(column.values().as_ref())
     });
     column.ok_or_else(|| Error::internal("rows without a timestamp column"))
-}
-
-/// Runs CPU work where it does not hold up other tasks.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::internal("background work was ended").with_source(error))?
 }

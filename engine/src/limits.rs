@@ -5,11 +5,20 @@
 /// scattered timestamps cost one file and not one for each day.
 pub const MAX_BUCKETS_PER_FLUSH: usize = 16;
 
-/// Rows that one data file is written from at a time: bounds the memory of a flush beside the rows.
-pub const WRITE_BATCH_ROWS: usize = 8192;
+/// Rows of a row group: enough that rows of one kind compress together, few enough that the newest rows, or one
+/// that is looked up, cost little.
+pub const ROW_GROUP_ROWS: usize = 64 * 1024;
 
-/// Rows of a row group. A count that one attribute filter decides decodes whole row groups.
-pub const ROW_GROUP_ROWS: usize = 128 * 1024;
+/// Bytes of the rows of a row group before compression. A row group of long rows has fewer of them: it is decoded
+/// and encoded in memory.
+pub const MAX_ROW_GROUP_BYTES: u64 = 64 << 20;
+
+/// Attribute keys of one data file that get a column of their own. Each column costs time in every query that
+/// reads the footer; the other keys stay in a map.
+pub const MAX_PROMOTED_KEYS: usize = 64;
+
+/// A key gets its own column when at least one row of this many has it.
+pub const PROMOTED_SHARE_OF_ROWS: u64 = 200;
 
 /// Bytes that one group commit writes before it is synced; more requests wait for the next one.
 pub const MAX_GROUP_COMMIT_BYTES: usize = 64 << 20;

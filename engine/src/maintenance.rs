@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -27,17 +27,25 @@ pub(crate) struct Maintenance {
     config: EngineConfig,
     /// Up to where each table's batches are in data files that a manifest names.
     published: Mutex<Sequences>,
+    /// Manifests tell of every catalog transaction up to this one.
+    last_published: AtomicI64,
     /// Rings when rows were refused for want of room.
     pressure: Notify,
     is_room_wanted: AtomicBool,
 }
 
 impl Maintenance {
-    pub(crate) fn new(flusher: Flusher, wal: Arc<Mutex<Wal>>, config: EngineConfig) -> Self {
+    pub(crate) fn new(
+        flusher: Flusher,
+        wal: Arc<Mutex<Wal>>,
+        config: EngineConfig,
+        last_published: i64,
+    ) -> Self {
         let wal_bytes = wal.lock().size_gauge();
         let published = Mutex::default();
         let (pressure, is_room_wanted) = (Notify::new(), AtomicBool::new(false));
-        Self { flusher, wal, wal_bytes, config, published, pressure, is_room_wanted }
+        let last_published = AtomicI64::new(last_published);
+        Self { flusher, wal, wal_bytes, config, published, last_published, pressure, is_room_wanted }
     }
 
     /// Asks for memory and disk to be freed now, not when flushes would be due.
@@ -57,6 +65,9 @@ impl Maintenance {
             self.flush(&self.due_tables()).await;
             if let Err(error) = self.publish_and_truncate().await {
                 tracing::error!(%error, "cannot publish a manifest or truncate the write-ahead log");
+            }
+            if let Err(error) = self.delete_condemned().await {
+                tracing::error!(%error, "cannot delete data files that were replaced");
             }
         }
     }
@@ -117,10 +128,14 @@ impl Maintenance {
 
     /// Names new data files in a manifest, then removes what the log no longer has to hold.
     pub(crate) async fn publish_and_truncate(&self) -> Result<()> {
-        for range in publish_manifest(&self.flusher.catalog, &self.flusher.storage).await? {
-            let mut published = self.published.lock();
-            let last = published.entry(range.table).or_default();
-            *last = (*last).max(range.last_sequence);
+        while let Some(published) = publish_manifest(&self.flusher.catalog, &self.flusher.storage).await? {
+            for range in &published.flushed {
+                self.note_published(range.table, range.last_sequence);
+            }
+            self.last_published.store(published.last_snapshot, Ordering::Release);
+            if !published.has_more {
+                break;
+            }
         }
         let (removed_any, oldest_sequence) = {
             let mut wal = self.wal.lock();
@@ -130,6 +145,38 @@ impl Maintenance {
             self.flusher.catalog.forget_ranges_below(oldest_sequence).await?;
         }
         Ok(())
+    }
+
+    /// Deletes the objects of files that were replaced or have expired, once manifests say so and no snapshot holds
+    /// them.
+    ///
+    /// # Errors
+    /// When the store or the catalog fails; what is left is tried again at the next call.
+    pub(crate) async fn delete_condemned(&self) -> Result<()> {
+        let Flusher { tables, storage, catalog, .. } = &self.flusher;
+        let mut deletable = tables.take_deletable(self.last_published.load(Ordering::Acquire));
+        let mut deleted = Vec::new();
+        let mut result = Ok(());
+        while let Some(condemned) = deletable.pop() {
+            let file = &condemned.file;
+            let removed = async {
+                storage.delete(&file.sidecar_path()).await?;
+                storage.delete(&file.path).await
+            };
+            match removed.await {
+                Ok(()) => deleted.push(file.id),
+                Err(error) => {
+                    result = Err(error);
+                    deletable.push(condemned);
+                    break;
+                }
+            }
+        }
+        tables.condemn_again(deletable);
+        if !deleted.is_empty() {
+            catalog.forget_files(&deleted).await?;
+        }
+        result
     }
 
     /// Notes batches that an earlier life flushed and published.

@@ -1,11 +1,14 @@
 //! The live tables: data files and fresh rows of each table, as queries see them.
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use uuid::Uuid;
+
 use super::Snapshot;
+use super::store::CatalogFile;
 use crate::buffer::{BufferSegment, SequenceRange, TableBuffer};
 use crate::error::{Error, Result};
 use crate::schema::TableId;
@@ -19,6 +22,16 @@ pub(crate) struct LiveTables {
     /// Bytes of fresh rows, and of rows on their way into the write-ahead log.
     admitted_bytes: AtomicUsize,
     max_bytes: usize,
+    /// Files that no new snapshot has, and older ones may.
+    condemned: Mutex<Vec<Condemned>>,
+}
+
+/// A file that is live no more and whose object is still there.
+#[derive(Clone, Debug)]
+pub(crate) struct Condemned {
+    pub(crate) file: Arc<DataFile>,
+    /// The transaction that took it away.
+    pub(crate) removed_snapshot: i64,
 }
 
 /// Memory reserved for rows; given back when this is dropped before the rows are visible.
@@ -76,15 +89,25 @@ pub(crate) struct BufferFacts {
 impl LiveTables {
     /// `last_ingested_us` is the latest ingest time of the files' rows, `max_bytes` bounds the fresh rows of all
     /// tables.
-    pub(crate) fn new(files: Vec<(TableId, DataFile)>, last_ingested_us: i64, max_bytes: usize) -> Self {
+    pub(crate) fn new(files: Vec<CatalogFile>, last_ingested_us: i64, max_bytes: usize) -> Self {
         let mut by_table: HashMap<TableId, Vec<Arc<DataFile>>> = HashMap::new();
-        for (table, file) in files {
-            by_table.entry(table).or_default().push(Arc::new(file));
+        let mut condemned = Vec::new();
+        for CatalogFile { table, file, removed_snapshot, .. } in files {
+            let file = Arc::new(file);
+            match removed_snapshot {
+                Some(removed_snapshot) => condemned.push(Condemned { file, removed_snapshot }),
+                None => by_table.entry(table).or_default().push(file),
+            }
         }
         let live =
             |files| LiveTable { files: Arc::new(files), newest_us: last_ingested_us, ..LiveTable::default() };
         let tables = by_table.into_iter().map(|(table, files)| (table, live(files))).collect();
-        Self { tables: RwLock::new(tables), admitted_bytes: AtomicUsize::new(0), max_bytes }
+        Self {
+            tables: RwLock::new(tables),
+            admitted_bytes: AtomicUsize::new(0),
+            max_bytes,
+            condemned: Mutex::new(condemned),
+        }
     }
 
     /// Reserves memory for rows before they are written anywhere.
@@ -189,5 +212,47 @@ impl LiveTables {
         live.files = Arc::new(all.collect());
         let flushed_bytes = live.buffer.finish_flush(began_us);
         self.release(flushed_bytes);
+    }
+
+    /// A transaction is committed that replaces files: in one step the old ones leave and the new ones appear.
+    /// The old ones are condemned: their objects stay while a snapshot holds them.
+    pub(crate) fn replace_files(
+        &self,
+        table: TableId,
+        removed: &[Uuid],
+        added: Vec<DataFile>,
+        removed_snapshot: i64,
+    ) {
+        let mut tables = self.tables.write();
+        let live = tables.entry(table).or_default();
+        let (leaving, staying): (Vec<_>, Vec<_>) =
+            live.files.iter().cloned().partition(|file| removed.contains(&file.id));
+        live.files = Arc::new(staying.into_iter().chain(added.into_iter().map(Arc::new)).collect());
+        drop(tables);
+        let condemned = leaving.into_iter().map(|file| Condemned { file, removed_snapshot });
+        self.condemned.lock().extend(condemned);
+    }
+
+    /// Takes the condemned files that no snapshot holds and whose removal manifests tell of, which go up to
+    /// `last_published`.
+    pub(crate) fn take_deletable(&self, last_published: i64) -> Vec<Condemned> {
+        let mut condemned = self.condemned.lock();
+        // Nobody can begin to hold a file that only this list has.
+        let is_deletable = |condemned: &Condemned| {
+            condemned.removed_snapshot <= last_published && Arc::strong_count(&condemned.file) == 1
+        };
+        let (deletable, kept) = condemned.drain(..).partition(is_deletable);
+        *condemned = kept;
+        deletable
+    }
+
+    /// Takes back files whose objects could not be deleted.
+    pub(crate) fn condemn_again(&self, files: Vec<Condemned>) {
+        self.condemned.lock().extend(files);
+    }
+
+    /// The live files of every table.
+    pub(crate) fn files(&self) -> Vec<(TableId, Arc<Vec<Arc<DataFile>>>)> {
+        self.tables.read().iter().map(|(&table, live)| (table, Arc::clone(&live.files))).collect()
     }
 }

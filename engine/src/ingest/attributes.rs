@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
+use crate::schema::AttributeType;
+
 /// Keys and values of one map: borrowed from the request where they stand there as text.
 ///
 /// One list is reused for all records of a request, so that a record costs no allocation.
 #[derive(Debug, Default)]
 pub(super) struct AttributeList<'a> {
-    entries: Vec<(&'a str, ValueText<'a>)>,
+    entries: Vec<(&'a str, ValueText<'a>, AttributeType)>,
     /// Values that had to be written out: numbers, lists, base64.
     written: String,
 }
@@ -26,19 +28,20 @@ impl<'a> AttributeList<'a> {
     }
 
     /// Adds a value that stands in the request as text.
-    pub(super) fn push_borrowed(&mut self, key: &'a str, value: &'a str) {
-        self.entries.push((key, ValueText::Borrowed(value)));
+    pub(super) fn push_borrowed(&mut self, key: &'a str, value: &'a str, value_type: AttributeType) {
+        self.entries.push((key, ValueText::Borrowed(value), value_type));
     }
 
     /// Adds a value whose text `write` appends.
     pub(super) fn push_written<E>(
         &mut self,
         key: &'a str,
+        value_type: AttributeType,
         write: impl FnOnce(&mut String) -> Result<(), E>,
     ) -> Result<(), E> {
         let start = self.written.len();
         write(&mut self.written)?;
-        self.entries.push((key, ValueText::Written(start..self.written.len())));
+        self.entries.push((key, ValueText::Written(start..self.written.len()), value_type));
         Ok(())
     }
 
@@ -52,13 +55,19 @@ impl<'a> AttributeList<'a> {
             let same = later.0 == kept.0;
             if same {
                 kept.1 = later.1.clone();
+                kept.2 = later.2;
             }
             same
         });
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().map(|(key, value)| (*key, self.resolve(value)))
+        self.entries.iter().map(|(key, value, _)| (*key, self.resolve(value)))
+    }
+
+    /// The letters of the values' types, in the order of the keys.
+    pub(super) fn type_letters(&self) -> impl Iterator<Item = char> {
+        self.entries.iter().map(|(_, _, value_type)| value_type.letter())
     }
 
     /// The value of a key; the list is normalised.
@@ -87,17 +96,18 @@ mod tests {
     #[test]
     fn the_last_of_equal_keys_stays() {
         let mut list = AttributeList::default();
-        list.push_borrowed("b", "1");
-        list.push_borrowed("a", "2");
-        list.push_written("b", |out| {
+        list.push_borrowed("b", "1", AttributeType::Text);
+        list.push_borrowed("a", "2", AttributeType::Text);
+        list.push_written("b", AttributeType::Int, |out| {
             out.push('3');
             Ok::<_, ()>(())
         })
         .unwrap();
-        list.push_borrowed("b", "4");
-        list.push_borrowed("c", "5");
+        list.push_borrowed("b", "4", AttributeType::Null);
+        list.push_borrowed("c", "5", AttributeType::Bytes);
         list.normalise();
         assert_eq!(list.iter().collect::<Vec<_>>(), [("a", "2"), ("b", "4"), ("c", "5")]);
+        assert_eq!(list.type_letters().collect::<String>(), "snx");
         assert_eq!(list.get("b"), Some("4"));
         assert_eq!(list.get("d"), None);
         assert_eq!(list.size_bytes(), 6);

@@ -14,7 +14,7 @@ use super::attributes::AttributeList;
 use super::body_level::body_level;
 use super::{DecodedLogs, RecordLimits, Rejected};
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::{Severity, UTC, decoded_logs_schema, map_entry_fields};
+use crate::schema::{AttributeType, Severity, UTC, decoded_logs_schema, map_entry_fields};
 
 /// The attribute that names a resource's service.
 const SERVICE_NAME_KEY: &str = "service.name";
@@ -49,6 +49,7 @@ pub(super) struct Resource<'a> {
     attributes: AttributeList<'a>,
     fingerprint: u64,
     size_bytes: usize,
+    type_letters: String,
 }
 
 impl<'a> Resource<'a> {
@@ -56,12 +57,13 @@ impl<'a> Resource<'a> {
     pub(super) fn new(mut attributes: AttributeList<'a>) -> Self {
         attributes.normalise();
         if attributes.get(SERVICE_NAME_KEY).is_none() {
-            attributes.push_borrowed(SERVICE_NAME_KEY, "");
+            attributes.push_borrowed(SERVICE_NAME_KEY, "", AttributeType::Text);
             attributes.normalise();
         }
         let fingerprint = fingerprint(&attributes);
         let size_bytes = attributes.size_bytes();
-        Self { attributes, fingerprint, size_bytes }
+        let type_letters = attributes.type_letters().collect();
+        Self { attributes, fingerprint, size_bytes, type_letters }
     }
 
     fn service_name(&self) -> &str {
@@ -96,11 +98,15 @@ pub(super) struct LogBatchBuilder {
     service_name: StringDictionaryBuilder<Int32Type>,
     body: StringViewBuilder,
     resource_attributes: MapColumnBuilder,
+    resource_attribute_types: StringDictionaryBuilder<Int32Type>,
     resource_fingerprint: UInt64Builder,
     instrumentation_scope: StringDictionaryBuilder<Int32Type>,
     event_name: StringDictionaryBuilder<Int32Type>,
     attributes: MapColumnBuilder,
+    attribute_types: StringDictionaryBuilder<Int32Type>,
     bytes_uncompressed: UInt32Builder,
+    /// Kept to keep its memory.
+    type_letters: String,
 }
 
 impl LogBatchBuilder {
@@ -122,11 +128,14 @@ impl LogBatchBuilder {
             service_name: StringDictionaryBuilder::new(),
             body: StringViewBuilder::new(),
             resource_attributes: MapColumnBuilder::new(),
+            resource_attribute_types: StringDictionaryBuilder::new(),
             resource_fingerprint: UInt64Builder::new(),
             instrumentation_scope: StringDictionaryBuilder::new(),
             event_name: StringDictionaryBuilder::new(),
             attributes: MapColumnBuilder::new(),
+            attribute_types: StringDictionaryBuilder::new(),
             bytes_uncompressed: UInt32Builder::new(),
+            type_letters: String::new(),
         }
     }
 
@@ -206,10 +215,14 @@ impl LogBatchBuilder {
         self.service_name.append_value(resource.service_name());
         self.body.append_value(record.body);
         self.resource_attributes.append(&resource.attributes);
+        self.resource_attribute_types.append_value(&resource.type_letters);
         self.resource_fingerprint.append_value(resource.fingerprint);
         self.instrumentation_scope.append_value(scope);
         self.event_name.append_value(record.event_name);
         self.attributes.append(record.attributes);
+        self.type_letters.clear();
+        self.type_letters.extend(record.attributes.type_letters());
+        self.attribute_types.append_value(&self.type_letters);
         self.bytes_uncompressed.append_value(u32::try_from(size_bytes).unwrap_or(u32::MAX));
         Ok(())
     }
@@ -227,10 +240,12 @@ impl LogBatchBuilder {
             Arc::new(self.service_name.finish()),
             Arc::new(self.body.finish()),
             Arc::new(self.resource_attributes.finish()?),
+            Arc::new(self.resource_attribute_types.finish()),
             Arc::new(self.resource_fingerprint.finish()),
             Arc::new(self.instrumentation_scope.finish()),
             Arc::new(self.event_name.finish()),
             Arc::new(self.attributes.finish()?),
+            Arc::new(self.attribute_types.finish()),
             Arc::new(self.bytes_uncompressed.finish()),
         ];
         let batch = RecordBatch::try_new(decoded_logs_schema(), columns).map_err(cannot_build)?;

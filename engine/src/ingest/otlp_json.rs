@@ -14,6 +14,7 @@ use super::batch_builder::{LogBatchBuilder, LogRecord as BuilderRecord, Resource
 use super::value_text::{push_double, push_int, push_json_double, push_json_string};
 use super::{DecodedLogs, RecordLimits};
 use crate::error::{Error, Result};
+use crate::schema::AttributeType;
 
 /// Decodes one document or several in a row; an object without members is a request without records.
 ///
@@ -83,10 +84,11 @@ fn append_record(
 fn push_attributes<'a>(attributes: &'a Option<Vec<KeyValue<'a>>>, list: &mut AttributeList<'a>) {
     for KeyValue { key, value } in attributes.iter().flatten() {
         let key = text_or_empty(key);
+        let value_type = value.as_ref().map_or(AttributeType::Null, AnyValue::attribute_type);
         match value.as_ref().and_then(AnyValue::borrowed_text) {
-            Some(text) => list.push_borrowed(key, text),
+            Some(text) => list.push_borrowed(key, text, value_type),
             None => list
-                .push_written(key, |out| {
+                .push_written(key, value_type, |out| {
                     value.iter().for_each(|value| value.push_text(out));
                     Ok::<_, std::convert::Infallible>(())
                 })
@@ -254,6 +256,27 @@ impl AnyValue<'_> {
     /// The value's text where it stands in the body as text.
     fn borrowed_text(&self) -> Option<&str> {
         self.string_value.as_ref().or(self.bytes_value.as_ref()).map(|text| &*text.0)
+    }
+
+    /// In the order in which text is looked for.
+    fn attribute_type(&self) -> AttributeType {
+        if self.string_value.is_some() {
+            AttributeType::Text
+        } else if self.bytes_value.is_some() {
+            AttributeType::Bytes
+        } else if self.double_value.is_some() {
+            AttributeType::Double
+        } else if self.bool_value.is_some() {
+            AttributeType::Bool
+        } else if self.int_value.is_some() {
+            AttributeType::Int
+        } else if self.array_value.is_some() {
+            AttributeType::Array
+        } else if self.kvlist_value.is_some() {
+            AttributeType::Map
+        } else {
+            AttributeType::Null
+        }
     }
 
     /// A string is itself, any other value its compact JSON; null is empty.

@@ -11,6 +11,7 @@ use super::value_text::{push_bytes, push_double, push_int, push_json_double, pus
 use super::wire::{Field, MessageReader};
 use super::{DecodedLogs, RecordLimits};
 use crate::error::{Error, Result};
+use crate::schema::AttributeType;
 
 /// How deep arrays and key-value lists may nest; protobuf implementations stop at the same depth.
 const MAX_NESTING: usize = 100;
@@ -158,9 +159,9 @@ fn scope_text(mut message: MessageReader<'_>) -> Result<String> {
 fn key_value<'a>(message: MessageReader<'a>, list: &mut AttributeList<'a>) -> Result<()> {
     let (key, value) = read_key_value(message)?;
     match value {
-        AnyValue::Null => list.push_borrowed(key, ""),
-        AnyValue::Text(text) => list.push_borrowed(key, text),
-        other => list.push_written(key, |out| other.push_text(out))?,
+        AnyValue::Null => list.push_borrowed(key, "", value.attribute_type()),
+        AnyValue::Text(text) => list.push_borrowed(key, text, value.attribute_type()),
+        other => list.push_written(key, other.attribute_type(), |out| other.push_text(out))?,
     }
     Ok(())
 }
@@ -220,6 +221,19 @@ impl<'a> AnyValue<'a> {
             };
         }
         Ok(value)
+    }
+
+    fn attribute_type(&self) -> AttributeType {
+        match self {
+            Self::Null => AttributeType::Null,
+            Self::Text(_) => AttributeType::Text,
+            Self::Bool(_) => AttributeType::Bool,
+            Self::Int(_) => AttributeType::Int,
+            Self::Double(_) => AttributeType::Double,
+            Self::Array(_) => AttributeType::Array,
+            Self::KeyValueList(_) => AttributeType::Map,
+            Self::Bytes(_) => AttributeType::Bytes,
+        }
     }
 
     /// Appends the text of an attribute value.

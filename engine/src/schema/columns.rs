@@ -24,6 +24,8 @@ pub const SERVICE_NAME: &str = "service_name";
 pub const BODY: &str = "body";
 /// Attributes of the resource, sorted by key.
 pub const RESOURCE_ATTRIBUTES: &str = "resource_attributes";
+/// Letters of the types of the resource attributes, in the order of their keys.
+pub const RESOURCE_ATTRIBUTE_TYPES: &str = "resource_attribute_types";
 /// 64-bit hash of the sorted resource attributes.
 pub const RESOURCE_FINGERPRINT: &str = "resource_fingerprint";
 /// `name@version` of the instrumentation scope, empty without a scope.
@@ -32,5 +34,7 @@ pub const INSTRUMENTATION_SCOPE: &str = "instrumentation_scope";
 pub const EVENT_NAME: &str = "event_name";
 /// The record's own attributes, sorted by key.
 pub const ATTRIBUTES: &str = "attributes";
+/// Letters of the types of the record's own attributes, in the order of their keys.
+pub const ATTRIBUTE_TYPES: &str = "attribute_types";
 /// Uncompressed size of the row: bytes of the body and of all attribute keys and values.
 pub const BYTES_UNCOMPRESSED: &str = "bytes_uncompressed";

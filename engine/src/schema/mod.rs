@@ -14,14 +14,17 @@
 //! | `service_name` | Dictionary(Int32, Utf8) | `Resource["service.name"]` |
 //! | `body` | Utf8View | `Body` |
 //! | `resource_attributes` | Map(Utf8, Utf8) | `Resource` |
+//! | `resource_attribute_types` | Dictionary(Int32, Utf8) | types of the values of `Resource` |
 //! | `resource_fingerprint` | UInt64 | |
 //! | `instrumentation_scope` | Dictionary(Int32, Utf8) | `InstrumentationScope` |
 //! | `event_name` | Dictionary(Int32, Utf8) | `EventName` |
 //! | `attributes` | Map(Utf8, Utf8) | `Attributes` |
+//! | `attribute_types` | Dictionary(Int32, Utf8) | types of the values of `Attributes` |
 //! | `bytes_uncompressed` | UInt32 | |
 //!
 //! No column is nullable: an absent value has a neutral one (zero bytes, an empty string, an empty map).
 
+mod attribute_type;
 pub mod columns;
 mod row_id;
 mod severity;
@@ -31,6 +34,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
+pub use attribute_type::AttributeType;
 pub use row_id::{BatchStamp, RowId};
 pub use severity::{Severity, SeverityText};
 pub use tenant::{Dataset, ProjectId, TableId};
@@ -75,10 +79,12 @@ pub fn logs_schema() -> SchemaRef {
             (columns::SERVICE_NAME, dictionary_type()),
             (columns::BODY, DataType::Utf8View),
             (columns::RESOURCE_ATTRIBUTES, map_type()),
+            (columns::RESOURCE_ATTRIBUTE_TYPES, dictionary_type()),
             (columns::RESOURCE_FINGERPRINT, DataType::UInt64),
             (columns::INSTRUMENTATION_SCOPE, dictionary_type()),
             (columns::EVENT_NAME, dictionary_type()),
             (columns::ATTRIBUTES, map_type()),
+            (columns::ATTRIBUTE_TYPES, dictionary_type()),
             (columns::BYTES_UNCOMPRESSED, DataType::UInt32),
         ];
         let fields: Fields =

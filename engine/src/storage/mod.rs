@@ -3,10 +3,15 @@
 //! Knows Parquet and the object store; does not know DataFusion, SQL or what a severity is.
 
 mod data_file;
+mod data_file_writer;
+mod encoder;
+mod file_origin;
 mod flush_plan;
 mod local_sync;
-mod parquet_writer;
 mod paths;
+mod promotion;
+mod slice;
+mod upload;
 
 use std::path::{Path as LocalPath, PathBuf};
 use std::sync::Arc;
@@ -17,16 +22,23 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 pub use data_file::DataFile;
+pub(crate) use data_file::sidecar_path;
+pub(crate) use data_file_writer::{DataFileWriter, blocking};
+pub(crate) use encoder::{DataFileEncoder, EncodedFacts};
+pub(crate) use file_origin::{FileOrigin, FileSource};
 pub(crate) use flush_plan::{PlannedFile, plan_flush};
 pub(crate) use local_sync::sync_directory;
-pub(crate) use parquet_writer::{FileOrigin, encode_data_file};
-pub(crate) use paths::DataFilePath;
+pub(crate) use paths::{DataFilePath, TimeBucket};
+pub(crate) use promotion::{
+    KeyCounts, MAP_COLUMNS, Promotion, assemble, assemble_map, column_name, parse_column_name,
+};
+pub(crate) use slice::{RowAddress, gather_slice, slice_len};
+pub(crate) use upload::ObjectUpload;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The version of the data file layout that this code writes. Version 0 is not settled: a later one may not
-/// read it.
-pub const LAYOUT_VERSION: u32 = 0;
+/// The version of the data file layout that this code writes; it reads every earlier one.
+pub const LAYOUT_VERSION: u32 = 1;
 
 /// Where objects are kept.
 #[derive(Clone, Debug)]
@@ -58,6 +70,11 @@ impl Storage {
         synced
             .map_err(|error| Error::internal("the sync of an object was ended").with_source(error))?
             .map_err(|error| Error::unavailable(format!("cannot sync {path}")).with_source(error))
+    }
+
+    /// Begins to write an object piece by piece.
+    pub(crate) fn upload(&self, path: &Path) -> ObjectUpload {
+        ObjectUpload::new(self.clone(), path.clone())
     }
 
     /// Removes an object; one that is not there is as good as removed.

@@ -19,13 +19,21 @@ CREATE TABLE data_files (
     project_id BIGINT NOT NULL,
     path TEXT NOT NULL,
     layout_version BIGINT NOT NULL,
+    level BIGINT NOT NULL,
     min_timestamp_us BIGINT NOT NULL,
     max_timestamp_us BIGINT NOT NULL,
+    min_ingested_us BIGINT NOT NULL,
+    max_ingested_us BIGINT NOT NULL,
     num_rows BIGINT NOT NULL,
     size_bytes BIGINT NOT NULL,
-    added_snapshot BIGINT NOT NULL
+    metadata_bytes BIGINT NOT NULL,
+    sidecar_bytes BIGINT NOT NULL,
+    added_snapshot BIGINT NOT NULL,
+    -- Set when the file is live no more; the row goes once the object is gone.
+    removed_snapshot BIGINT
 );
 CREATE INDEX data_files_added_snapshot ON data_files (added_snapshot);
+CREATE INDEX data_files_removed_snapshot ON data_files (removed_snapshot) WHERE removed_snapshot IS NOT NULL;
 
 -- Batches that are in data files: a replay of the write-ahead log skips exactly these.
 CREATE TABLE wal_ranges (

@@ -2,9 +2,10 @@
 
 use datafusion::prelude::{Expr, ident, lit};
 
+use super::super::attribute_value::attribute_value;
 use super::super::model::{FilterLeaf, Namespace};
 use super::FilterContext;
-use super::function::{Subject, call};
+use super::function::call;
 use super::predicate::{Condition, EmptyText, Predicate, Question, Typing, operands, question};
 use crate::error::Result;
 use crate::schema::columns;
@@ -24,8 +25,8 @@ pub(super) fn translate(leaf: &FilterLeaf, context: &FilterContext) -> Result<Op
         Condition::Test(operands) => operands,
     };
     let predicate = Predicate::compile(leaf, operands, typing, context)?;
-    let subject = Subject::Attribute(leaf.key.clone());
-    Ok(Some(call(subject, predicate, &describe(leaf, context), ident(column))))
+    let value = attribute_value(ident(column), &leaf.key);
+    Ok(Some(call(predicate, &describe(leaf, context), value)))
 }
 
 /// What a leaf asks, so that equal descriptions ask the same.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::super::model::{FilterLeaf, Operator, Scalar};
 use super::attribute::describe;
 use super::date::instant;
-use super::function::{Subject, call};
+use super::function::call;
 use super::number::parse_number;
 use super::predicate::{
     Condition, EmptyText, Predicate, Question, Relation, Typing, number_range, operands, question,
@@ -86,7 +86,7 @@ pub(super) fn text_in(name: &str, values: &[String]) -> Expr {
 /// `LimitExceeded` when the text is too long.
 pub(super) fn body_contains(needle: &str) -> Result<Expr> {
     let predicate = Predicate::contains("searchTerm", needle)?;
-    Ok(call(Subject::Text, predicate, &format!("contains {needle:?}"), ident(columns::BODY)))
+    Ok(call(predicate, &format!("contains {needle:?}"), ident(columns::BODY)))
 }
 
 /// A leaf with everything needed to translate it.
@@ -134,7 +134,7 @@ impl ColumnLeaf<'_> {
             Kind::Number => cast(self.column(), DataType::Utf8),
             _ => self.column(),
         };
-        Ok(call(Subject::Text, predicate, &describe(self.leaf, self.context), column))
+        Ok(call(predicate, &describe(self.leaf, self.context), column))
     }
 
     fn equals(&self, literal: impl Fn(&str) -> Expr) -> Expr {

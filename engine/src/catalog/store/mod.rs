@@ -1,0 +1,318 @@
+//! The catalog database: which data files are live, which batches they hold, who may write.
+
+mod columns;
+mod files;
+mod ranges;
+
+use std::path::Path;
+
+use object_store::path::Path as ObjectPath;
+use sqlx::{Any, AnyPool};
+use uuid::Uuid;
+
+use super::Transaction;
+use crate::database::{self, SchemaStep};
+use crate::error::{Error, Result};
+use crate::schema::TableId;
+use crate::storage::DataFile;
+use columns::{column, failed, path_at, uuid_at};
+use files::Which;
+
+pub(crate) use files::CatalogFile;
+pub(crate) use ranges::FlushedRange;
+
+/// Name of the database in the data folder.
+pub(crate) const CATALOG_FILE_NAME: &str = "catalog.db";
+
+const SCHEMA: &[SchemaStep] = &[SchemaStep {
+    version: 1,
+    description: "writers, snapshots, data files, ranges of the write-ahead log, intents",
+    sql: include_str!("../migrations/0001_catalog.sql"),
+}];
+
+/// A transaction of the catalog database.
+type SqlTransaction = sqlx::Transaction<'static, Any>;
+
+/// The one writer: a second connection would only wait for the first.
+const MAX_CONNECTIONS: u32 = 1;
+
+/// The catalog of one folder, opened for one life of its writer.
+#[derive(Clone, Debug)]
+pub(crate) struct CatalogStore {
+    pool: AnyPool,
+    writer: Uuid,
+    epoch: u64,
+}
+
+/// What the catalog knows of earlier lives when it is opened.
+#[derive(Debug)]
+pub(crate) struct CatalogState {
+    /// Live files, and files that are live no more and whose objects may still be there.
+    pub(crate) files: Vec<CatalogFile>,
+    pub(crate) flushed: Vec<FlushedRange>,
+    /// Highest sequence number that a data file holds.
+    pub(crate) last_sequence: u64,
+    /// Latest ingest time that a data file holds, microseconds.
+    pub(crate) last_ingested_us: i64,
+    /// Manifests hold every transaction up to this one.
+    pub(crate) last_published: i64,
+}
+
+/// A catalog transaction that no manifest holds yet.
+#[derive(Debug)]
+pub(crate) struct UnpublishedSnapshot {
+    pub(crate) snapshot_id: i64,
+    pub(crate) added: Vec<(TableId, DataFile)>,
+    pub(crate) removed: Vec<(TableId, Uuid)>,
+    pub(crate) flushed: Vec<FlushedRange>,
+}
+
+impl CatalogStore {
+    /// Opens the catalog of a folder and begins a new epoch of its writer: any earlier life that still runs can
+    /// commit nothing from here on.
+    pub(crate) async fn open(data_dir: &Path) -> Result<(Self, CatalogState)> {
+        let path = data_dir.join(CATALOG_FILE_NAME);
+        let pool = database::open_sqlite(&path, MAX_CONNECTIONS, SCHEMA).await.map_err(|error| {
+            Error::corrupt_data(format!("cannot open the catalog {}", path.display())).with_source(error)
+        })?;
+        let mut transaction = pool.begin().await.map_err(failed)?;
+        let (writer, epoch, last_sequence, last_ingested_us) = begin_epoch(&mut transaction).await?;
+        let files = files::read(&mut transaction, Which::All).await?;
+        let flushed = ranges::read(&mut transaction, 0).await?;
+        let last_published = last_published(&mut transaction).await?;
+        transaction.commit().await.map_err(failed)?;
+        let flushed = flushed.into_iter().map(|(_, range)| range).collect();
+        let state = CatalogState { files, flushed, last_sequence, last_ingested_us, last_published };
+        Ok((Self { pool, writer, epoch }, state))
+    }
+
+    pub(crate) fn writer(&self) -> Uuid {
+        self.writer
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Records objects that are about to be written, before any of them is.
+    pub(crate) async fn record_intents(&self, files: &[(Uuid, ObjectPath)]) -> Result<()> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        for (file_id, path) in files {
+            sqlx::query("INSERT INTO intents (file_id, path, writer_id, epoch) VALUES ($1, $2, $3, $4)")
+                .bind(file_id.to_string())
+                .bind(path.to_string())
+                .bind(self.writer.to_string())
+                .bind(self.epoch as i64)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// Objects that an earlier life meant to write and did not commit.
+    pub(crate) async fn dead_intents(&self) -> Result<Vec<(Uuid, ObjectPath)>> {
+        let rows = sqlx::query("SELECT file_id, path FROM intents WHERE writer_id = $1 AND epoch < $2")
+            .bind(self.writer.to_string())
+            .bind(self.epoch as i64)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed)?;
+        rows.iter().map(|row| Ok((uuid_at(row, 0)?, path_at(row, 1)?))).collect()
+    }
+
+    /// Forgets an intent whose object is gone.
+    pub(crate) async fn forget_intent(&self, file_id: Uuid) -> Result<()> {
+        sqlx::query("DELETE FROM intents WHERE file_id = $1")
+            .bind(file_id.to_string())
+            .execute(&self.pool)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Commits changes, all or nothing, and returns the number of the snapshot that they make.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database fails, when a file to be removed is not live, or when another life of the
+    /// writer has begun.
+    pub(crate) async fn commit(&self, changes: &Transaction) -> Result<i64> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        self.advance_writer(&mut transaction, changes).await?;
+        let snapshot_id = next_snapshot(&mut transaction, changes.committed_us).await?;
+        for file in &changes.added {
+            files::insert(&mut transaction, changes.table, file, snapshot_id).await?;
+            sqlx::query("DELETE FROM intents WHERE file_id = $1")
+                .bind(file.id.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+        }
+        for &file_id in &changes.removed {
+            files::remove(&mut transaction, changes.table, file_id, snapshot_id).await?;
+        }
+        if let Some(flushed) = &changes.flushed {
+            ranges::insert(&mut transaction, &flushed.range, snapshot_id).await?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        Ok(snapshot_id)
+    }
+
+    /// The snapshot that a transaction has made, if it has been committed: for when its answer was lost.
+    pub(crate) async fn committed_as(&self, changes: &Transaction) -> Result<Option<i64>> {
+        let (query, id) = match (changes.added.first(), changes.removed.first()) {
+            (Some(file), _) => ("SELECT added_snapshot FROM data_files WHERE file_id = $1", file.id),
+            (None, Some(&id)) => (
+                "SELECT removed_snapshot FROM data_files WHERE file_id = $1 AND removed_snapshot IS NOT NULL",
+                id,
+            ),
+            (None, None) => return Ok(None),
+        };
+        let row = sqlx::query(query).bind(id.to_string()).fetch_optional(&self.pool).await.map_err(failed)?;
+        row.map(|row| column(&row, 0)).transpose()
+    }
+
+    /// Checks that this life is still the writer's and moves its high-water marks.
+    async fn advance_writer(&self, transaction: &mut SqlTransaction, changes: &Transaction) -> Result<()> {
+        let flushed = changes.flushed.as_ref();
+        let updated = sqlx::query(
+            "UPDATE writers SET \
+             last_sequence = CASE WHEN last_sequence < $1 THEN $1 ELSE last_sequence END, \
+             last_ingested_us = CASE WHEN last_ingested_us < $2 THEN $2 ELSE last_ingested_us END \
+             WHERE writer_id = $3 AND epoch = $4",
+        )
+        .bind(flushed.map_or(0, |flushed| flushed.range.last_sequence as i64))
+        .bind(flushed.map_or(i64::MIN, |flushed| flushed.last_ingested_us))
+        .bind(self.writer.to_string())
+        .bind(self.epoch as i64)
+        .execute(&mut **transaction)
+        .await
+        .map_err(failed)?;
+        if updated.rows_affected() != 1 {
+            return Err(Error::unavailable("another process has taken over this data folder"));
+        }
+        Ok(())
+    }
+
+    /// The oldest catalog transactions that no manifest holds yet, at most `max_snapshots` of them, in order.
+    pub(crate) async fn unpublished(&self, max_snapshots: usize) -> Result<Vec<UnpublishedSnapshot>> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let rows = sqlx::query(
+            "SELECT snapshot_id FROM snapshots WHERE is_published = 0 ORDER BY snapshot_id LIMIT $1",
+        )
+        .bind(i64::try_from(max_snapshots).unwrap_or(i64::MAX))
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        let ids: Vec<i64> = rows.iter().map(|row| column(row, 0)).collect::<Result<_>>()?;
+        let Some(&first) = ids.first() else { return Ok(Vec::new()) };
+        let files = files::read(&mut transaction, Which::ChangedSince(first)).await?;
+        let flushed = ranges::read(&mut transaction, first).await?;
+        transaction.commit().await.map_err(failed)?;
+        let snapshots = ids.into_iter().map(|id| {
+            let added = files.iter().filter(|file| file.added_snapshot == id);
+            let removed = files.iter().filter(|file| file.removed_snapshot == Some(id));
+            UnpublishedSnapshot {
+                snapshot_id: id,
+                added: added.map(|added| (added.table, added.file.clone())).collect(),
+                removed: removed.map(|removed| (removed.table, removed.file.id)).collect(),
+                flushed: flushed.iter().filter(|(at, _)| *at == id).map(|(_, range)| *range).collect(),
+            }
+        });
+        Ok(snapshots.collect())
+    }
+
+    /// Notes that manifests hold everything up to a snapshot.
+    pub(crate) async fn mark_published(&self, up_to: i64) -> Result<()> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        for statement in [
+            "UPDATE snapshots SET is_published = 1 WHERE snapshot_id <= $1 AND is_published = 0",
+            // The last one stays: the next number follows from it.
+            "DELETE FROM snapshots WHERE snapshot_id < $1",
+        ] {
+            sqlx::query(statement).bind(up_to).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// Forgets files that are live no more and whose objects are gone.
+    pub(crate) async fn forget_files(&self, file_ids: &[Uuid]) -> Result<()> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        for file_id in file_ids {
+            sqlx::query("DELETE FROM data_files WHERE file_id = $1 AND removed_snapshot IS NOT NULL")
+                .bind(file_id.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// Forgets published ranges that end below a sequence number: no replay will ask for them.
+    pub(crate) async fn forget_ranges_below(&self, sequence: u64) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM wal_ranges WHERE last_sequence < $1 AND snapshot_id <= \
+             (SELECT COALESCE(MAX(snapshot_id), 0) FROM snapshots WHERE is_published = 1)",
+        )
+        .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
+        .execute(&self.pool)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    /// Closes the database; its journal is folded into the file.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+async fn begin_epoch(transaction: &mut SqlTransaction) -> Result<(Uuid, u64, u64, i64)> {
+    let row = sqlx::query("SELECT writer_id, epoch, last_sequence, last_ingested_us FROM writers")
+        .fetch_optional(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    let Some(row) = row else {
+        let writer = Uuid::now_v7();
+        sqlx::query(
+            "INSERT INTO writers (writer_id, epoch, last_sequence, last_ingested_us) VALUES ($1, 1, 0, 0)",
+        )
+        .bind(writer.to_string())
+        .execute(&mut **transaction)
+        .await
+        .map_err(failed)?;
+        return Ok((writer, 1, 0, 0));
+    };
+    let writer = uuid_at(&row, 0)?;
+    let epoch = column::<i64>(&row, 1)? + 1;
+    sqlx::query("UPDATE writers SET epoch = $1 WHERE writer_id = $2")
+        .bind(epoch)
+        .bind(writer.to_string())
+        .execute(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    Ok((writer, epoch as u64, column::<i64>(&row, 2)? as u64, column(&row, 3)?))
+}
+
+async fn next_snapshot(transaction: &mut SqlTransaction, committed_us: i64) -> Result<i64> {
+    let row = sqlx::query("SELECT COALESCE(MAX(snapshot_id), 0) + 1 FROM snapshots")
+        .fetch_one(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    let snapshot_id = column(&row, 0)?;
+    sqlx::query("INSERT INTO snapshots (snapshot_id, committed_us, is_published) VALUES ($1, $2, 0)")
+        .bind(snapshot_id)
+        .bind(committed_us)
+        .execute(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    Ok(snapshot_id)
+}
+
+async fn last_published(transaction: &mut SqlTransaction) -> Result<i64> {
+    let row = sqlx::query("SELECT COALESCE(MAX(snapshot_id), 0) FROM snapshots WHERE is_published = 1")
+        .fetch_one(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    column(&row, 0)
+}

@@ -1,0 +1,74 @@
+//! Rows of the catalog that say which batches of the write-ahead log are in data files.
+
+use sqlx::any::AnyRow;
+use uuid::Uuid;
+
+use super::SqlTransaction;
+use super::columns::{column, count_at, failed, table_at, uuid_at};
+use crate::error::Result;
+use crate::schema::{BatchStamp, TableId};
+
+/// Batches of one table that are in data files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FlushedRange {
+    pub(crate) writer: Uuid,
+    pub(crate) table: TableId,
+    pub(crate) first_sequence: u64,
+    /// Inclusive.
+    pub(crate) last_sequence: u64,
+}
+
+impl FlushedRange {
+    /// Whether a batch is in the range.
+    pub(crate) fn holds(&self, table: TableId, stamp: &BatchStamp) -> bool {
+        self.table == table
+            && self.writer == stamp.writer
+            && (self.first_sequence..=self.last_sequence).contains(&stamp.sequence)
+    }
+}
+
+pub(super) async fn insert(
+    transaction: &mut SqlTransaction,
+    range: &FlushedRange,
+    snapshot_id: i64,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO wal_ranges (writer_id, dataset, project_id, first_sequence, last_sequence, snapshot_id) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(range.writer.to_string())
+    .bind(range.table.dataset.as_str())
+    .bind(range.table.project.0)
+    .bind(range.first_sequence as i64)
+    .bind(range.last_sequence as i64)
+    .bind(snapshot_id)
+    .execute(&mut **transaction)
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
+/// Ranges that a snapshot or a later one added, with that snapshot.
+pub(super) async fn read(
+    transaction: &mut SqlTransaction,
+    from_snapshot: i64,
+) -> Result<Vec<(i64, FlushedRange)>> {
+    let rows = sqlx::query(
+        "SELECT snapshot_id, dataset, project_id, writer_id, first_sequence, last_sequence FROM wal_ranges \
+         WHERE snapshot_id >= $1 ORDER BY snapshot_id",
+    )
+    .bind(from_snapshot)
+    .fetch_all(&mut **transaction)
+    .await
+    .map_err(failed)?;
+    let read = |row: &AnyRow| {
+        let range = FlushedRange {
+            writer: uuid_at(row, 3)?,
+            table: table_at(row, 1)?,
+            first_sequence: count_at(row, 4)?,
+            last_sequence: count_at(row, 5)?,
+        };
+        Ok((column(row, 0)?, range))
+    };
+    rows.iter().map(read).collect()
+}
