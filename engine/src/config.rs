@@ -14,13 +14,17 @@ pub struct EngineConfig {
     pub max_buffer_bytes: usize,
     /// Bytes of one project's rows in memory that start a flush.
     pub flush_bytes: usize,
-    /// Age of the oldest row in memory that starts a flush.
+    /// Age of the oldest row in memory that starts a flush; few rows wait twelve times as long.
     pub flush_interval: Duration,
     /// Size of one file of the write-ahead log, allocated when it is opened.
     pub wal_segment_bytes: u64,
     /// Most bytes of the write-ahead log. Half of it starts flushes; beyond it ingestion answers
     /// "unavailable".
     pub max_wal_bytes: u64,
+    /// Size that compaction makes data files of, bytes.
+    pub target_file_bytes: u64,
+    /// Whether small data files are merged in the background.
+    pub compaction: bool,
     /// Memory that all running queries share, bytes.
     pub query_memory_bytes: usize,
     /// Longest time a query may run.
@@ -37,6 +41,8 @@ impl EngineConfig {
             flush_interval: Duration::from_secs(300),
             wal_segment_bytes: 64 << 20,
             max_wal_bytes: 2 << 30,
+            target_file_bytes: 256 << 20,
+            compaction: true,
             query_memory_bytes: 1 << 30,
             query_timeout: Duration::from_secs(60),
         }
@@ -54,6 +60,7 @@ impl EngineConfig {
         positive("flush_bytes", self.flush_bytes > 0)?;
         positive("flush_interval", !self.flush_interval.is_zero())?;
         positive("query_memory_bytes", self.query_memory_bytes > 0)?;
+        positive("target_file_bytes", self.target_file_bytes > 0)?;
         positive("query_timeout", !self.query_timeout.is_zero())?;
         if self.wal_segment_bytes < 4096 {
             return Err(Error::invalid_request("wal_segment_bytes must be at least 4096"));

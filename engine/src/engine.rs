@@ -9,9 +9,11 @@ use datafusion::execution::SendableRecordBatchStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::background::BackgroundThread;
 use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot};
 use crate::clock::Clock;
 use crate::committer::{Committer, IngestPosition, stamp_segments};
+use crate::compaction::{CompactionSettings, Compactor};
 use crate::config::EngineConfig;
 use crate::error::{Error, Result};
 use crate::flush::Flusher;
@@ -22,6 +24,9 @@ use crate::query::{LogPage, QueryContext, QuerySettings, SparklineEntry, Sparkli
 use crate::schema::{ProjectId, TableId};
 use crate::storage::{Storage, sidecar_path};
 use crate::wal::{self, Wal, WalBatch};
+
+/// Uncompressed bytes of the row groups that one merge holds.
+const MAX_MERGE_BYTES: u64 = 256 << 20;
 
 /// Held while an engine has a folder open.
 const LOCK_FILE_NAME: &str = "LOCK";
@@ -35,8 +40,12 @@ pub struct Engine {
     maintenance: Arc<Maintenance>,
     catalog: CatalogStore,
     wal: Arc<Mutex<Wal>>,
+    clock: Arc<dyn Clock>,
     stop: CancellationToken,
     background: Mutex<Option<JoinHandle<()>>>,
+    compactor: Arc<Compactor>,
+    /// Where merges run.
+    compaction: Mutex<Option<BackgroundThread>>,
     /// Released when the engine is dropped.
     _lock: File,
 }
@@ -82,16 +91,32 @@ impl Engine {
             clock: Arc::clone(&clock),
             turn: Arc::default(),
         };
+        let compactor = Arc::new(Compactor {
+            catalog: catalog.clone(),
+            storage: storage.clone(),
+            tables: Arc::clone(&tables),
+            clock: Arc::clone(&clock),
+            settings: CompactionSettings {
+                target_bytes: config.target_file_bytes,
+                max_memory_bytes: MAX_MERGE_BYTES,
+            },
+            in_doubt: Mutex::default(),
+            damaged: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        });
+        let is_compacting = config.compaction;
         let maintenance = Arc::new(Maintenance::new(flusher, Arc::clone(&wal), config, state.last_published));
         state.flushed.iter().for_each(|range| maintenance.note_published(range.table, range.last_sequence));
         maintenance.publish_and_truncate().await?;
-        let committer = Committer::start(Arc::clone(&wal), Arc::clone(&tables), clock, position)?;
+        let committer =
+            Committer::start(Arc::clone(&wal), Arc::clone(&tables), Arc::clone(&clock), position)?;
         let stop = CancellationToken::new();
         let background = {
             let (maintenance, stop) = (Arc::clone(&maintenance), stop.clone());
             tokio::spawn(async move { maintenance.run(stop).await })
         };
         let background = Mutex::new(Some(background));
+        let compaction = is_compacting.then(|| start_compaction(&compactor, &stop)).transpose()?;
         Ok(Arc::new(Self {
             tables,
             queries,
@@ -99,8 +124,11 @@ impl Engine {
             maintenance,
             catalog,
             wal,
+            clock,
             stop,
             background,
+            compactor,
+            compaction: Mutex::new(compaction),
             _lock: lock,
         }))
     }
@@ -196,6 +224,18 @@ impl Engine {
         self.maintenance.flush_all().await
     }
 
+    /// Merges data files until no more are worth merging. With `everything`, also the last small files of months that
+    /// still get rows, as if all were quiet.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written; nothing has changed by the merge that failed.
+    pub async fn compact(&self, everything: bool) -> Result<()> {
+        let now_us = if everything { i64::MAX } else { self.clock.now_us() };
+        while self.compactor.compact_as_of(now_us, &self.stop).await? {}
+        self.maintenance.publish_and_truncate().await?;
+        self.maintenance.delete_condemned().await
+    }
+
     /// Stops: takes no more rows, finishes the requests that wait, flushes, and closes. Calling it again does
     /// nothing.
     ///
@@ -210,6 +250,10 @@ impl Engine {
         let background = self.background.lock().take();
         let Some(background) = background else { return Ok(()) };
         background.await.map_err(|error| Error::internal("background work failed").with_source(error))?;
+        let compaction = self.compaction.lock().take();
+        if let Some(compaction) = compaction {
+            compaction.ended().await?;
+        }
         self.flush().await?;
         self.wal.lock().close_active();
         self.maintenance.publish_and_truncate().await?;
@@ -223,6 +267,11 @@ impl Drop for Engine {
         // Without a shutdown the rows stay in the log; background work must not outlive the lock for long.
         self.stop.cancel();
     }
+}
+
+fn start_compaction(compactor: &Arc<Compactor>, stop: &CancellationToken) -> Result<BackgroundThread> {
+    let (compactor, stop) = (Arc::clone(compactor), stop.clone());
+    BackgroundThread::start("compaction", async move { compactor.run(&stop).await })
 }
 
 fn query_settings(config: &EngineConfig) -> QuerySettings {

@@ -11,14 +11,16 @@
 //! ```
 //!
 //! Modules in reading order: [`schema`] (what a row is), [`ingest`] (bytes to rows), `wal` and `committer`
-//! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`catalog`] (which rows exist), `flush` and
-//! `maintenance` (from memory to files), [`query`] (questions), and [`Engine`], all of it behind one handle.
+//! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`catalog`] (which rows exist), `flush`,
+//! `compaction` and `maintenance` (from memory to files, from small files to large ones), [`query`] (questions), and [`Engine`], all of it behind one handle.
 //! [`error`], [`limits`], [`config`], [`clock`] and [`database`] stand below them all.
 
+mod background;
 pub mod buffer;
 pub mod catalog;
 pub mod clock;
 mod committer;
+mod compaction;
 pub mod config;
 pub mod database;
 mod engine;

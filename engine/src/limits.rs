@@ -11,7 +11,7 @@ pub const ROW_GROUP_ROWS: usize = 64 * 1024;
 
 /// Bytes of the rows of a row group before compression. A row group of long rows has fewer of them: it is decoded
 /// and encoded in memory.
-pub const MAX_ROW_GROUP_BYTES: u64 = 64 << 20;
+pub const MAX_ROW_GROUP_BYTES: u64 = 32 << 20;
 
 /// Attribute keys of one data file that get a column of their own. Each column costs time in every query that
 /// reads the footer; the other keys stay in a map.
@@ -28,3 +28,9 @@ pub const MAX_WAITING_COMMITS: usize = 4096;
 
 /// Small batches in memory are joined up to this many rows, so that a query meets few of them.
 pub const MAX_JOINED_SEGMENT_ROWS: usize = 16 * 1024;
+
+/// Rows of less than this part of `flush_bytes` are few.
+pub const SMALL_FLUSH_SHARE: usize = 64;
+
+/// Few rows wait this many times the flush interval for more.
+pub const SMALL_FLUSH_PATIENCE: i64 = 12;

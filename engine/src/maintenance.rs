@@ -12,6 +12,7 @@ use crate::catalog::{BufferFacts, publish_manifest};
 use crate::config::EngineConfig;
 use crate::error::Result;
 use crate::flush::Flusher;
+use crate::limits::{SMALL_FLUSH_PATIENCE, SMALL_FLUSH_SHARE};
 use crate::schema::TableId;
 use crate::wal::{Sequences, Wal};
 
@@ -187,9 +188,14 @@ impl Maintenance {
     }
 }
 
+/// Few rows wait longer, so that thousands of quiet projects do not make a tiny file each every few minutes; the
+/// log keeps them safe, and it asks for their flush when it needs the room.
 fn is_flush_due(facts: &BufferFacts, now_us: i64, config: &EngineConfig) -> bool {
     let age_us = now_us.saturating_sub(facts.oldest_us);
-    facts.size_bytes >= config.flush_bytes || age_us >= config.flush_interval.as_micros() as i64
+    let interval_us = i64::try_from(config.flush_interval.as_micros()).unwrap_or(i64::MAX);
+    let is_small = facts.size_bytes < config.flush_bytes / SMALL_FLUSH_SHARE;
+    let due_age_us = if is_small { interval_us.saturating_mul(SMALL_FLUSH_PATIENCE) } else { interval_us };
+    facts.size_bytes >= config.flush_bytes || age_us >= due_age_us
 }
 
 fn largest(buffers: &[BufferFacts]) -> Option<TableId> {

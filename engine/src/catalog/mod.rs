@@ -10,10 +10,10 @@ mod manifest;
 mod snapshot;
 mod store;
 
-pub(crate) use live::{Admission, BufferFacts, Condemned, LiveTables, PendingFlush};
-pub(crate) use manifest::{Published, publish_manifest};
+pub(crate) use live::{Admission, BufferFacts, LiveTables, PendingFlush};
+pub(crate) use manifest::publish_manifest;
 pub use snapshot::Snapshot;
-pub(crate) use store::{CatalogFile, CatalogStore, FlushedRange};
+pub(crate) use store::{CatalogStore, FlushedRange};
 
 use uuid::Uuid;
 

@@ -3,6 +3,7 @@
 //! Knows Parquet and the object store; does not know DataFusion, SQL or what a severity is.
 
 mod data_file;
+mod data_file_reader;
 mod data_file_writer;
 mod encoder;
 mod file_origin;
@@ -23,8 +24,9 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 pub use data_file::DataFile;
 pub(crate) use data_file::sidecar_path;
+pub(crate) use data_file_reader::cannot_read;
 pub(crate) use data_file_writer::{DataFileWriter, blocking};
-pub(crate) use encoder::{DataFileEncoder, EncodedFacts};
+pub(crate) use encoder::DataFileEncoder;
 pub(crate) use file_origin::{FileOrigin, FileSource};
 pub(crate) use flush_plan::{PlannedFile, plan_flush};
 pub(crate) use local_sync::sync_directory;

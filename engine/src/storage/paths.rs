@@ -1,7 +1,7 @@
 //! The path of every data file.
 //!
 //! `<dataset>/project=<id>/date=YYYY-MM-DD/<file id>.parquet`, and for rows of many days
-//! `<dataset>/project=<id>/wide/<file id>.parquet`: hive style, so that outside readers see the project and
+//! `<dataset>/project=<id>/wide/<file id>.parquet`; a file of a month has `date=YYYY-MM`. Hive style, so that outside readers see the project and
 //! the date as columns.
 
 use chrono::{DateTime, Datelike, NaiveDate};
@@ -15,6 +15,8 @@ use crate::schema::TableId;
 pub(crate) enum TimeBucket {
     /// A day in UTC.
     Day(NaiveDate),
+    /// The month in UTC that a day is in.
+    Month(NaiveDate),
     /// Any time.
     Wide,
 }
@@ -28,10 +30,23 @@ impl TimeBucket {
         }
     }
 
+    /// The narrowest stretch with both instants.
+    pub(crate) fn spanning(first_us: i64, last_us: i64) -> Self {
+        match (Self::of(first_us), Self::of(last_us)) {
+            (Self::Day(first), Self::Day(last)) if first == last => Self::Day(first),
+            (Self::Day(first), Self::Day(last)) => match (first.with_day(1), last.with_day(1)) {
+                (Some(first), Some(last)) if first == last => Self::Month(first),
+                _ => Self::Wide,
+            },
+            _ => Self::Wide,
+        }
+    }
+
     /// The part of a path.
     fn directory(self) -> String {
         match self {
             Self::Day(date) => format!("date={}", date.format("%Y-%m-%d")),
+            Self::Month(date) => format!("date={}", date.format("%Y-%m")),
             Self::Wide => "wide".to_owned(),
         }
     }
@@ -70,5 +85,15 @@ mod tests {
         check(1_765_881_156_184_820, "date=2025-12-16");
         check(i64::MAX, "wide");
         check(i64::MIN, "wide");
+    }
+
+    #[test]
+    fn a_file_of_several_days_lies_below_their_month() {
+        const DAY_US: i64 = 86_400_000_000;
+        let directory = |first, last| TimeBucket::spanning(first, last).directory();
+        assert_eq!(directory(0, DAY_US - 1), "date=1970-01-01");
+        assert_eq!(directory(0, 30 * DAY_US), "date=1970-01");
+        assert_eq!(directory(0, 31 * DAY_US), "wide");
+        assert_eq!(directory(0, i64::MAX), "wide");
     }
 }

@@ -1,0 +1,87 @@
+//! Reading a data file by its footer, without a query.
+
+use std::error::Error as StdError;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+use super::{DataFile, Storage};
+use crate::error::{Error, ErrorKind};
+
+/// The bytes of one data file.
+pub(crate) struct ObjectReader {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    size_bytes: u64,
+    metadata_bytes: u64,
+}
+
+impl Storage {
+    /// A reader of a data file; its footer costs one read.
+    pub(crate) fn parquet_reader(&self, file: &DataFile) -> ObjectReader {
+        ObjectReader {
+            store: self.object_store(),
+            path: file.path.clone(),
+            size_bytes: file.size_bytes,
+            metadata_bytes: file.metadata_bytes,
+        }
+    }
+}
+
+impl AsyncFileReader for ObjectReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        async move { Ok(self.store.get_range(&self.path, range).await?) }.boxed()
+    }
+
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+        async move { Ok(self.store.get_ranges(&self.path, &ranges).await?) }.boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
+        async move {
+            let hint = usize::try_from(self.metadata_bytes).ok();
+            let size_bytes = self.size_bytes;
+            let reader = ParquetMetaDataReader::new().with_prefetch_hint(hint);
+            Ok(Arc::new(reader.load_and_finish(self, size_bytes).await?))
+        }
+        .boxed()
+    }
+}
+
+/// What an error of reading a file means, with the file's name: damage, unless the store did not answer.
+pub(crate) fn cannot_read(file: &DataFile, error: ParquetError) -> Error {
+    let kind = match store_error(&error) {
+        None | Some(object_store::Error::NotFound { .. }) => ErrorKind::CorruptData,
+        Some(_) => ErrorKind::Unavailable,
+    };
+    Error::new(kind, format!("data file {} cannot be read", file.path)).with_source(error)
+}
+
+fn store_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e object_store::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<object_store::Error>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<ParquetError>() {
+            Some(ParquetError::External(inner)) => Some(inner.as_ref()),
+            _ => error.source(),
+        };
+    }
+    None
+}
