@@ -91,19 +91,9 @@ impl Engine {
             clock: Arc::clone(&clock),
             turn: Arc::default(),
         };
-        let compactor = Arc::new(Compactor {
-            catalog: catalog.clone(),
-            storage: storage.clone(),
-            tables: Arc::clone(&tables),
-            clock: Arc::clone(&clock),
-            settings: CompactionSettings {
-                target_bytes: config.target_file_bytes,
-                max_memory_bytes: MAX_MERGE_BYTES,
-            },
-            in_doubt: Mutex::default(),
-            damaged: Mutex::default(),
-            turn: tokio::sync::Mutex::default(),
-        });
+        let settings =
+            CompactionSettings { target_bytes: config.target_file_bytes, max_memory_bytes: MAX_MERGE_BYTES };
+        let compactor = Arc::new(Compactor::new(&flusher, settings));
         let is_compacting = config.compaction;
         let maintenance = Arc::new(Maintenance::new(flusher, Arc::clone(&wal), config, state.last_published));
         state.flushed.iter().for_each(|range| maintenance.note_published(range.table, range.last_sequence));

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::catalog::{CatalogStore, LiveTables, Transaction};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::flush::Flusher;
 use crate::schema::TableId;
 use crate::storage::{
     DataFile, DataFilePath, DataFileWriter, FileOrigin, FileSource, Promotion, Storage, TimeBucket,
@@ -38,18 +39,18 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(30);
 /// What compaction works with.
 #[derive(Debug)]
 pub(crate) struct Compactor {
-    pub(crate) catalog: CatalogStore,
-    pub(crate) storage: Storage,
-    pub(crate) tables: Arc<LiveTables>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) settings: CompactionSettings,
+    catalog: CatalogStore,
+    storage: Storage,
+    tables: Arc<LiveTables>,
+    clock: Arc<dyn Clock>,
+    settings: CompactionSettings,
     /// Tables of which it is unknown whether the last merge was committed: left alone until a restart, which can
     /// tell.
-    pub(crate) in_doubt: Mutex<HashSet<TableId>>,
+    in_doubt: Mutex<HashSet<TableId>>,
     /// Files that cannot be read: left alone until a restart, so that they do not hold up the others.
-    pub(crate) damaged: Mutex<HashSet<Uuid>>,
+    damaged: Mutex<HashSet<Uuid>>,
     /// Held by the merge that runs: one at a time bounds memory and leaves the machine to queries.
-    pub(crate) turn: tokio::sync::Mutex<()>,
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// Bounds of compaction.
@@ -72,6 +73,20 @@ struct Output {
 }
 
 impl Compactor {
+    /// A compactor over what a flusher writes to.
+    pub(crate) fn new(flusher: &Flusher, settings: CompactionSettings) -> Self {
+        Self {
+            catalog: flusher.catalog.clone(),
+            storage: flusher.storage.clone(),
+            tables: Arc::clone(&flusher.tables),
+            clock: Arc::clone(&flusher.clock),
+            settings,
+            in_doubt: Mutex::default(),
+            damaged: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
     /// Merges the files that need it most, of any table. Returns whether there was anything to merge.
     ///
     /// # Errors
