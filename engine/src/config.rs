@@ -25,6 +25,10 @@ pub struct EngineConfig {
     pub target_file_bytes: u64,
     /// Whether small data files are merged in the background.
     pub compaction: bool,
+    /// Uncompressed bytes of rows that compaction holds at a time.
+    pub merge_memory_bytes: u64,
+    /// Memory for footers of data files and for sidecars.
+    pub cache_bytes: usize,
     /// Memory that all running queries share, bytes.
     pub query_memory_bytes: usize,
     /// Longest time a query may run.
@@ -36,16 +40,30 @@ impl EngineConfig {
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
-            max_buffer_bytes: 1 << 30,
+            max_buffer_bytes: 512 << 20,
             flush_bytes: 128 << 20,
             flush_interval: Duration::from_secs(300),
             wal_segment_bytes: 64 << 20,
             max_wal_bytes: 2 << 30,
             target_file_bytes: 256 << 20,
             compaction: true,
-            query_memory_bytes: 1 << 30,
+            merge_memory_bytes: 128 << 20,
+            cache_bytes: 256 << 20,
+            query_memory_bytes: 768 << 20,
             query_timeout: Duration::from_secs(60),
         }
+    }
+
+    /// Shares `memory_bytes` out: a quarter to fresh rows, three eighths to queries, an eighth to caches, and an
+    /// eighth to merges, whose rows take twice their uncompressed size while they are sorted. The last eighth is
+    /// for requests on their way in, which are not the engine's.
+    pub fn share_memory(&mut self, memory_bytes: usize) {
+        let eighth = (memory_bytes / 8).max(1);
+        self.max_buffer_bytes = 2 * eighth;
+        self.flush_bytes = (self.max_buffer_bytes / 4).max(1);
+        self.query_memory_bytes = 3 * eighth;
+        self.cache_bytes = eighth;
+        self.merge_memory_bytes = (eighth / 2).max(1) as u64;
     }
 
     /// Refuses settings that cannot work.
@@ -59,6 +77,8 @@ impl EngineConfig {
         positive("max_buffer_bytes", self.max_buffer_bytes > 0)?;
         positive("flush_bytes", self.flush_bytes > 0)?;
         positive("flush_interval", !self.flush_interval.is_zero())?;
+        positive("cache_bytes", self.cache_bytes > 0)?;
+        positive("merge_memory_bytes", self.merge_memory_bytes > 0)?;
         positive("query_memory_bytes", self.query_memory_bytes > 0)?;
         positive("target_file_bytes", self.target_file_bytes > 0)?;
         positive("query_timeout", !self.query_timeout.is_zero())?;

@@ -25,9 +25,6 @@ use crate::schema::{ProjectId, TableId};
 use crate::storage::{Storage, sidecar_path};
 use crate::wal::{self, Wal, WalBatch};
 
-/// Uncompressed bytes of the row groups that one merge holds.
-const MAX_MERGE_BYTES: u64 = 256 << 20;
-
 /// Held while an engine has a folder open.
 const LOCK_FILE_NAME: &str = "LOCK";
 
@@ -91,8 +88,10 @@ impl Engine {
             clock: Arc::clone(&clock),
             turn: Arc::default(),
         };
-        let settings =
-            CompactionSettings { target_bytes: config.target_file_bytes, max_memory_bytes: MAX_MERGE_BYTES };
+        let settings = CompactionSettings {
+            target_bytes: config.target_file_bytes,
+            max_memory_bytes: config.merge_memory_bytes,
+        };
         let compactor = Arc::new(Compactor::new(&flusher, settings));
         let is_compacting = config.compaction;
         let maintenance = Arc::new(Maintenance::new(flusher, Arc::clone(&wal), config, state.last_published));
@@ -267,6 +266,7 @@ fn start_compaction(compactor: &Arc<Compactor>, stop: &CancellationToken) -> Res
 fn query_settings(config: &EngineConfig) -> QuerySettings {
     QuerySettings {
         max_memory_bytes: config.query_memory_bytes,
+        footer_cache_bytes: config.cache_bytes / 2,
         deadline: config.query_timeout,
         ..QuerySettings::default()
     }

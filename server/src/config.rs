@@ -4,6 +4,7 @@
 //! environment (`TIMBERLINE_<SECTION>__<KEY>`), and flags. A later source wins over an earlier one.
 //! A name that is not in the table is an error, in a file and in the environment alike.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -74,11 +75,17 @@ impl ServerConfig {
             ingest: IngestConfig {
                 max_encoded_bytes: 64 * MIB,
                 max_decompressed_bytes: 64 * MIB,
-                max_in_flight_bytes: 512 * MIB,
+                max_in_flight_bytes: 256 * MIB,
                 max_record_bytes: MIB,
             },
             log: LogConfig { format: LogFormat::Text, filter: "info".to_owned() },
         }
+    }
+
+    /// Shares memory out among requests on their way in, fresh rows, queries, caches and compaction.
+    pub fn share_memory(&mut self, memory_bytes: usize) {
+        self.engine.share_memory(memory_bytes);
+        self.ingest.max_in_flight_bytes = memory_bytes / 8;
     }
 
     /// The data folder.
@@ -118,8 +125,17 @@ const ENVIRONMENT_PREFIX: &str = "TIMBERLINE_";
 /// The data folder, when nothing says another one.
 pub const DEFAULT_DATA_DIR: &str = "timberline-data";
 
-/// Every setting there is.
+/// Every setting there is, in the order in which they are applied: a part of the memory can be set on its own after
+/// the whole has been shared out.
 pub const SETTINGS: &[Setting] = &[
+    Setting {
+        section: "memory",
+        key: "total_bytes",
+        doc: "memory that is shared out: 1/4 to fresh rows, 3/8 to queries, 1/8 each to requests on their way in, \
+              caches and compaction; the process itself takes about 200 MiB more",
+        default: "2GiB",
+        apply: |config, text| bytes(text).map(|value| config.share_memory(value)),
+    },
     Setting {
         section: "server",
         key: "data_dir",
@@ -174,7 +190,7 @@ pub const SETTINGS: &[Setting] = &[
         section: "ingest",
         key: "max_in_flight_bytes",
         doc: "bytes that all ingest requests under way may hold together",
-        default: "512MiB",
+        default: "256MiB",
         apply: |config, text| bytes(text).map(|value| config.ingest.max_in_flight_bytes = value),
     },
     Setting {
@@ -188,7 +204,7 @@ pub const SETTINGS: &[Setting] = &[
         section: "engine",
         key: "max_buffer_bytes",
         doc: "most bytes of rows in memory; beyond, ingestion answers 503",
-        default: "1GiB",
+        default: "512MiB",
         apply: |config, text| bytes(text).map(|value| config.engine.max_buffer_bytes = value),
     },
     Setting {
@@ -220,10 +236,31 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| bytes(text).map(|value| config.engine.max_wal_bytes = value as u64),
     },
     Setting {
+        section: "engine",
+        key: "target_file_bytes",
+        doc: "size that compaction makes data files of",
+        default: "256MiB",
+        apply: |config, text| bytes(text).map(|value| config.engine.target_file_bytes = value as u64),
+    },
+    Setting {
+        section: "engine",
+        key: "merge_memory_bytes",
+        doc: "uncompressed bytes of rows that compaction holds at a time",
+        default: "128MiB",
+        apply: |config, text| bytes(text).map(|value| config.engine.merge_memory_bytes = value as u64),
+    },
+    Setting {
+        section: "engine",
+        key: "cache_bytes",
+        doc: "memory for footers of data files and for sidecars",
+        default: "256MiB",
+        apply: |config, text| bytes(text).map(|value| config.engine.cache_bytes = value),
+    },
+    Setting {
         section: "query",
         key: "memory_bytes",
         doc: "memory that all running queries share",
-        default: "1GiB",
+        default: "768MiB",
         apply: |config, text| bytes(text).map(|value| config.engine.query_memory_bytes = value),
     },
     Setting {
@@ -275,46 +312,26 @@ impl ServerConfig {
     /// # Errors
     /// The first setting that is unknown or out of its bounds, with the place it stands in.
     pub fn load(defaults: Self, sources: &Sources) -> Result<Self, SettingError> {
-        let mut config = defaults;
+        let mut given = Given::default();
         if let Some((path, text)) = &sources.file {
-            config.read_file(&path.display().to_string(), text)?;
+            given.read_file(&path.display().to_string(), text)?;
         }
         for (variable, value) in &sources.environment {
-            config.read_variable(variable, value)?;
+            given.read_variable(variable, value)?;
         }
         for (name, value) in &sources.flags {
             let setting =
                 find(|setting| setting.name() == *name).expect("BUG: a flag names a setting of the table");
-            config.set(setting, value, "command line")?;
+            given.note(setting, value.clone(), "command line");
+        }
+        let mut config = defaults;
+        for setting in SETTINGS {
+            if let Some((text, source)) = given.values.get(&setting.name()) {
+                config.set(setting, text, source)?;
+            }
         }
         config.validate()?;
         Ok(config)
-    }
-
-    fn read_file(&mut self, path: &str, text: &str) -> Result<(), SettingError> {
-        let tables: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            SettingError(format!("cannot read {path}: {}", one_line(&error)))
-        })?;
-        for (section, table) in &tables {
-            let toml::Value::Table(table) = table else {
-                return Err(SettingError(format!("unknown setting {section} in {path}")));
-            };
-            for (key, value) in table {
-                let setting = find(|setting| setting.section == section && setting.key == key)
-                    .ok_or_else(|| SettingError(format!("unknown setting {section}.{key} in {path}")))?;
-                self.set(setting, &toml_text(value), path)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn read_variable(&mut self, variable: &str, value: &str) -> Result<(), SettingError> {
-        if !variable.starts_with(ENVIRONMENT_PREFIX) {
-            return Ok(());
-        }
-        let setting = find(|setting| setting.variable() == variable)
-            .ok_or_else(|| SettingError(format!("unknown setting {variable} in the environment")))?;
-        self.set(setting, value, "environment")
     }
 
     fn set(&mut self, setting: &Setting, text: &str, source: &str) -> Result<(), SettingError> {
@@ -332,6 +349,45 @@ impl ServerConfig {
                  size; it must be at least {one_request}"
             )));
         }
+        Ok(())
+    }
+}
+
+/// What the sources say: the text of each setting and where it stands, the strongest source's.
+#[derive(Debug, Default)]
+struct Given {
+    values: HashMap<String, (String, String)>,
+}
+
+impl Given {
+    fn note(&mut self, setting: &Setting, text: String, source: &str) {
+        self.values.insert(setting.name(), (text, source.to_owned()));
+    }
+
+    fn read_file(&mut self, path: &str, text: &str) -> Result<(), SettingError> {
+        let tables: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            SettingError(format!("cannot read {path}: {}", one_line(&error)))
+        })?;
+        for (section, table) in &tables {
+            let toml::Value::Table(table) = table else {
+                return Err(SettingError(format!("unknown setting {section} in {path}")));
+            };
+            for (key, value) in table {
+                let setting = find(|setting| setting.section == section && setting.key == key)
+                    .ok_or_else(|| SettingError(format!("unknown setting {section}.{key} in {path}")))?;
+                self.note(setting, toml_text(value), path);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_variable(&mut self, variable: &str, value: &str) -> Result<(), SettingError> {
+        if !variable.starts_with(ENVIRONMENT_PREFIX) {
+            return Ok(());
+        }
+        let setting = find(|setting| setting.variable() == variable)
+            .ok_or_else(|| SettingError(format!("unknown setting {variable} in the environment")))?;
+        self.note(setting, value.to_owned(), "environment");
         Ok(())
     }
 }
@@ -452,6 +508,19 @@ mod tests {
         assert_eq!(config.drain_timeout, Duration::from_secs(7));
         sources.flags.clear();
         assert_eq!(load(sources).unwrap().data_dir(), Path::new("environment"));
+    }
+
+    #[test]
+    fn memory_is_shared_out_before_its_parts_are_set() {
+        let sources = Sources {
+            file: Some((PathBuf::from("t.toml"), "[query]\nmemory_bytes = '5MiB'".into())),
+            environment: vec![("TIMBERLINE_MEMORY__TOTAL_BYTES".into(), "8GiB".into())],
+            flags: Vec::new(),
+        };
+        let config = load(sources).unwrap();
+        assert_eq!(config.engine.query_memory_bytes, 5 * MIB);
+        assert_eq!(config.engine.max_buffer_bytes, 2048 * MIB);
+        assert_eq!(config.ingest.max_in_flight_bytes, 1024 * MIB);
     }
 
     #[test]

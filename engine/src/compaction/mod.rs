@@ -31,7 +31,7 @@ pub(crate) use merge::Keep;
 pub(crate) use plan::Merge;
 
 /// How long until files are looked at again when there was nothing to merge.
-const IDLE_PAUSE: Duration = Duration::from_secs(5);
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long until the next attempt after a failure.
 const FAILURE_PAUSE: Duration = Duration::from_secs(30);

@@ -16,6 +16,8 @@ use datafusion::prelude::SessionConfig;
 pub struct QuerySettings {
     /// Memory that all running queries may hold together.
     pub max_memory_bytes: usize,
+    /// Memory for the footers of data files that were read.
+    pub footer_cache_bytes: usize,
     /// Where sorts and aggregations that do not fit spill; the system's temporary folder when absent.
     pub spill_dir: Option<PathBuf>,
     /// Disk that all running queries may spill to together.
@@ -32,6 +34,7 @@ impl Default for QuerySettings {
     fn default() -> Self {
         Self {
             max_memory_bytes: 1024 * 1024 * 1024,
+            footer_cache_bytes: 128 * 1024 * 1024,
             spill_dir: None,
             max_spill_bytes: 10 * 1024 * 1024 * 1024,
             deadline: Duration::from_secs(60),
@@ -53,7 +56,11 @@ impl QuerySettings {
         // Errors name this many of the largest consumers.
         const NUM_NAMED: NonZeroUsize = NonZeroUsize::new(5).expect("BUG: five is not zero");
         let pool = TrackConsumersPool::new(FairSpillPool::new(self.max_memory_bytes), NUM_NAMED);
-        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk).build_arc()
+        RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .with_disk_manager_builder(disk)
+            .with_metadata_cache_limit(self.footer_cache_bytes)
+            .build_arc()
     }
 
     /// How one query is cut up.
