@@ -18,8 +18,8 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::schema::{TableId, columns};
 use crate::storage::{
-    DataFile, DataFilePath, DataFileWriter, FileOrigin, FileSource, KeyCounts, PlannedFile, Promotion,
-    Storage, blocking, plan_flush, slice_len,
+    DataFile, DataFilePath, DataFileWriter, Effort, FileOrigin, FileSource, KeyCounts, PlannedFile,
+    Promotion, Storage, blocking, plan_flush, slice_len,
 };
 
 /// What a flush works with.
@@ -120,7 +120,7 @@ impl Flusher {
                 last_sequence: range.last_sequence,
             },
         };
-        let mut writer = DataFileWriter::create(&self.storage, object.path, object.promotion)?;
+        let mut writer = DataFileWriter::create(&self.storage, object.path, object.promotion, Effort::Quick);
         let borrowed: Vec<&RecordBatch> = batches.iter().collect();
         let mut rest = object.plan.rows.as_slice();
         while !rest.is_empty() {

@@ -5,13 +5,16 @@
 /// scattered timestamps cost one file and not one for each day.
 pub const MAX_BUCKETS_PER_FLUSH: usize = 16;
 
-/// Rows of a row group: enough that rows of one kind compress together, few enough that the newest rows, or one
-/// that is looked up, cost little.
-pub const ROW_GROUP_ROWS: usize = 64 * 1024;
+/// Rows of a slice: a stretch of time inside which the rows of a data file are clustered. More compress a little
+/// better, fewer make the newest rows cheaper.
+pub const SLICE_ROWS: usize = 32 * 1024;
 
-/// Bytes of the rows of a row group before compression. A row group of long rows has fewer of them: it is decoded
-/// and encoded in memory.
-pub const MAX_ROW_GROUP_BYTES: u64 = 32 << 20;
+/// Bytes of the rows of a slice before compression. A slice of long rows has fewer of them: it is decoded and
+/// encoded in memory.
+pub const MAX_SLICE_BYTES: u64 = 16 << 20;
+
+/// Slices of a row group.
+pub const SLICES_PER_ROW_GROUP: usize = 4;
 
 /// Attribute keys of one data file that get a column of their own. Each column costs time in every query that
 /// reads the footer; the other keys stay in a map.

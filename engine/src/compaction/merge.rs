@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::schema::{columns, logs_schema};
-use crate::storage::{DataFile, KeyCounts, RowAddress, Storage, assemble, cannot_read, slice_len};
+use crate::storage::{DataFile, KeyCounts, RowAddress, Storage, cannot_read, slice_len, to_whole_rows};
 
 /// What is left of the rows a merge reads: says which of whole rows stay.
 pub(crate) type Keep = dyn Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync;
@@ -202,7 +202,7 @@ impl TimeMerge {
             .map_err(|error| cannot_read(&file, error))?;
         let columns: Vec<RecordBatch> =
             rows.try_collect().await.map_err(|error| cannot_read(&file, error))?;
-        let whole = columns.iter().map(assemble).collect::<Result<Vec<_>>>()?;
+        let whole = columns.iter().map(to_whole_rows).collect::<Result<Vec<_>>>()?;
         let mut whole = concat_batches(&logs_schema(), &whole).map_err(cannot_merge)?;
         if let Some(keep) = &self.keep {
             whole = filter_record_batch(&whole, &keep(&whole)?).map_err(cannot_merge)?;

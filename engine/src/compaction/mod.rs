@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::flush::Flusher;
 use crate::schema::TableId;
 use crate::storage::{
-    DataFile, DataFilePath, DataFileWriter, FileOrigin, FileSource, Promotion, Storage, TimeBucket,
+    DataFile, DataFilePath, DataFileWriter, Effort, FileOrigin, FileSource, Promotion, Storage, TimeBucket,
 };
 use merge::{ReadFailure, Slice, TimeMerge};
 use plan::plan_merge;
@@ -69,6 +69,7 @@ struct Output {
     level: u32,
     bucket: TimeBucket,
     promotion: Promotion,
+    effort: Effort,
     files: Vec<DataFile>,
 }
 
@@ -150,6 +151,7 @@ impl Compactor {
             level: merge.inputs.iter().map(|file| file.level).max().unwrap_or(0) + 1,
             bucket: bucket_of(&merge.inputs),
             promotion: Promotion::choose(&rows.promoted_counts(), merge.num_rows()),
+            effort: if merge.is_last { Effort::Thorough } else { Effort::Quick },
             files: Vec::new(),
         };
         let (num_inputs, num_bytes) = (merge.inputs.len(), merge.size_bytes());
@@ -195,7 +197,8 @@ impl Compactor {
             let id = Uuid::now_v7();
             let path = DataFilePath { table, bucket: output.bucket, id }.to_path();
             self.catalog.record_intents(&[(id, path.clone())]).await?;
-            let mut writer = DataFileWriter::create(&self.storage, path, output.promotion.clone())?;
+            let mut writer =
+                DataFileWriter::create(&self.storage, path, output.promotion.clone(), output.effort);
             let mut slice = first;
             let mut rows_in_file = 0;
             next = loop {

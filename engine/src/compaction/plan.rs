@@ -30,6 +30,8 @@ const QUIET_US: i64 = 24 * 3_600 * 1_000_000;
 pub(crate) struct Merge {
     /// At least two, of one window, in order of their earliest row.
     pub(crate) inputs: Vec<Arc<DataFile>>,
+    /// Whether the output is expected to stay as it is.
+    pub(crate) is_last: bool,
 }
 
 impl Merge {
@@ -89,7 +91,7 @@ fn merge_of_class(files: &[&Arc<DataFile>], target_bytes: u64) -> Option<Merge> 
         classes.entry(file.size_bytes.max(1).ilog(CLASS_RATIO)).or_default().push(file);
     }
     let full = classes.into_values().find(|files| files.len() >= FAN_IN)?;
-    merge_of_first(&full, target_bytes)
+    merge_of_first(&full, target_bytes, false)
 }
 
 fn merge_of_quiet(files: &[&Arc<DataFile>], now_us: i64, target_bytes: u64) -> Option<Merge> {
@@ -98,11 +100,11 @@ fn merge_of_quiet(files: &[&Arc<DataFile>], now_us: i64, target_bytes: u64) -> O
     if !is_quiet {
         return None;
     }
-    merge_of_first(files, target_bytes)
+    merge_of_first(files, target_bytes, true)
 }
 
 /// A merge of the first files that together do not go far beyond the target size.
-fn merge_of_first(files: &[&Arc<DataFile>], target_bytes: u64) -> Option<Merge> {
+fn merge_of_first(files: &[&Arc<DataFile>], target_bytes: u64, is_quiet: bool) -> Option<Merge> {
     let mut size_bytes = 0;
     let inputs = files.iter().take(MAX_INPUTS).take_while(|file| {
         let is_room_left = size_bytes < target_bytes;
@@ -110,7 +112,8 @@ fn merge_of_first(files: &[&Arc<DataFile>], target_bytes: u64) -> Option<Merge> 
         is_room_left
     });
     let inputs: Vec<_> = inputs.map(|file| Arc::clone(file)).collect();
-    (inputs.len() > 1).then_some(Merge { inputs })
+    let is_last = is_quiet || inputs.iter().map(|file| file.size_bytes).sum::<u64>() >= target_bytes / 2;
+    (inputs.len() > 1).then_some(Merge { inputs, is_last })
 }
 
 #[cfg(test)]

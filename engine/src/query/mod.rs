@@ -6,19 +6,19 @@
 //! | `time_range`, `interval` | what a date range means, and how wide its time buckets are |
 //! | `filter` | what a filter means: the one translator |
 //! | `table`, `data_file_reader` | a snapshot as a DataFusion table |
-//! | `attribute_value`, `attribute_columns` | one attribute of a row, from a map or from a column of its own |
+//! | `file_columns`, `attribute_value` | what a data file has in another form than whole rows |
 //! | `context` | answers questions: the way in |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
 //! | `rows`, `count`, `sparkline` | the questions |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
-mod attribute_columns;
 mod attribute_value;
 mod context;
 mod count;
 mod data_file_reader;
 mod error;
+mod file_columns;
 pub mod filter;
 pub mod interval;
 pub mod model;

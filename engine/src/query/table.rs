@@ -25,8 +25,8 @@ use datafusion::physical_plan::union::UnionExec;
 use datafusion::prelude::Expr;
 use object_store::ObjectStore;
 
-use super::attribute_columns::AttributeColumnsFactory;
 use super::data_file_reader::{DataFileReaderFactory, object_meta};
+use super::file_columns::FileColumnsFactory;
 use crate::buffer::BufferSegment;
 use crate::catalog::Snapshot;
 use crate::schema::{UTC, columns, logs_schema};
@@ -114,7 +114,7 @@ impl SnapshotTable {
             .with_file_groups(deal(files, state.config().target_partitions()).map(FileGroup::new).collect())
             .with_statistics(merged)
             .with_projection_indices(projection.cloned())?
-            .with_expr_adapter(Some(Arc::new(AttributeColumnsFactory)))
+            .with_expr_adapter(Some(Arc::new(FileColumnsFactory)))
             .with_limit(limit)
             .build();
         Ok(DataSourceExec::from_data_source(config))

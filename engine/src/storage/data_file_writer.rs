@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use object_store::path::Path;
 
 use super::{
-    DataFile, DataFileEncoder, FileOrigin, ObjectUpload, Promotion, RowAddress, Storage, gather_slice,
+    DataFile, DataFileEncoder, Effort, FileOrigin, ObjectUpload, Promotion, RowAddress, Storage, gather_slice,
 };
 use crate::error::{Error, Result};
 
@@ -20,12 +20,12 @@ pub(crate) struct DataFileWriter {
 }
 
 impl DataFileWriter {
-    pub(crate) fn create(storage: &Storage, path: Path, promotion: Promotion) -> Result<Self> {
+    pub(crate) fn create(storage: &Storage, path: Path, promotion: Promotion, effort: Effort) -> Self {
         let upload = storage.upload(&path);
-        Ok(Self { encoder: Some(DataFileEncoder::new(promotion)?), upload, path })
+        Self { encoder: Some(DataFileEncoder::new(promotion, effort)), upload, path }
     }
 
-    /// Adds rows of `batches`, given in order of time, as the next row group. Returns the bytes of the file so far.
+    /// Adds rows of `batches`, given in order of time, as the next slice. Returns the bytes of the file so far.
     pub(crate) async fn write_slice(
         &mut self,
         batches: Arc<Vec<RecordBatch>>,

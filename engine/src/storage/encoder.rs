@@ -1,26 +1,23 @@
-//! The bytes of a data file: layout version 1.
+//! The bytes of a data file.
 //!
-//! A file is encoded slice by slice, each a row group, and its bytes can be taken while it grows, so that memory
-//! does not grow with the file.
+//! A file is encoded slice by slice, and its bytes can be taken while it grows, so that memory does not grow with the
+//! file. The first slice decides how the promoted columns are encoded.
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
-use parquet::schema::types::ColumnPath;
 
 use super::Promotion;
+use super::encoding::{Effort, writer_properties};
 use super::file_origin::FileOrigin;
+use super::layout::to_file_columns;
 use crate::error::{Error, Result};
+use crate::limits::SLICES_PER_ROW_GROUP;
 use crate::schema::columns;
-
-/// zstd's default level: higher ones cost more write time than they save bytes.
-const ZSTD_LEVEL: i32 = 3;
 
 /// What is known of a file once it is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,50 +33,66 @@ pub(crate) struct EncodedFacts {
 
 /// Encodes one data file.
 pub(crate) struct DataFileEncoder {
-    writer: ArrowWriter<Vec<u8>>,
+    /// Made with the first slice.
+    writer: Option<ArrowWriter<Vec<u8>>>,
     promotion: Promotion,
+    effort: Effort,
     timestamps: Bounds,
     ingested: Bounds,
     num_rows: u64,
+    slices_in_row_group: usize,
 }
 
 impl DataFileEncoder {
-    pub(crate) fn new(promotion: Promotion) -> Result<Self> {
-        let properties = writer_properties(&promotion)?;
-        let writer =
-            ArrowWriter::try_new(Vec::new(), promotion.schema(), Some(properties)).map_err(cannot_encode)?;
+    pub(crate) fn new(promotion: Promotion, effort: Effort) -> Self {
         let (timestamps, ingested) = (Bounds::default(), Bounds::default());
-        Ok(Self { writer, promotion, timestamps, ingested, num_rows: 0 })
+        Self { writer: None, promotion, effort, timestamps, ingested, num_rows: 0, slices_in_row_group: 0 }
     }
 
-    /// Adds whole rows as the next row group. Takes CPU time in proportion to them.
+    /// Adds whole rows, a slice in the order of the file. Takes CPU time in proportion to them.
     pub(crate) fn write_slice(&mut self, rows: &RecordBatch) -> Result<()> {
         self.timestamps.add(rows, columns::TIMESTAMP)?;
         self.ingested.add(rows, columns::INGESTED_TIMESTAMP)?;
         self.num_rows += rows.num_rows() as u64;
-        self.writer.write(&self.promotion.split(rows)?).map_err(cannot_encode)?;
-        self.writer.flush().map_err(cannot_encode)
+        let columns = to_file_columns(rows, &self.promotion)?;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                let properties = writer_properties(&columns, self.effort)?;
+                let writer = ArrowWriter::try_new(Vec::new(), columns.schema(), Some(properties));
+                none.insert(writer.map_err(cannot_encode)?)
+            }
+        };
+        writer.write(&columns).map_err(cannot_encode)?;
+        self.slices_in_row_group += 1;
+        if self.slices_in_row_group == SLICES_PER_ROW_GROUP {
+            self.slices_in_row_group = 0;
+            writer.flush().map_err(cannot_encode)?;
+        }
+        Ok(())
     }
 
-    /// Bytes of the file so far.
+    /// Bytes of the file so far, those that are being gathered for the next row group included.
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.writer.bytes_written() as u64
+        self.writer.as_ref().map_or(0, |writer| (writer.bytes_written() + writer.in_progress_size()) as u64)
     }
 
     /// Takes the bytes that have been added since the last time.
     pub(crate) fn take_bytes(&mut self) -> Bytes {
-        std::mem::take(self.writer.inner_mut()).into()
+        self.writer.as_mut().map(|writer| std::mem::take(writer.inner_mut()).into()).unwrap_or_default()
     }
 
     /// Ends the file with its footer, which says where the rows come from. Returns the bytes that have not been
     /// taken.
     pub(crate) fn finish(mut self, origin: &FileOrigin) -> Result<(Bytes, EncodedFacts)> {
+        let Some(mut writer) = self.writer.take() else {
+            return Err(Error::internal("a data file without rows"));
+        };
         for entry in origin.footer() {
-            self.writer.append_key_value_metadata(entry);
+            writer.append_key_value_metadata(entry);
         }
-        let metadata = self.writer.finish().map_err(cannot_encode)?;
-        let size_bytes = self.writer.bytes_written() as u64;
-        let metadata_bytes = size_bytes - metadata_start(&metadata, size_bytes);
+        let metadata = writer.finish().map_err(cannot_encode)?;
+        let size_bytes = writer.bytes_written() as u64;
         let bounds = self.timestamps.known().zip(self.ingested.known());
         let ((min_timestamp_us, max_timestamp_us), (min_ingested_us, max_ingested_us)) =
             bounds.ok_or_else(|| Error::internal("a data file without rows"))?;
@@ -90,20 +103,19 @@ impl DataFileEncoder {
             max_ingested_us,
             num_rows: self.num_rows,
             size_bytes,
-            metadata_bytes,
+            metadata_bytes: size_bytes - metadata_start(&metadata, size_bytes),
         };
-        Ok((self.take_bytes(), facts))
+        Ok((std::mem::take(writer.inner_mut()).into(), facts))
     }
 }
 
-/// Where the page indexes begin; the footer follows them.
+/// Where the page indexes begin: behind the last page. The footer follows them.
 fn metadata_start(metadata: &ParquetMetaData, size_bytes: u64) -> u64 {
     let columns = metadata.row_groups().iter().flat_map(|row_group| row_group.columns());
     let ends = columns.map(|column| {
         let (start, length) = column.byte_range();
         start + length
     });
-    // What lies behind the last page is metadata.
     ends.max().unwrap_or(0).min(size_bytes)
 }
 
@@ -127,40 +139,6 @@ impl Bounds {
     fn known(self) -> Option<(i64, i64)> {
         self.0
     }
-}
-
-fn writer_properties(promotion: &Promotion) -> Result<WriterProperties> {
-    let zstd = ZstdLevel::try_new(ZSTD_LEVEL).map_err(cannot_encode)?;
-    let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(zstd))
-        // A slice is a row group, whatever its size.
-        .set_max_row_group_row_count(None)
-        .set_statistics_enabled(EnabledStatistics::Page);
-    for time in [columns::TIMESTAMP, columns::OBSERVED_TIMESTAMP, columns::INGESTED_TIMESTAMP] {
-        properties = without_dictionary(properties, time, Encoding::DELTA_BINARY_PACKED);
-    }
-    // Row ids rise within a batch, so that each shares most of its bytes with the one before.
-    properties = without_dictionary(properties, columns::UUID, Encoding::DELTA_BYTE_ARRAY);
-    for unique in [columns::TRACE_ID, columns::SPAN_ID, columns::BODY] {
-        properties = without_dictionary(properties, unique, Encoding::PLAIN);
-    }
-    // Bounds of long text prune nothing and cost bytes in each footer.
-    properties =
-        properties.set_column_statistics_enabled(ColumnPath::from(columns::BODY), EnabledStatistics::None);
-    for column in promotion.column_names() {
-        properties =
-            properties.set_column_statistics_enabled(ColumnPath::from(column), EnabledStatistics::Chunk);
-    }
-    Ok(properties.build())
-}
-
-fn without_dictionary(
-    properties: WriterPropertiesBuilder,
-    column: &str,
-    encoding: Encoding,
-) -> WriterPropertiesBuilder {
-    let path = ColumnPath::from(column);
-    properties.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, encoding)
 }
 
 fn cannot_encode(error: ParquetError) -> Error {

@@ -6,8 +6,10 @@ mod data_file;
 mod data_file_reader;
 mod data_file_writer;
 mod encoder;
+mod encoding;
 mod file_origin;
 mod flush_plan;
+mod layout;
 mod local_sync;
 mod paths;
 mod promotion;
@@ -27,13 +29,13 @@ pub(crate) use data_file::sidecar_path;
 pub(crate) use data_file_reader::cannot_read;
 pub(crate) use data_file_writer::{DataFileWriter, blocking};
 pub(crate) use encoder::DataFileEncoder;
+pub(crate) use encoding::Effort;
 pub(crate) use file_origin::{FileOrigin, FileSource};
 pub(crate) use flush_plan::{PlannedFile, plan_flush};
+pub(crate) use layout::{OBSERVED_DELAY, null_as_unset, observed_time, to_whole_rows};
 pub(crate) use local_sync::sync_directory;
 pub(crate) use paths::{DataFilePath, TimeBucket};
-pub(crate) use promotion::{
-    KeyCounts, MAP_COLUMNS, Promotion, assemble, assemble_map, column_name, parse_column_name,
-};
+pub(crate) use promotion::{KeyCounts, MAP_COLUMNS, Promotion, assemble_map, column_name, parse_column_name};
 pub(crate) use slice::{RowAddress, gather_slice, slice_len};
 pub(crate) use upload::ObjectUpload;
 

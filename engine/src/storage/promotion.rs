@@ -2,8 +2,7 @@
 //!
 //! A filter on one attribute, or a grouping by it, should cost that attribute's bytes. So the keys that most rows
 //! have are *promoted*: their values stand in columns named `attributes/<key>` and `resource_attributes/<key>`,
-//! null where a row lacks the key, and the maps keep the rest. Which keys are promoted differs from file to file;
-//! [`split`](Promotion::split) and [`assemble`] go from whole rows to a file's columns and back.
+//! null where a row lacks the key, and the maps keep the rest. Which keys are promoted differs from file to file.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,12 +12,12 @@ use arrow::array::{
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
 
 use crate::error::{Error, Result};
 use crate::limits::{MAX_PROMOTED_KEYS, PROMOTED_SHARE_OF_ROWS};
-use crate::schema::{columns, logs_schema, map_entry_fields};
+use crate::schema::{columns, map_entry_fields};
 
 /// The columns that hold attributes.
 pub(crate) const MAP_COLUMNS: [&str; 2] = [columns::ATTRIBUTES, columns::RESOURCE_ATTRIBUTES];
@@ -65,7 +64,6 @@ impl KeyCounts {
 pub(crate) struct Promotion {
     /// For both maps in the order of [`MAP_COLUMNS`], sorted.
     keys: [Vec<String>; 2],
-    schema: SchemaRef,
 }
 
 impl Promotion {
@@ -82,13 +80,7 @@ impl Promotion {
             keys[map].push(key.clone());
         }
         keys.iter_mut().for_each(|keys| keys.sort_unstable());
-        let schema = file_schema(&keys);
-        Self { keys, schema }
-    }
-
-    /// The schema of the data file.
-    pub(crate) fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Self { keys }
     }
 
     /// The names of the promoted columns.
@@ -99,24 +91,9 @@ impl Promotion {
         self.keys.iter().enumerate().flat_map(of_map)
     }
 
-    /// Whole rows as columns of the data file.
-    ///
-    /// # Errors
-    /// `Internal` when they are not whole rows.
-    pub(crate) fn split(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let mut promoted: Vec<ArrayRef> = Vec::new();
-        let mut maps: HashMap<&str, ArrayRef> = HashMap::new();
-        for (name, keys) in MAP_COLUMNS.into_iter().zip(&self.keys) {
-            let (rest, columns) = split_map(map_column(rows, name)?, keys)?;
-            maps.insert(name, Arc::new(rest));
-            promoted.extend(columns);
-        }
-        let plain =
-            rows.schema_ref().fields().iter().zip(rows.columns()).map(|(field, column)| {
-                maps.remove(field.name().as_str()).unwrap_or_else(|| Arc::clone(column))
-            });
-        let columns: Vec<ArrayRef> = plain.collect::<Vec<_>>().into_iter().chain(promoted).collect();
-        RecordBatch::try_new(self.schema(), columns).map_err(cannot_split)
+    /// The rest of a map of `rows`, and the columns of its promoted keys in their order.
+    pub(super) fn split_map(&self, rows: &RecordBatch, map: usize) -> Result<(MapArray, Vec<ArrayRef>)> {
+        split_map(map_column(rows, MAP_COLUMNS[map])?, &self.keys[map])
     }
 }
 
@@ -130,14 +107,6 @@ pub(crate) fn parse_column_name(column: &str) -> Option<(usize, &str)> {
     let of_map =
         |(map, name): (usize, &&str)| Some((map, column.strip_prefix(*name)?.strip_prefix(SEPARATOR)?));
     MAP_COLUMNS.iter().enumerate().find_map(of_map)
-}
-
-fn file_schema(keys: &[Vec<String>; 2]) -> SchemaRef {
-    let promoted = MAP_COLUMNS.into_iter().zip(keys).flat_map(|(name, keys)| {
-        keys.iter().map(move |key| Arc::new(Field::new(column_name(name, key), DataType::Utf8, true)))
-    });
-    let plain = logs_schema().fields().iter().cloned().collect::<Vec<FieldRef>>();
-    Arc::new(Schema::new(plain.into_iter().chain(promoted).collect::<Fields>()))
 }
 
 fn split_map(map: &MapArray, promoted: &[String]) -> Result<(MapArray, Vec<ArrayRef>)> {
@@ -166,32 +135,6 @@ fn split_map(map: &MapArray, promoted: &[String]) -> Result<(MapArray, Vec<Array
     let rest_keys = take(map.keys(), &rest, None).map_err(cannot_split)?;
     let rest_values = take(values, &rest, None).map_err(cannot_split)?;
     Ok((make_map(rest_offsets, rest_keys, rest_values)?, columns))
-}
-
-/// Columns of a data file as whole rows again: the opposite of [`Promotion::split`].
-///
-/// # Errors
-/// `CorruptData` when a column that every data file has is missing or of another type.
-pub(crate) fn assemble(columns: &RecordBatch) -> Result<RecordBatch> {
-    let file_schema = columns.schema();
-    let whole = logs_schema();
-    let arrays = whole.fields().iter().map(|field| {
-        let column = columns
-            .column_by_name(field.name())
-            .ok_or_else(|| Error::corrupt_data(format!("a data file lacks the column {:?}", field.name())))?;
-        let Some(map) = MAP_COLUMNS.iter().position(|name| name == field.name()) else {
-            return Ok(Arc::clone(column));
-        };
-        let promoted = file_schema.fields().iter().zip(columns.columns()).filter_map(|(field, column)| {
-            let (of_map, key) = parse_column_name(field.name())?;
-            (of_map == map).then_some((key, column))
-        });
-        let rest = column.as_map_opt().ok_or_else(|| not_attributes(column.data_type()))?;
-        Ok(Arc::new(assemble_map(rest, &promoted.collect::<Vec<_>>())?) as ArrayRef)
-    });
-    let arrays = arrays.collect::<Result<Vec<_>>>()?;
-    RecordBatch::try_new(whole, arrays)
-        .map_err(|error| Error::corrupt_data("a data file has columns of other types").with_source(error))
 }
 
 /// A map with the values of promoted keys put back, sorted by key.
@@ -264,81 +207,7 @@ fn cannot_split(error: ArrowError) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::buffer::BufferSegment;
-    use crate::ingest::{RecordLimits, decode_otlp_json};
-    use crate::schema::BatchStamp;
-    use serde_json::json;
-    use uuid::Uuid;
-
-    /// Whole rows whose attributes are `rows`.
-    fn rows(rows: &[Vec<(String, String)>]) -> RecordBatch {
-        let attributes = |entries: &[(String, String)]| {
-            entries
-                .iter()
-                .map(|(key, value)| json!({"key": key, "value": {"stringValue": value}}))
-                .collect::<Vec<_>>()
-        };
-        let resources = rows.iter().map(|entries| {
-            json!({
-                "resource": {"attributes": attributes(&entries[entries.len() / 2..])},
-                "scopeLogs": [{"logRecords": [{"attributes": attributes(entries)}]}],
-            })
-        });
-        let request = json!({"resourceLogs": resources.collect::<Vec<_>>()}).to_string();
-        let decoded = decode_otlp_json(request.as_bytes(), 5, &RecordLimits::default()).unwrap();
-        let stamp = BatchStamp { writer: Uuid::nil(), epoch: 1, sequence: 1, ingested_us: 5 };
-        BufferSegment::stamped(&decoded.batch, &stamp, 0..rows.len() as u32, 1).unwrap().batch
-    }
-
-    fn promotion_of(batch: &RecordBatch) -> Promotion {
-        let mut counts = KeyCounts::default();
-        counts.count_rows(batch).unwrap();
-        Promotion::choose(&counts, batch.num_rows() as u64)
-    }
-
-    proptest! {
-        #[test]
-        fn rows_come_back_as_they_were(
-            entries in prop::collection::vec(prop::collection::vec(("[a-f/]{0,2}", ".{0,4}"), 0..8), 1..40),
-            least in 1_usize..4,
-        ) {
-            let batch = rows(&entries);
-            let mut counts = KeyCounts::default();
-            counts.count_rows(&batch).unwrap();
-            // With more rows than there are, fewer keys are promoted.
-            let promotion = Promotion::choose(&counts, batch.num_rows() as u64 * (least as u64 * 40));
-            let columns = promotion.split(&batch).unwrap();
-            prop_assert_eq!(assemble(&columns).unwrap(), batch);
-        }
-    }
-
-    #[test]
-    fn frequent_keys_get_columns_and_rare_ones_stay_in_the_map() {
-        let entries: Vec<Vec<(String, String)>> = (0..1000)
-            .map(|row| {
-                let own = (row % 500 == 0).then(|| ("rare".to_owned(), "x".to_owned()));
-                own.into_iter().chain([("status".to_owned(), row.to_string())]).collect()
-            })
-            .collect();
-        let batch = rows(&entries);
-        let promotion = promotion_of(&batch);
-        let names: Vec<String> = promotion.column_names().collect();
-        assert!(names.contains(&"attributes/status".to_owned()), "{names:?}");
-        assert!(!names.contains(&"attributes/rare".to_owned()), "{names:?}");
-        let columns = promotion.split(&batch).unwrap();
-        let rest = columns.column_by_name("attributes").unwrap().as_map();
-        assert_eq!(rest.entries().len(), 2);
-    }
-
-    #[test]
-    fn no_more_keys_than_the_bound_are_promoted() {
-        let entry = |key: usize| (format!("key{key}"), "v".to_owned());
-        let entries: Vec<Vec<_>> = (0..3).map(|_| (0..1000).map(entry).collect()).collect();
-        assert_eq!(promotion_of(&rows(&entries)).column_names().count(), MAX_PROMOTED_KEYS);
-    }
 
     #[test]
     fn names_tell_map_and_key() {

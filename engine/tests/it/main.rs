@@ -5,5 +5,6 @@
 mod attributes;
 mod compaction;
 mod durability;
+mod outside_readers;
 mod query;
 mod tidy;

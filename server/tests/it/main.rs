@@ -5,4 +5,5 @@
 
 mod crash;
 mod http;
+mod memory;
 mod oracle;

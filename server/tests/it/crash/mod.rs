@@ -5,7 +5,7 @@
 //! must then be stored.
 
 mod ledger;
-mod process;
+pub(crate) mod process;
 mod writers;
 
 use ledger::Ledger;

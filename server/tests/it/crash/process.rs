@@ -9,8 +9,9 @@ use std::thread::JoinHandle;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-/// Small sizes, so that flushes, new segments and kills interleave.
-const SETTINGS: [(&str, &str); 5] = [
+/// Small sizes, so that flushes, merges, new segments and kills interleave.
+const SETTINGS: [(&str, &str); 6] = [
+    ("TIMBERLINE_ENGINE__TARGET_FILE_BYTES", "128KiB"),
     ("TIMBERLINE_ENGINE__FLUSH_BYTES", "64KiB"),
     ("TIMBERLINE_ENGINE__FLUSH_INTERVAL_SECS", "1"),
     ("TIMBERLINE_ENGINE__WAL_SEGMENT_BYTES", "128KiB"),
@@ -26,15 +27,15 @@ fn timberline() -> Command {
 }
 
 /// A data folder with credentials.
-pub(super) struct Folder {
+pub(crate) struct Folder {
     folder: TempDir,
-    pub(super) project_id: i64,
-    pub(super) ingest_token: String,
-    pub(super) personal_api_key: String,
+    pub(crate) project_id: i64,
+    pub(crate) ingest_token: String,
+    pub(crate) personal_api_key: String,
 }
 
 impl Folder {
-    pub(super) fn init() -> Self {
+    pub(crate) fn init() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let output = init(&folder);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -65,9 +66,9 @@ fn init(folder: &TempDir) -> Output {
 }
 
 /// A server that answers.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
-    pub(super) url: String,
+    pub(crate) url: String,
     /// Reads what the server prints, so that it never waits for a reader.
     output: JoinHandle<()>,
 }
@@ -75,8 +76,14 @@ pub(super) struct Running {
 impl Running {
     /// Starts the server on a free port and waits until it listens.
     pub(super) fn start(folder: &Folder) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same with more settings.
+    pub(crate) fn start_with(folder: &Folder, settings: &[(&str, &str)]) -> Self {
         let log = File::options().create(true).append(true).open(folder.log_path()).expect("a log file");
         let mut child = timberline()
+            .envs(settings.iter().copied())
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder.folder.path().join("data"))
             .stdout(Stdio::piped())
@@ -93,6 +100,11 @@ impl Running {
         Self { child, url, output: std::thread::spawn(move || lines.for_each(drop)) }
     }
 
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL: the process gets no chance to do anything.
     pub(super) fn kill(mut self) {
         self.child.kill().expect("the child is killed");
@@ -100,7 +112,7 @@ impl Running {
     }
 
     /// SIGTERM: the process finishes what is under way and exits with 0.
-    pub(super) fn terminate(self) {
+    pub(crate) fn terminate(self) {
         let signalled =
             Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.child.id().to_string()]).status();
         assert!(signalled.expect("a shell").success());
