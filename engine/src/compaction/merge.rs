@@ -1,7 +1,7 @@
 //! The rows of several data files in order of time, slice by slice.
 //!
-//! Row groups are slices of time, so each is read when its earliest row is due and dropped when its last one has
-//! gone out: memory holds the row groups that overlap in time and not the files.
+//! The pages of the time column are stretches of time, so the rows of each are read when its earliest row is due and
+//! dropped when its last one has gone out: memory holds the stretches that overlap in time and not the files.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::TimestampMicrosecondType;
 use futures::TryStreamExt;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
 use uuid::Uuid;
 
@@ -37,11 +38,14 @@ struct Input {
     metadata: ArrowReaderMetadata,
 }
 
-/// A row group that has not been read yet.
-#[derive(Clone, Copy, Debug)]
-struct RowGroup {
+/// Neighbouring rows of one row group that have not been read yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stretch {
     input: usize,
-    index: usize,
+    row_group: usize,
+    /// Place of the first row in its row group.
+    first_row: usize,
+    num_rows: usize,
     min_timestamp_us: i64,
     max_timestamp_us: i64,
     num_bytes: u64,
@@ -59,7 +63,7 @@ pub(crate) struct TimeMerge {
     storage: Storage,
     inputs: Vec<Input>,
     /// In order of their earliest rows.
-    unread: VecDeque<RowGroup>,
+    unread: VecDeque<Stretch>,
     /// Whole rows that have been read and are not out yet.
     batches: Arc<Vec<RecordBatch>>,
     /// Their order: time, and where they are.
@@ -84,12 +88,10 @@ impl TimeMerge {
                 ArrowReaderMetadata::load_async(&mut storage.parquet_reader(file), ArrowReaderOptions::new())
                     .await
                     .map_err(|error| ReadFailure { file_id: file.id, error: cannot_read(file, error) })?;
-            for (index, row_group) in metadata.metadata().row_groups().iter().enumerate() {
-                unread.push(RowGroup::of(file, input, index, row_group));
-            }
+            unread.extend(stretches(file, input, metadata.metadata()));
             inputs.push(Input { file: Arc::clone(file), metadata });
         }
-        unread.sort_by_key(|row_group| row_group.min_timestamp_us);
+        unread.sort_by_key(|stretch| stretch.min_timestamp_us);
         Ok(Self {
             storage: storage.clone(),
             inputs,
@@ -100,12 +102,12 @@ impl TimeMerge {
         })
     }
 
-    /// An upper bound of the uncompressed bytes of row groups that are in memory at one time.
+    /// An upper bound of the uncompressed bytes of the rows that are in memory at one time.
     pub(crate) fn peak_bytes(&self) -> u64 {
         let mut edges: Vec<(i64, bool, u64)> = Vec::new();
-        for row_group in &self.unread {
-            edges.push((row_group.min_timestamp_us, false, row_group.num_bytes));
-            edges.push((row_group.max_timestamp_us, true, row_group.num_bytes));
+        for stretch in &self.unread {
+            edges.push((stretch.min_timestamp_us, false, stretch.num_bytes));
+            edges.push((stretch.max_timestamp_us, true, stretch.num_bytes));
         }
         edges.sort_unstable();
         let (mut now, mut peak) = (0, 0);
@@ -152,9 +154,9 @@ impl TimeMerge {
                     return Ok(Some(self.take_slice(len)));
                 }
             }
-            let Some(row_group) = self.unread.pop_front() else { return Ok(None) };
-            let file_id = self.inputs[row_group.input].file.id;
-            self.read(row_group).await.map_err(|error| ReadFailure { file_id, error })?;
+            let Some(stretch) = self.unread.pop_front() else { return Ok(None) };
+            let file_id = self.inputs[stretch.input].file.id;
+            self.read(stretch).await.map_err(|error| ReadFailure { file_id, error })?;
         }
     }
 
@@ -192,12 +194,16 @@ impl TimeMerge {
         self.batches = Arc::new(kept);
     }
 
-    async fn read(&mut self, row_group: RowGroup) -> Result<()> {
-        let input = &self.inputs[row_group.input];
+    async fn read(&mut self, stretch: Stretch) -> Result<()> {
+        let input = &self.inputs[stretch.input];
         let file = Arc::clone(&input.file);
         let reader = self.storage.parquet_reader(&file);
         let rows = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, input.metadata.clone())
-            .with_row_groups(vec![row_group.index])
+            .with_row_groups(vec![stretch.row_group])
+            .with_row_selection(RowSelection::from(vec![
+                RowSelector::skip(stretch.first_row),
+                RowSelector::select(stretch.num_rows),
+            ]))
             .build()
             .map_err(|error| cannot_read(&file, error))?;
         let columns: Vec<RecordBatch> =
@@ -220,20 +226,49 @@ impl TimeMerge {
     }
 }
 
-impl RowGroup {
-    /// Without statistics a row group may hold any time of its file.
-    fn of(file: &DataFile, input: usize, index: usize, metadata: &RowGroupMetaData) -> Self {
-        let times =
-            metadata.columns().iter().find(|column| column.column_path().string() == columns::TIMESTAMP);
-        let bounds = match times.and_then(|column| column.statistics()) {
-            Some(Statistics::Int64(times)) => times.min_opt().copied().zip(times.max_opt().copied()),
-            _ => None,
+/// The stretches of an input: the pages of its time column, or whole row groups where the indexes do not tell.
+fn stretches(file: &DataFile, input: usize, metadata: &ParquetMetaData) -> Vec<Stretch> {
+    let mut stretches = Vec::new();
+    for (index, row_group) in metadata.row_groups().iter().enumerate() {
+        let whole = Stretch {
+            input,
+            row_group: index,
+            first_row: 0,
+            num_rows: usize::try_from(row_group.num_rows()).unwrap_or(usize::MAX),
+            min_timestamp_us: file.min_timestamp_us,
+            max_timestamp_us: file.max_timestamp_us,
+            num_bytes: u64::try_from(row_group.total_byte_size()).unwrap_or(0),
         };
-        let (min_timestamp_us, max_timestamp_us) =
-            bounds.unwrap_or((file.min_timestamp_us, file.max_timestamp_us));
-        let num_bytes = u64::try_from(metadata.total_byte_size()).unwrap_or(0);
-        Self { input, index, min_timestamp_us, max_timestamp_us, num_bytes }
+        match pages(metadata, index, whole) {
+            Some(pages) => stretches.extend(pages),
+            None => stretches.push(whole),
+        }
     }
+    stretches
+}
+
+fn pages(metadata: &ParquetMetaData, row_group: usize, whole: Stretch) -> Option<Vec<Stretch>> {
+    let columns = metadata.row_group(row_group).columns();
+    let time = columns.iter().position(|column| column.column_path().string() == columns::TIMESTAMP)?;
+    let locations = metadata.offset_index()?.get(row_group)?.get(time)?.page_locations();
+    let ColumnIndexMetaData::INT64(bounds) = metadata.column_index()?.get(row_group)?.get(time)? else {
+        return None;
+    };
+    let starts: Vec<usize> =
+        locations.iter().map(|page| usize::try_from(page.first_row_index).ok()).collect::<Option<_>>()?;
+    let ends = starts.iter().copied().skip(1).chain([whole.num_rows]);
+    let pages = starts.iter().zip(ends).enumerate().map(|(page, (&first_row, end))| {
+        let num_rows = end.checked_sub(first_row)?;
+        Some(Stretch {
+            first_row,
+            num_rows,
+            min_timestamp_us: *bounds.min_value(page)?,
+            max_timestamp_us: *bounds.max_value(page)?,
+            num_bytes: whole.num_bytes / whole.num_rows.max(1) as u64 * num_rows as u64,
+            ..whole
+        })
+    });
+    pages.collect()
 }
 
 fn cannot_merge(error: arrow::error::ArrowError) -> Error {

@@ -12,7 +12,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::{DataFile, Storage};
 use crate::error::{Error, ErrorKind};
@@ -56,7 +56,9 @@ impl AsyncFileReader for ObjectReader {
         async move {
             let hint = usize::try_from(self.metadata_bytes).ok();
             let size_bytes = self.size_bytes;
-            let reader = ParquetMetaDataReader::new().with_prefetch_hint(hint);
+            let reader = ParquetMetaDataReader::new()
+                .with_page_index_policy(PageIndexPolicy::Optional)
+                .with_prefetch_hint(hint);
             Ok(Arc::new(reader.load_and_finish(self, size_bytes).await?))
         }
         .boxed()

@@ -23,7 +23,7 @@ const BUDGET_BYTES: u64 = 128 * MIB;
 const PROCESS_BYTES: u64 = 200 * MIB;
 
 /// Bytes of records sent in a plain run; `TIMBERLINE_MEMORY_TEST_MIB` replaces it.
-const SENT_MIB: u64 = 400;
+const SENT_MIB: u64 = 150;
 
 const RECORDS_PER_REQUEST: usize = 1500;
 const NUM_BODIES: usize = 16;
