@@ -170,14 +170,16 @@ impl LiveTables {
         self.tables.read().get(&table).map(|live| live.newest_us)
     }
 
-    /// Tables with fresh rows.
+    /// Tables with fresh rows, in a fixed order.
     pub(crate) fn buffers(&self) -> Vec<BufferFacts> {
         let tables = self.tables.read();
         let facts = tables.iter().filter_map(|(&table, live)| {
             let oldest_us = live.buffer.oldest_us()?;
             Some(BufferFacts { table, size_bytes: live.buffer.size_bytes(), oldest_us })
         });
-        facts.collect()
+        let mut facts: Vec<_> = facts.collect();
+        facts.sort_unstable_by_key(|facts| facts.table);
+        facts
     }
 
     /// Begins to flush a table; `None` when there is nothing to flush.
