@@ -288,6 +288,14 @@ impl Engine {
     pub(crate) fn catalog(&self) -> &CatalogStore {
         &self.catalog
     }
+
+    pub(crate) fn compactor(&self) -> &Compactor {
+        &self.compactor
+    }
+
+    pub(crate) fn compactor(&self) -> &Compactor {
+        &self.compactor
+    }
 }
 
 impl Drop for Engine {

@@ -253,8 +253,12 @@ impl LiveTables {
         self.condemned.lock().extend(files);
     }
 
-    /// The live files of every table.
+    /// The live files of every table, in a fixed order.
     pub(crate) fn files(&self) -> Vec<(TableId, Arc<Vec<Arc<DataFile>>>)> {
-        self.tables.read().iter().map(|(&table, live)| (table, Arc::clone(&live.files))).collect()
+        let tables = self.tables.read();
+        let mut files: Vec<_> =
+            tables.iter().map(|(&table, live)| (table, Arc::clone(&live.files))).collect();
+        files.sort_unstable_by_key(|(table, _)| *table);
+        files
     }
 }
