@@ -172,14 +172,23 @@ impl Wal {
 
     /// Removes closed segments of which every batch is durable elsewhere. `durable` says up to which sequence
     /// number each table is. Returns whether any was removed.
+    ///
+    /// # Errors
+    /// When the disk fails: segments that are still there are still known, and the call can be repeated.
     pub(crate) fn truncate(&mut self, durable: &Sequences) -> Result<bool> {
-        let is_done = |segment: &ClosedSegment| segment.contents.is_covered_by(durable);
-        let (done, kept): (Vec<_>, Vec<_>) = self.closed.drain(..).partition(is_done);
-        self.closed = kept;
-        let removed_any = !done.is_empty();
-        for segment in done {
-            self.disk.remove(&segment.path).map_err(|error| io_error("remove", &segment.path, error))?;
+        let mut removed_any = false;
+        while let Some(index) = self.closed.iter().position(|segment| segment.contents.is_covered_by(durable))
+        {
+            let segment = &self.closed[index];
+            match self.disk.remove(&segment.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(io_error("remove", &segment.path, error));
+                }
+                _ => {}
+            }
             self.size_bytes.fetch_sub(segment.size_bytes, Ordering::Relaxed);
+            self.closed.remove(index);
+            removed_any = true;
         }
         if removed_any {
             let synced = self.disk.sync_directory(&self.directory);
