@@ -292,10 +292,6 @@ impl Engine {
     pub(crate) fn compactor(&self) -> &Compactor {
         &self.compactor
     }
-
-    pub(crate) fn compactor(&self) -> &Compactor {
-        &self.compactor
-    }
 }
 
 impl Drop for Engine {

@@ -108,6 +108,16 @@ impl World {
         self.model.check_recovered(&found).map_err(Broken)
     }
 
+    /// After a shutdown that says that it is clean, the log holds nothing.
+    pub(super) fn check_log_is_empty(&self) -> Result<(), Broken> {
+        let disk = self.disk.copy(Arc::new(Faults::new(0)));
+        let left = wal::replay(&disk, &self.data_dir().join("wal"), &mut |_| Ok(()));
+        match left.map_err(|error| Broken(format!("after a shutdown: {error}")))?.len() {
+            0 => Ok(()),
+            left => Err(Broken(format!("a clean shutdown leaves {left} segments of the write-ahead log"))),
+        }
+    }
+
     /// Nothing is in the store that nobody knows.
     pub(super) async fn check_no_orphans(&mut self) -> Result<(), Broken> {
         let engine = self.engine();

@@ -112,11 +112,6 @@ impl SimDisk {
         };
         copy
     }
-
-    /// Whether the log has no files.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.state.lock().names.is_empty()
-    }
 }
 
 impl File {
@@ -165,7 +160,8 @@ impl File {
                     2 if faults.below(2) == 0 => sector,
                     _ => continue,
                 };
-                let kept = kept.start.min(self.platter.len())..kept.end.min(self.platter.len());
+                let end = self.platter.len().min(self.content.len());
+                let kept = kept.start.min(end)..kept.end.min(end);
                 self.platter[kept.clone()].copy_from_slice(&self.content[kept]);
             }
         }

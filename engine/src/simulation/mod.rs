@@ -30,6 +30,7 @@ mod tests;
 mod world;
 
 use std::fmt;
+use std::time::Duration;
 
 use rand::Rng;
 
@@ -62,6 +63,9 @@ enum Sabotage {
     RangesAreForgotten,
 }
 
+/// Seeds take about a second: after this long one is taken to hang, and says so.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// Runs a seed; returns what has happened and whether everything held.
 fn simulate(seed: u64, sabotage: Sabotage) -> (Vec<String>, Result<(), Broken>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -70,7 +74,10 @@ fn simulate(seed: u64, sabotage: Sabotage) -> (Vec<String>, Result<(), Broken>) 
         .build()
         .expect("a runtime");
     let mut world = World::new(seed, sabotage);
-    let result = runtime.block_on(run(&mut world, seed));
+    let result = runtime.block_on(async {
+        let run = tokio::time::timeout(PATIENCE, run(&mut world, seed)).await;
+        run.unwrap_or_else(|_| Err(Broken("something waits for ever".to_owned())))
+    });
     let trace = world.faults.trace();
     drop(world);
     runtime.shutdown_background();

@@ -214,6 +214,7 @@ impl World {
             None => {
                 self.faults.note("    a write waits".to_owned());
                 self.work_meanwhile(kind).await?;
+                self.faults.note("    the write goes on".to_owned());
                 store.let_put_go_on();
                 self.run(work).await
             }
@@ -224,7 +225,9 @@ impl World {
 
     async fn work_meanwhile(&mut self, kind: SlowWork) -> Result<(), Broken> {
         for _ in 0..self.rng.random_range(1..6) {
-            match self.rng.random_range(0..5) {
+            let what = self.rng.random_range(0..5);
+            self.faults.note(format!("    meanwhile {what}"));
+            match what {
                 0 => self.publish().await?,
                 1 => self.delete_condemned().await?,
                 2 => self.hold_snapshot().await?,
@@ -258,8 +261,8 @@ impl World {
         if is_stopped {
             return Ok(());
         }
-        if is_clean && !self.disk.is_empty() {
-            return Err(Broken("a clean shutdown leaves files of the write-ahead log".to_owned()));
+        if is_clean {
+            self.check_log_is_empty()?;
         }
         self.end_engine().await;
         self.faults.switch(false);
@@ -287,9 +290,7 @@ impl World {
             self.check_count(ProjectId(project)).await?;
         }
         engine.shutdown().await.map_err(|error| calm("a shutdown", error))?;
-        if !self.disk.is_empty() {
-            return Err(Broken("a clean shutdown leaves files of the write-ahead log".to_owned()));
-        }
+        self.check_log_is_empty()?;
         drop(engine);
         self.end_engine().await;
         self.check_recovery(seed).await

@@ -78,6 +78,9 @@ impl SimStore {
 
     /// The `nth` write from here waits, counted from 1, until told to go on.
     pub(super) fn hold_put(&self, nth: usize) {
+        // What was rung and not heard before the machine stopped is not meant for this time.
+        let _ = self.0.has_put_waited.notified().now_or_never();
+        let _ = self.0.put_may_go_on.notified().now_or_never();
         self.0.put_waits_in.store(nth, Ordering::SeqCst);
     }
 

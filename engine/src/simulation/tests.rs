@@ -50,7 +50,8 @@ fn check_all(seeds: &[u64]) -> Vec<String> {
         }
         failures
     };
-    let num_threads = available_parallelism().map_or(1, usize::from);
+    // A seed waits for its catalog half of the time.
+    let num_threads = 2 * available_parallelism().map_or(1, usize::from);
     scope(|threads| {
         let running: Vec<_> = (0..num_threads).map(|_| threads.spawn(work)).collect();
         running.into_iter().flat_map(|thread| thread.join().expect("a thread of seeds")).collect()
