@@ -61,9 +61,9 @@ impl Storage {
         Ok(Self { store: Arc::new(store), local_root: Some(root.to_owned()) })
     }
 
-    /// Keeps objects in a store that has made an object durable when it says that it is written.
+    /// Keeps objects in another store, as it is.
     #[cfg(test)]
-    pub(crate) fn in_store(store: Arc<dyn ObjectStore>) -> Self {
+    pub(crate) fn over(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, local_root: None }
     }
 
