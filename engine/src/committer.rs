@@ -90,6 +90,13 @@ impl Committer {
         answer.await.map_err(|_| stopping())?
     }
 
+    /// Requests that no group has taken yet.
+    #[cfg(test)]
+    pub(crate) fn num_waiting(&self) -> usize {
+        let requests = self.requests.lock();
+        requests.as_ref().map_or(0, |requests| requests.max_capacity() - requests.capacity())
+    }
+
     /// Takes no more requests, finishes those that wait, and ends the thread.
     pub(crate) fn stop(&self) {
         drop(self.requests.lock().take());

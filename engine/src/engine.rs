@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 use std::fs::{File, OpenOptions, TryLockError, create_dir_all};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::execution::SendableRecordBatchStream;
 use tokio::task::JoinHandle;
@@ -23,7 +24,7 @@ use crate::query::model::{LogFilter, LogQuery};
 use crate::query::{LogPage, QueryContext, QuerySettings, SparklineEntry, SparklineRequest, TimeRange};
 use crate::schema::{ProjectId, TableId};
 use crate::storage::{Storage, sidecar_path};
-use crate::wal::{self, Wal, WalBatch};
+use crate::wal::{self, Disk, LocalDisk, Wal, WalBatch};
 
 /// Held while an engine has a folder open.
 const LOCK_FILE_NAME: &str = "LOCK";
@@ -43,6 +44,7 @@ pub struct Engine {
     compactor: Arc<Compactor>,
     /// Where merges run.
     compaction: Mutex<Option<BackgroundThread>>,
+    is_stopped: AtomicBool,
     /// Released when the engine is dropped.
     _lock: File,
 }
@@ -57,6 +59,24 @@ impl Engine {
         config.validate()?;
         let lock = lock_folder(&config.data_dir)?;
         let storage = Storage::local(&config.data_dir)?;
+        let is_compacting = config.compaction;
+        let engine = Self::open_on(config, clock, lock, storage, Arc::new(LocalDisk)).await?;
+        if is_compacting {
+            *engine.compaction.lock() = Some(start_compaction(&engine.compactor, &engine.stop)?);
+        }
+        let (maintenance, stop) = (Arc::clone(&engine.maintenance), engine.stop.clone());
+        *engine.background.lock() = Some(tokio::spawn(async move { maintenance.run(stop).await }));
+        Ok(engine)
+    }
+
+    /// Opens an engine that does no background work. `lock` is that of its folder.
+    pub(crate) async fn open_on(
+        config: EngineConfig,
+        clock: Arc<dyn Clock>,
+        lock: File,
+        storage: Storage,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Arc<Self>> {
         let (catalog, state) = CatalogStore::open(&config.data_dir).await?;
         sweep_dead_intents(&catalog, &storage).await?;
 
@@ -72,11 +92,17 @@ impl Engine {
             },
         };
         let wal_directory = config.data_dir.join("wal");
-        wal::create_directory(&wal_directory)?;
-        let segments = wal::replay(&wal_directory, &mut |batch| restored.take(batch))?;
+        wal::create_directory(&*disk, &wal_directory)?;
+        let segments = wal::replay(&*disk, &wal_directory, &mut |batch| restored.take(batch))?;
         let position = restored.position;
-        let wal =
-            Wal::open(&wal_directory, position.writer, position.epoch, config.wal_segment_bytes, segments);
+        let wal = Wal::open(
+            disk,
+            &wal_directory,
+            position.writer,
+            position.epoch,
+            config.wal_segment_bytes,
+            segments,
+        );
         let wal = Arc::new(Mutex::new(wal));
 
         let queries = QueryContext::new(storage.object_store(), query_settings(&config))?
@@ -93,19 +119,11 @@ impl Engine {
             max_memory_bytes: config.merge_memory_bytes,
         };
         let compactor = Arc::new(Compactor::new(&flusher, settings));
-        let is_compacting = config.compaction;
         let maintenance = Arc::new(Maintenance::new(flusher, Arc::clone(&wal), config, state.last_published));
         state.flushed.iter().for_each(|range| maintenance.note_published(range.table, range.last_sequence));
         maintenance.publish_and_truncate().await?;
         let committer =
             Committer::start(Arc::clone(&wal), Arc::clone(&tables), Arc::clone(&clock), position)?;
-        let stop = CancellationToken::new();
-        let background = {
-            let (maintenance, stop) = (Arc::clone(&maintenance), stop.clone());
-            tokio::spawn(async move { maintenance.run(stop).await })
-        };
-        let background = Mutex::new(Some(background));
-        let compaction = is_compacting.then(|| start_compaction(&compactor, &stop)).transpose()?;
         Ok(Arc::new(Self {
             tables,
             queries,
@@ -114,10 +132,11 @@ impl Engine {
             catalog,
             wal,
             clock,
-            stop,
-            background,
+            stop: CancellationToken::new(),
+            background: Mutex::default(),
             compactor,
-            compaction: Mutex::new(compaction),
+            compaction: Mutex::default(),
+            is_stopped: AtomicBool::new(false),
             _lock: lock,
         }))
     }
@@ -236,9 +255,13 @@ impl Engine {
         stopped
             .map_err(|error| Error::internal("the commit thread could not be ended").with_source(error))?;
         self.stop.cancel();
+        if self.is_stopped.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
         let background = self.background.lock().take();
-        let Some(background) = background else { return Ok(()) };
-        background.await.map_err(|error| Error::internal("background work failed").with_source(error))?;
+        if let Some(background) = background {
+            background.await.map_err(|error| Error::internal("background work failed").with_source(error))?;
+        }
         let compaction = self.compaction.lock().take();
         if let Some(compaction) = compaction {
             compaction.ended().await?;
@@ -248,6 +271,26 @@ impl Engine {
         self.maintenance.publish_and_truncate().await?;
         self.catalog.close().await;
         Ok(())
+    }
+}
+
+/// What the simulation drives by hand.
+#[cfg(test)]
+impl Engine {
+    pub(crate) fn maintenance(&self) -> &Maintenance {
+        &self.maintenance
+    }
+
+    pub(crate) fn committer(&self) -> &Committer {
+        &self.committer
+    }
+
+    pub(crate) fn catalog(&self) -> &CatalogStore {
+        &self.catalog
+    }
+
+    pub(crate) fn compactor(&self) -> &Compactor {
+        &self.compactor
     }
 }
 
@@ -272,7 +315,8 @@ fn query_settings(config: &EngineConfig) -> QuerySettings {
     }
 }
 
-fn lock_folder(data_dir: &Path) -> Result<File> {
+/// Makes a folder and claims it for one engine.
+pub(crate) fn lock_folder(data_dir: &Path) -> Result<File> {
     let name = data_dir.display();
     create_dir_all(data_dir)
         .map_err(|error| Error::unavailable(format!("cannot create the folder {name}")).with_source(error))?;

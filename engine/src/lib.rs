@@ -31,6 +31,8 @@ pub mod limits;
 mod maintenance;
 pub mod query;
 pub mod schema;
+#[cfg(test)]
+mod simulation;
 pub mod sql;
 pub mod storage;
 mod wal;

@@ -63,13 +63,18 @@ impl Maintenance {
                 () = self.pressure.notified() => {}
                 () = tokio::time::sleep(TICK) => {}
             }
-            self.flush(&self.due_tables()).await;
-            if let Err(error) = self.publish_and_truncate().await {
-                tracing::error!(%error, "cannot publish a manifest or truncate the write-ahead log");
-            }
-            if let Err(error) = self.delete_condemned().await {
-                tracing::error!(%error, "cannot delete data files that were replaced");
-            }
+            self.tick().await;
+        }
+    }
+
+    /// Does what is due. A failure is logged.
+    pub(crate) async fn tick(&self) {
+        self.flush(&self.due_tables()).await;
+        if let Err(error) = self.publish_and_truncate().await {
+            tracing::error!(%error, "cannot publish a manifest or truncate the write-ahead log");
+        }
+        if let Err(error) = self.delete_condemned().await {
+            tracing::error!(%error, "cannot delete data files that were replaced");
         }
     }
 
@@ -93,6 +98,12 @@ impl Maintenance {
             result = result.and(flushed);
         }
         result
+    }
+
+    /// Flushes one table.
+    #[cfg(test)]
+    pub(crate) async fn flush_table(&self, table: TableId) -> Result<()> {
+        self.flusher.flush_table(table).await
     }
 
     /// Whether the log has no room for more.

@@ -170,14 +170,16 @@ impl LiveTables {
         self.tables.read().get(&table).map(|live| live.newest_us)
     }
 
-    /// Tables with fresh rows.
+    /// Tables with fresh rows, in a fixed order.
     pub(crate) fn buffers(&self) -> Vec<BufferFacts> {
         let tables = self.tables.read();
         let facts = tables.iter().filter_map(|(&table, live)| {
             let oldest_us = live.buffer.oldest_us()?;
             Some(BufferFacts { table, size_bytes: live.buffer.size_bytes(), oldest_us })
         });
-        facts.collect()
+        let mut facts: Vec<_> = facts.collect();
+        facts.sort_unstable_by_key(|facts| facts.table);
+        facts
     }
 
     /// Begins to flush a table; `None` when there is nothing to flush.
@@ -251,8 +253,12 @@ impl LiveTables {
         self.condemned.lock().extend(files);
     }
 
-    /// The live files of every table.
+    /// The live files of every table, in a fixed order.
     pub(crate) fn files(&self) -> Vec<(TableId, Arc<Vec<Arc<DataFile>>>)> {
-        self.tables.read().iter().map(|(&table, live)| (table, Arc::clone(&live.files))).collect()
+        let tables = self.tables.read();
+        let mut files: Vec<_> =
+            tables.iter().map(|(&table, live)| (table, Arc::clone(&live.files))).collect();
+        files.sort_unstable_by_key(|(table, _)| *table);
+        files
     }
 }

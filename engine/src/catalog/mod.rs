@@ -13,6 +13,8 @@ mod store;
 pub(crate) use live::{Admission, BufferFacts, LiveTables, PendingFlush};
 pub(crate) use manifest::publish_manifest;
 pub use snapshot::Snapshot;
+#[cfg(test)]
+pub(crate) use store::CATALOG_FILE_NAME;
 pub(crate) use store::{CatalogStore, FlushedRange};
 
 use uuid::Uuid;

@@ -49,7 +49,7 @@ pub const LAYOUT_VERSION: u32 = 1;
 pub(crate) struct Storage {
     store: Arc<dyn ObjectStore>,
     /// The folder, when the store is the local disk.
-    local_root: PathBuf,
+    local_root: Option<PathBuf>,
 }
 
 impl Storage {
@@ -58,7 +58,13 @@ impl Storage {
         let store = LocalFileSystem::new_with_prefix(root).map_err(|error| {
             Error::unavailable(format!("cannot use the folder {}", root.display())).with_source(error)
         })?;
-        Ok(Self { store: Arc::new(store), local_root: root.to_owned() })
+        Ok(Self { store: Arc::new(store), local_root: Some(root.to_owned()) })
+    }
+
+    /// Keeps objects in another store, as it is.
+    #[cfg(test)]
+    pub(crate) fn over(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, local_root: None }
     }
 
     pub(crate) fn object_store(&self) -> Arc<dyn ObjectStore> {
@@ -68,7 +74,8 @@ impl Storage {
     /// Writes an object: when this returns it is durable and whole, and until then it is not there.
     pub(crate) async fn put(&self, path: &Path, bytes: Bytes) -> Result<()> {
         self.store.put(path, PutPayload::from(bytes)).await.map_err(|error| cannot("write", path, error))?;
-        let (root, relative) = (self.local_root.clone(), path.to_string());
+        let Some(root) = self.local_root.clone() else { return Ok(()) };
+        let relative = path.to_string();
         // The local store renames a finished file into its place but syncs neither file nor directories.
         let synced = tokio::task::spawn_blocking(move || local_sync::sync_file_below(&root, &relative)).await;
         synced

@@ -7,13 +7,13 @@
 //! refuses writes until a restart has read it back. A full disk is found when a segment is allocated, before
 //! anything is written, and is not a failure of the log: the next attempt may succeed.
 
+mod disk;
 mod format;
 mod payload;
 mod replay;
 mod segment_file;
 
 use std::collections::HashMap;
-use std::fs::{create_dir_all, remove_file};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,13 +21,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
+#[cfg(test)]
+pub(crate) use disk::AppendFile;
+pub(crate) use disk::{Disk, LocalDisk};
 pub(crate) use format::WalBatch;
 pub(crate) use payload::{decode_payload, encode_payload};
 pub(crate) use replay::replay;
 
 use crate::error::{Error, Result};
 use crate::schema::TableId;
-use crate::storage::sync_directory;
 use format::{SEGMENT_HEADER_BYTES, SegmentHeader, encode_frame};
 use segment_file::SegmentFile;
 
@@ -37,6 +39,7 @@ pub(crate) type Sequences = HashMap<TableId, u64>;
 /// The write-ahead log of one writer.
 #[derive(Debug)]
 pub(crate) struct Wal {
+    disk: Arc<dyn Disk>,
     directory: PathBuf,
     writer: Uuid,
     epoch: u64,
@@ -93,6 +96,7 @@ impl SegmentContents {
 impl Wal {
     /// Opens the log of `directory` for a writer's new epoch, after [`replay`], which gave `closed`.
     pub(crate) fn open(
+        disk: Arc<dyn Disk>,
         directory: &Path,
         writer: Uuid,
         epoch: u64,
@@ -103,6 +107,7 @@ impl Wal {
             closed.iter().filter_map(|segment| segment_file::segment_number(&segment.path)).max();
         let size_bytes = closed.iter().map(|segment| segment.size_bytes).sum();
         Self {
+            disk,
             directory: directory.to_owned(),
             writer,
             epoch,
@@ -147,7 +152,7 @@ impl Wal {
         if self.active.as_ref().is_none_or(|active| !active.file.fits(frame_bytes)) {
             let capacity = self.segment_bytes.max((SEGMENT_HEADER_BYTES + frame_bytes) as u64);
             let header = SegmentHeader { writer: self.writer, epoch: self.epoch, number: self.next_segment };
-            let file = SegmentFile::create(&self.directory, &header, capacity)
+            let file = SegmentFile::create(&*self.disk, &self.directory, &header, capacity)
                 .map_err(|error| io_error("allocate a segment in", &self.directory, error))?;
             self.next_segment += 1;
             self.size_bytes.fetch_add(capacity, Ordering::Relaxed);
@@ -167,17 +172,27 @@ impl Wal {
 
     /// Removes closed segments of which every batch is durable elsewhere. `durable` says up to which sequence
     /// number each table is. Returns whether any was removed.
+    ///
+    /// # Errors
+    /// When the disk fails: segments that are still there are still known, and the call can be repeated.
     pub(crate) fn truncate(&mut self, durable: &Sequences) -> Result<bool> {
-        let is_done = |segment: &ClosedSegment| segment.contents.is_covered_by(durable);
-        let (done, kept): (Vec<_>, Vec<_>) = self.closed.drain(..).partition(is_done);
-        self.closed = kept;
-        let removed_any = !done.is_empty();
-        for segment in done {
-            remove_file(&segment.path).map_err(|error| io_error("remove", &segment.path, error))?;
+        let mut removed_any = false;
+        while let Some(index) = self.closed.iter().position(|segment| segment.contents.is_covered_by(durable))
+        {
+            let segment = &self.closed[index];
+            match self.disk.remove(&segment.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(io_error("remove", &segment.path, error));
+                }
+                _ => {}
+            }
             self.size_bytes.fetch_sub(segment.size_bytes, Ordering::Relaxed);
+            self.closed.remove(index);
+            removed_any = true;
         }
         if removed_any {
-            sync_directory(&self.directory).map_err(|error| io_error("sync", &self.directory, error))?;
+            let synced = self.disk.sync_directory(&self.directory);
+            synced.map_err(|error| io_error("sync", &self.directory, error))?;
         }
         Ok(removed_any)
     }
@@ -200,8 +215,8 @@ impl Wal {
 }
 
 /// Makes the directory of the log.
-pub(crate) fn create_directory(directory: &Path) -> Result<()> {
-    create_dir_all(directory).map_err(|error| io_error("create", directory, error))
+pub(crate) fn create_directory(disk: &dyn Disk, directory: &Path) -> Result<()> {
+    disk.create_directory(directory).map_err(|error| io_error("create", directory, error))
 }
 
 fn io_error(action: &str, path: &Path, error: io::Error) -> Error {

@@ -1,15 +1,15 @@
 //! Reading the log back after a stop of any kind.
 
-use bytes::Bytes;
-use std::fs::{File, OpenOptions, read, read_dir, remove_file};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
+use super::disk::Disk;
 use super::format::{Frame, SEGMENT_HEADER_BYTES, SegmentHeader, WalBatch, decode_frame, has_frame_after};
 use super::segment_file::segment_number;
 use super::{ClosedSegment, SegmentContents, io_error};
 use crate::error::{Error, Result};
-use crate::storage::sync_directory;
 
 /// Reads all segments of a directory and shows every batch, oldest first. One segment is in memory at a time. A
 /// torn tail is cut from its file. Returns the segments that hold anything.
@@ -18,47 +18,60 @@ use crate::storage::sync_directory;
 /// `CorruptData` when a damaged frame has whole ones after it: acknowledged records would be lost. The message
 /// names the file and the offset. Any error of `visit`.
 pub(crate) fn replay(
+    disk: &dyn Disk,
     directory: &Path,
     visit: &mut dyn FnMut(&WalBatch) -> Result<()>,
 ) -> Result<Vec<ClosedSegment>> {
-    let paths = segment_paths(directory).map_err(|error| io_error("read", directory, error))?;
+    let mut paths = segment_paths(disk, directory).map_err(|error| io_error("read", directory, error))?;
+    // Segments that could not be made and not be removed either may follow the one that was written last.
+    while let Some(path) = paths.last()
+        && !holds_frames(disk, path)?
+    {
+        remove(disk, path)?;
+        paths.pop();
+    }
     let mut segments = Vec::new();
     for (index, path) in paths.iter().enumerate() {
         let is_last = index + 1 == paths.len();
-        segments.extend(replay_segment(path, is_last, visit)?);
+        segments.extend(replay_segment(disk, path, is_last, visit)?);
     }
-    sync_directory(directory).map_err(|error| io_error("sync", directory, error))?;
+    disk.sync_directory(directory).map_err(|error| io_error("sync", directory, error))?;
     Ok(segments)
 }
 
-fn segment_paths(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in read_dir(directory)? {
-        paths.push(entry?.path());
-    }
+/// Whether a segment has a whole frame, of whatever its header says.
+fn holds_frames(disk: &dyn Disk, path: &Path) -> Result<bool> {
+    let segment = disk.read(path).map_err(|error| io_error("read", path, error))?;
+    // The writer's position goes into the batches, which nobody looks at here.
+    let unknown = SegmentHeader { writer: Uuid::nil(), epoch: 0, number: 0 };
+    let header = SegmentHeader::decode(&segment)?.unwrap_or(unknown);
+    Ok(has_frame_after(&segment, 0, &header))
+}
+
+fn segment_paths(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = disk.list(directory)?;
     paths.retain(|path| segment_number(path).is_some());
     paths.sort();
     Ok(paths)
 }
 
 fn replay_segment(
+    disk: &dyn Disk,
     path: &Path,
     is_last: bool,
     visit: &mut dyn FnMut(&WalBatch) -> Result<()>,
 ) -> Result<Option<ClosedSegment>> {
-    let segment = Bytes::from(read(path).map_err(|error| io_error("read", path, error))?);
-    let Some(header) = SegmentHeader::decode(&segment)? else {
-        // A segment's header is synced before its first frame is written.
-        return if is_last { remove(path) } else { Err(damaged(path, 0)) };
-    };
+    let segment = disk.read(path).map_err(|error| io_error("read", path, error))?;
+    // A segment's header is synced before its first frame is written.
+    let header = SegmentHeader::decode(&segment)?.ok_or_else(|| damaged(path, 0))?;
     let mut contents = SegmentContents::default();
-    let mut offset = SEGMENT_HEADER_BYTES;
+    let (mut last_frame, mut offset) = (SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES);
     loop {
         match decode_frame(&segment, offset, &header) {
             Frame::Commit { batches, next_offset } => {
                 contents.note(&batches);
                 batches.iter().try_for_each(&mut *visit)?;
-                offset = next_offset;
+                (last_frame, offset) = (offset, next_offset);
             }
             Frame::End if !has_frame_after(&segment, offset, &header) => break,
             Frame::Damaged if is_last && !has_frame_after(&segment, offset, &header) => break,
@@ -66,26 +79,18 @@ fn replay_segment(
         }
     }
     if contents.is_empty() {
-        return remove(path);
+        remove(disk, path)?;
+        return Ok(None);
     }
-    let size_bytes = offset as u64;
-    cut(path, size_bytes)?;
-    Ok(Some(ClosedSegment { path: path.to_owned(), size_bytes, contents }))
-}
-
-/// Cuts what follows the last whole frame, so that it can never stand before another one.
-fn cut(path: &Path, length: u64) -> Result<()> {
-    let cut = |file: File| {
-        file.set_len(length)?;
-        file.sync_all()
-    };
-    OpenOptions::new().write(true).open(path).and_then(cut).map_err(|error| io_error("cut", path, error))
+    // Behind the last whole frame nothing may ever stand before another one.
+    let tail = &segment[last_frame..offset];
+    disk.settle(path, last_frame as u64, tail).map_err(|error| io_error("cut", path, error))?;
+    Ok(Some(ClosedSegment { path: path.to_owned(), size_bytes: offset as u64, contents }))
 }
 
 /// Removes a segment that holds nothing.
-fn remove(path: &Path) -> Result<Option<ClosedSegment>> {
-    remove_file(path).map_err(|error| io_error("remove", path, error))?;
-    Ok(None)
+fn remove(disk: &dyn Disk, path: &Path) -> Result<()> {
+    disk.remove(path).map_err(|error| io_error("remove", path, error))
 }
 
 fn damaged(path: &Path, offset: usize) -> Error {
@@ -94,4 +99,76 @@ fn damaged(path: &Path, offset: usize) -> Error {
          restore the file, or move it away to give up what it holds",
         path.display()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{BatchStamp, ProjectId, TableId};
+    use crate::wal::disk::LocalDisk;
+    use crate::wal::format::encode_frame;
+    use crate::wal::segment_file::segment_path;
+
+    /// A segment with a frame for each sequence number; the last `num_torn` bytes of its frames are missing.
+    fn write(directory: &Path, number: u64, sequences: &[u64], num_torn: usize) {
+        let header = SegmentHeader { writer: Uuid::from_u128(7), epoch: 1, number };
+        let mut bytes = header.encode().to_vec();
+        for &sequence in sequences {
+            let stamp = BatchStamp { writer: header.writer, epoch: 1, sequence, ingested_us: 5 };
+            bytes.extend(encode_frame(&[WalBatch {
+                table: TableId::logs(ProjectId(1)),
+                stamp,
+                payloads: vec!["rows".into()],
+            }]));
+        }
+        bytes.truncate(bytes.len() - num_torn);
+        bytes.resize(4096, 0);
+        std::fs::write(segment_path(directory, number), bytes).unwrap();
+    }
+
+    /// The sequence numbers of all batches, or what is wrong.
+    fn read(directory: &Path) -> Result<Vec<u64>> {
+        let mut sequences = Vec::new();
+        let mut visit = |batch: &WalBatch| {
+            sequences.push(batch.stamp.sequence);
+            Ok(())
+        };
+        replay(&LocalDisk, directory, &mut visit)?;
+        Ok(sequences)
+    }
+
+    #[test]
+    fn segments_that_were_never_finished_do_not_make_a_torn_frame_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path();
+        write(directory, 0, &[1, 2], 0);
+        write(directory, 1, &[3, 4], 5);
+        write(directory, 2, &[], 0);
+        std::fs::write(segment_path(directory, 3), b"half a hea").unwrap();
+        assert_eq!(read(directory).unwrap(), [1, 2, 3]);
+        assert_eq!(LocalDisk.list(directory).unwrap().len(), 2);
+        assert_eq!(read(directory).unwrap(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_torn_frame_before_whole_segments_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0, &[1, 2], 5);
+        write(folder.path(), 1, &[3], 0);
+        let error = read(folder.path()).unwrap_err();
+        assert!(error.message().contains("00000.wal is damaged"), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_header_before_whole_frames_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0, &[1], 0);
+        let path = segment_path(folder.path(), 0);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[20] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let error = read(folder.path()).unwrap_err();
+        assert!(error.message().contains("damaged at offset 0"), "{error}");
+        assert!(path.exists());
+    }
 }

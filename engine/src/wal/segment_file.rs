@@ -1,17 +1,15 @@
 //! One file of the write-ahead log: preallocated, appended to, synced.
 
-use rustix::fs::{FallocateFlags, fallocate};
-use std::fs::{File, OpenOptions, remove_file};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::disk::{AppendFile, Disk};
 use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::storage::sync_directory;
 
 /// A segment that is being written.
 #[derive(Debug)]
 pub(super) struct SegmentFile {
-    file: File,
+    file: Box<dyn AppendFile>,
     pub(super) path: PathBuf,
     pub(super) number: u64,
     written_bytes: u64,
@@ -33,16 +31,21 @@ impl SegmentFile {
     /// disk full.
     ///
     /// # Errors
-    /// An error leaves no file behind, and the next attempt may succeed.
-    pub(super) fn create(directory: &Path, header: &SegmentHeader, capacity_bytes: u64) -> io::Result<Self> {
+    /// An error leaves at most a file without frames behind, and the next attempt may succeed.
+    pub(super) fn create(
+        disk: &dyn Disk,
+        directory: &Path,
+        header: &SegmentHeader,
+        capacity_bytes: u64,
+    ) -> io::Result<Self> {
         let path = segment_path(directory, header.number);
-        let created = Self::create_at(&path, header, capacity_bytes).and_then(|file| {
-            sync_directory(directory)?;
+        let created = create_anew(disk, &path, &header.encode(), capacity_bytes).and_then(|file| {
+            disk.sync_directory(directory)?;
             Ok(file)
         });
         if created.is_err() {
-            // The error that matters is the first one; a leftover is removed at the next start too.
-            let _ = remove_file(&path);
+            // The error that matters is the first one; a leftover gives way to the next attempt.
+            let _ = disk.remove(&path);
         }
         Ok(Self {
             file: created?,
@@ -53,14 +56,6 @@ impl SegmentFile {
         })
     }
 
-    fn create_at(path: &Path, header: &SegmentHeader, capacity_bytes: u64) -> io::Result<File> {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        fallocate(&file, FallocateFlags::empty(), 0, capacity_bytes)?;
-        file.write_all(&header.encode())?;
-        file.sync_all()?;
-        Ok(file)
-    }
-
     /// Whether a frame fits into the allocated space.
     pub(super) fn fits(&self, frame_bytes: usize) -> bool {
         self.written_bytes + frame_bytes as u64 <= self.capacity_bytes
@@ -68,9 +63,25 @@ impl SegmentFile {
 
     /// Writes a frame and waits until it is on the disk.
     pub(super) fn append(&mut self, frame: &[u8]) -> io::Result<()> {
-        self.file.write_all(frame)?;
-        self.file.sync_data()?;
+        self.file.append(frame)?;
         self.written_bytes += frame.len() as u64;
         Ok(())
+    }
+}
+
+/// Makes a file of which no other can be in use: one with its number is left over from an attempt that failed
+/// and whose file could not be removed.
+fn create_anew(
+    disk: &dyn Disk,
+    path: &Path,
+    header: &[u8],
+    capacity_bytes: u64,
+) -> io::Result<Box<dyn AppendFile>> {
+    match disk.create(path, header, capacity_bytes) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(path)?;
+            disk.create(path, header, capacity_bytes)
+        }
+        created => created,
     }
 }

@@ -42,6 +42,9 @@ pub(crate) struct CatalogStore {
     pool: AnyPool,
     writer: Uuid,
     epoch: u64,
+    /// How many answers get lost from here on: to commits that took place, and to questions about them.
+    #[cfg(test)]
+    pub(crate) lost_answers: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
 /// What the catalog knows of earlier lives when it is opened.
@@ -83,7 +86,14 @@ impl CatalogStore {
         transaction.commit().await.map_err(failed)?;
         let flushed = flushed.into_iter().map(|(_, range)| range).collect();
         let state = CatalogState { files, flushed, last_sequence, last_ingested_us, last_published };
-        Ok((Self { pool, writer, epoch }, state))
+        let store = Self {
+            pool,
+            writer,
+            epoch,
+            #[cfg(test)]
+            lost_answers: std::sync::Arc::default(),
+        };
+        Ok((store, state))
     }
 
     pub(crate) fn writer(&self) -> Uuid {
@@ -155,6 +165,8 @@ impl CatalogStore {
             ranges::insert(&mut transaction, &flushed.range, snapshot_id).await?;
         }
         transaction.commit().await.map_err(failed)?;
+        #[cfg(test)]
+        self.lose_answer()?;
         Ok(snapshot_id)
     }
 
@@ -169,7 +181,16 @@ impl CatalogStore {
             (None, None) => return Ok(None),
         };
         let row = sqlx::query(query).bind(id.to_string()).fetch_optional(&self.pool).await.map_err(failed)?;
+        #[cfg(test)]
+        self.lose_answer()?;
         row.map(|row| column(&row, 0)).transpose()
+    }
+
+    #[cfg(test)]
+    fn lose_answer(&self) -> Result<()> {
+        use std::sync::atomic::Ordering::SeqCst;
+        let lost = self.lost_answers.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        lost.map_or(Ok(()), |_| Err(Error::unavailable("the answer of the catalog was lost")))
     }
 
     /// Checks that this life is still the writer's and moves its high-water marks.
