@@ -20,7 +20,11 @@ use crate::flush::Flusher;
 use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
 use crate::query::model::{LogFilter, LogQuery};
-use crate::query::{LogPage, QueryContext, QuerySettings, SparklineEntry, SparklineRequest, TimeRange};
+use crate::query::{
+    LogPage, LowerBound, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry,
+    SparklineRequest, TimeRange,
+};
+use crate::retention::{RetentionPolicy, RetentionTables};
 use crate::schema::{ProjectId, TableId};
 use crate::storage::{Storage, sidecar_path};
 use crate::wal::{self, Wal, WalBatch};
@@ -32,6 +36,7 @@ const LOCK_FILE_NAME: &str = "LOCK";
 #[derive(Debug)]
 pub struct Engine {
     tables: Arc<LiveTables>,
+    retention: Arc<RetentionTables>,
     queries: QueryContext,
     committer: Committer,
     maintenance: Arc<Maintenance>,
@@ -81,6 +86,8 @@ impl Engine {
 
         let queries = QueryContext::new(storage.object_store(), query_settings(&config))?
             .with_clock(Arc::clone(&clock));
+        let stored = tables.time_bounds().into_iter();
+        let retention = Arc::new(RetentionTables::new(Arc::clone(&clock), stored));
         let flusher = Flusher {
             catalog: catalog.clone(),
             storage: storage.clone(),
@@ -94,7 +101,13 @@ impl Engine {
         };
         let compactor = Arc::new(Compactor::new(&flusher, settings));
         let is_compacting = config.compaction;
-        let maintenance = Arc::new(Maintenance::new(flusher, Arc::clone(&wal), config, state.last_published));
+        let maintenance = Arc::new(Maintenance::new(
+            flusher,
+            Arc::clone(&retention),
+            Arc::clone(&wal),
+            config,
+            state.last_published,
+        ));
         state.flushed.iter().for_each(|range| maintenance.note_published(range.table, range.last_sequence));
         maintenance.publish_and_truncate().await?;
         let committer =
@@ -108,6 +121,7 @@ impl Engine {
         let compaction = is_compacting.then(|| start_compaction(&compactor, &stop)).transpose()?;
         Ok(Arc::new(Self {
             tables,
+            retention,
             queries,
             committer,
             maintenance,
@@ -149,19 +163,69 @@ impl Engine {
         committed.inspect_err(|_| self.maintenance.make_room())
     }
 
-    /// The rows of a project's logs at this moment.
+    /// The rows of a project's logs at this moment that have not expired.
     pub fn snapshot(&self, project: ProjectId) -> Snapshot {
-        self.tables.snapshot(TableId::logs(project))
+        let table = TableId::logs(project);
+        self.tables.snapshot(table, self.retention.cutoff(table))
     }
 
-    /// Whether a project has any log record.
-    pub fn has_logs(&self, project: ProjectId) -> bool {
-        !self.snapshot(project).is_empty()
+    /// Sets how long the rows of a table are kept, from the next question on and for the rows that are there as
+    /// well. The engine does not keep it on disk: it is to be told at each start. What has been removed from the
+    /// storage does not come back under a longer one.
+    ///
+    /// # Errors
+    /// `InvalidRequest` or `LimitExceeded` naming what is wrong; the table keeps the policy that it had.
+    pub fn set_retention(&self, table: TableId, policy: RetentionPolicy) -> Result<()> {
+        self.retention.set(table, policy)
     }
 
-    /// The earliest `timestamp` of a project's logs, microseconds.
-    pub fn earliest_timestamp_us(&self, project: ProjectId) -> Option<i64> {
-        self.snapshot(project).min_timestamp_us()
+    /// What a policy would take away from what can be read of a table now.
+    ///
+    /// # Errors
+    /// As [`Self::set_retention`] and [`QueryContext::count`].
+    pub async fn retention_preview(
+        &self,
+        table: TableId,
+        policy: RetentionPolicy,
+    ) -> Result<RetentionPreview> {
+        let snapshot = self.tables.snapshot(table, self.retention.cutoff(table));
+        self.queries.retention_preview(&snapshot, policy).await
+    }
+
+    /// Removes the data files whose rows have all expired, as happens once a minute. By the removal clock, which
+    /// follows the machine's by one step with each call.
+    ///
+    /// # Errors
+    /// When the catalog fails; what is left is removed at the next call.
+    pub async fn expire(&self) -> Result<()> {
+        self.maintenance.expire().await
+    }
+
+    /// Whether a project has any log record that has not expired.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn has_logs(&self, project: ProjectId) -> Result<bool> {
+        self.queries.has_rows(&self.snapshot(project)).await
+    }
+
+    /// The earliest `timestamp` of a project's logs that have not expired, microseconds.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn earliest_timestamp_us(&self, project: ProjectId) -> Result<Option<i64>> {
+        self.queries.earliest_timestamp_us(&self.snapshot(project)).await
+    }
+
+    /// The same, if a time range begins with it.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn earliest_of(&self, project: ProjectId, range: &ResolvedRange) -> Result<Option<i64>> {
+        match range.from {
+            LowerBound::Earliest => self.earliest_timestamp_us(project).await,
+            LowerBound::At(_) => Ok(None),
+        }
     }
 
     /// An instant, in ingest time, below which every record of a project has come in, microseconds.
@@ -335,7 +399,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::clock::{ManualClock, SystemClock};
+    use crate::ingest::{RecordLimits, decode_otlp_json};
 
     async fn open(data_dir: &Path) -> Arc<Engine> {
         Engine::open(EngineConfig::new(data_dir), Arc::new(SystemClock)).await.unwrap()
@@ -355,5 +420,41 @@ mod tests {
         let engine = open(folder.path()).await;
         assert!(!object.exists());
         assert_eq!(engine.catalog.dead_intents().await.unwrap(), []);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_objects_of_expired_files_stay_while_a_snapshot_holds_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = ProjectId(1);
+        let three_days_us = 3 * 86_400_000_000;
+        let clock = Arc::new(ManualClock::new(three_days_us));
+        let engine = Engine::open(EngineConfig::new(folder.path()), Arc::clone(&clock) as Arc<dyn Clock>)
+            .await
+            .unwrap();
+        // Only what the test calls is done.
+        engine.stop.cancel();
+        let background = engine.background.lock().take();
+        background.unwrap().await.unwrap();
+
+        let json = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1000"}]}]}]}"#;
+        let logs = decode_otlp_json(json, three_days_us, &RecordLimits::default()).unwrap();
+        engine.ingest(TableId::logs(project), logs).await.unwrap();
+        engine.flush().await.unwrap();
+        let held = engine.snapshot(project);
+        let object = folder.path().join(held.files[0].path.as_ref());
+        engine.set_retention(TableId::logs(project), RetentionPolicy::of_days(Some(2))).unwrap();
+        engine.expire().await.unwrap();
+        engine.maintenance.publish_and_truncate().await.unwrap();
+        engine.maintenance.delete_condemned().await.unwrap();
+        let all_time = TimeRange { start_us: i64::MIN, end_us: i64::MAX };
+        let filter = LogFilter::default();
+        assert_eq!(engine.queries.count(&held, &filter, all_time).await.unwrap(), 1);
+        assert!(engine.snapshot(project).files.is_empty());
+        drop(held);
+        engine.maintenance.delete_condemned().await.unwrap();
+        assert!(!object.exists());
+        let (catalog, state) = (&engine.catalog, LiveTables::files(&engine.tables));
+        assert!(state.iter().all(|(_, files)| files.is_empty()));
+        assert_eq!(catalog.unpublished(1).await.unwrap().len(), 0);
     }
 }

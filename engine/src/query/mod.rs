@@ -6,10 +6,11 @@
 //! | `time_range`, `interval` | what a date range means, and how wide its time buckets are |
 //! | `filter` | what a filter means: the one translator |
 //! | `table`, `data_file_reader` | a snapshot as a DataFusion table |
+//! | `unexpired` | the scan of files and segments some of whose rows have expired |
 //! | `attribute_value`, `attribute_columns` | one attribute of a row, from a map or from a column of its own |
 //! | `context` | answers questions: the way in |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
-//! | `rows`, `count`, `sparkline` | the questions |
+//! | `rows`, `count`, `sparkline`, `earliest`, `expiry` | the questions |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
@@ -18,7 +19,9 @@ mod attribute_value;
 mod context;
 mod count;
 mod data_file_reader;
+mod earliest;
 mod error;
+mod expiry;
 pub mod filter;
 pub mod interval;
 pub mod model;
@@ -30,9 +33,11 @@ mod stream;
 mod table;
 mod threads;
 mod time_range;
+mod unexpired;
 
 pub use context::QueryContext;
 pub use error::{QueryOrigin, from_datafusion};
+pub use expiry::{ExpiredRows, ExpiryByKind, KindExpiry, RetentionPreview};
 pub use rows::{LogPage, LogRow};
 pub use settings::QuerySettings;
 pub use sparkline::{SparklineEntry, SparklineRequest};

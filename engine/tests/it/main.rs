@@ -6,4 +6,5 @@ mod attributes;
 mod compaction;
 mod durability;
 mod query;
+mod retention;
 mod tidy;
