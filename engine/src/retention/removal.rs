@@ -226,8 +226,8 @@ mod tests {
         assert_eq!(due(&mut recount, &at(0), 2), [3, 0], "the file of the last days holds nothing expired");
         assert_eq!(due(&mut recount, &at(0), 2), [1]);
         assert_eq!(due(&mut recount, &at(23), 9), [0; 0]);
-        assert_eq!(due(&mut recount, &at(24), 9), [3, 0, 1, 2]);
-        assert_eq!(due(&mut recount, &at(24), 9), [0; 0]);
+        assert_eq!(due(&mut recount, &at(25), 9), [3, 0, 1, 2]);
+        assert_eq!(due(&mut recount, &at(25), 9), [0; 0]);
         assert_eq!(due(&mut recount, &cutoff(None, &[Some(3)]), 9), [3, 0, 1]);
         assert_eq!(
             due(&mut Recount::default(), &cutoff(Some(30), &[]), 9),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::{AsArray, RecordBatch};
 use engine::clock::{Clock, ManualClock};
 use engine::ingest::{DecodedLogs, RecordLimits, decode_otlp_json};
 use engine::query::model::{
@@ -329,13 +330,13 @@ async fn check(store: &Store, kept: &[&Stored]) {
     let entries = engine.sparkline(PROJECT, request).await.unwrap();
     assert_eq!(entries.iter().map(|entry| entry.count).sum::<u64>(), kept.len() as u64);
 
-    let batches: Vec<_> =
+    let batches: Vec<RecordBatch> =
         engine.sql(PROJECT, "SELECT body FROM logs").await.unwrap().try_collect().await.unwrap();
-    let bodies = batches.iter().flat_map(|batch: &arrow::array::RecordBatch| {
-        let column = arrow::array::AsArray::as_string_view(batch.column(0)).clone();
-        (0..column.len()).map(move |row| column.value(row).to_owned()).collect::<Vec<_>>()
-    });
-    let mut bodies: Vec<String> = bodies.collect();
+    let mut bodies = Vec::new();
+    for batch in &batches {
+        let column = batch.column(0).as_string_view();
+        bodies.extend(column.iter().map(|body| body.unwrap().to_owned()));
+    }
     bodies.sort_unstable();
     assert_eq!(bodies, expected);
 }
