@@ -13,7 +13,7 @@ use crate::background::BackgroundThread;
 use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot};
 use crate::clock::Clock;
 use crate::committer::{Committer, IngestPosition, stamp_segments};
-use crate::compaction::{CompactionSettings, Compactor};
+use crate::compaction::{CompactionSettings, Compactor, Expiry};
 use crate::config::EngineConfig;
 use crate::error::{Error, Result};
 use crate::flush::Flusher;
@@ -37,7 +37,7 @@ const LOCK_FILE_NAME: &str = "LOCK";
 pub struct Engine {
     tables: Arc<LiveTables>,
     retention: Arc<RetentionTables>,
-    queries: QueryContext,
+    queries: Arc<QueryContext>,
     committer: Committer,
     maintenance: Arc<Maintenance>,
     catalog: CatalogStore,
@@ -86,6 +86,7 @@ impl Engine {
 
         let queries = QueryContext::new(storage.object_store(), query_settings(&config))?
             .with_clock(Arc::clone(&clock));
+        let queries = Arc::new(queries);
         let stored = tables.time_bounds().into_iter();
         let retention = Arc::new(RetentionTables::new(Arc::clone(&clock), stored));
         let flusher = Flusher {
@@ -99,7 +100,8 @@ impl Engine {
             target_bytes: config.target_file_bytes,
             max_memory_bytes: config.merge_memory_bytes,
         };
-        let compactor = Arc::new(Compactor::new(&flusher, settings));
+        let expiry = Expiry::new(Arc::clone(&retention), Arc::clone(&queries));
+        let compactor = Arc::new(Compactor::new(&flusher, expiry, settings));
         let is_compacting = config.compaction;
         let maintenance = Arc::new(Maintenance::new(
             flusher,
@@ -278,13 +280,14 @@ impl Engine {
     }
 
     /// Merges data files until no more are worth merging. With `everything`, also the last small files of months that
-    /// still get rows, as if all were quiet.
+    /// still get rows, as if all were quiet. Then rewrites files without their expired rows where that is worth it.
     ///
     /// # Errors
     /// When a file cannot be read or written; nothing has changed by the merge that failed.
     pub async fn compact(&self, everything: bool) -> Result<()> {
         let now_us = if everything { i64::MAX } else { self.clock.now_us() };
         while self.compactor.compact_as_of(now_us, &self.stop).await? {}
+        while self.compactor.rewrite_expired(&self.stop).await? {}
         self.maintenance.publish_and_truncate().await?;
         self.maintenance.delete_condemned().await
     }

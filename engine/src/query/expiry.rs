@@ -105,25 +105,21 @@ impl QueryContext {
         self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
     }
 
-    /// What happens to files of a table under a cutoff, each of which is counted on its own.
+    /// What happens to a file of a table under a cutoff: its rows are counted.
     ///
     /// # Errors
     /// As [`Self::count`].
-    pub async fn fates(
+    pub async fn fate(
         &self,
         table: TableId,
         cutoff: &Arc<RetentionCutoff>,
-        files: &[Arc<DataFile>],
-    ) -> Result<Vec<FileFate>> {
-        let mut fates = Vec::with_capacity(files.len());
-        for file in files {
-            let files = Arc::new(vec![Arc::clone(file)]);
-            let snapshot = Snapshot { table, files, segments: Vec::new(), retention: None };
-            let kinds = self.expiry_by_kind(&snapshot, cutoff).await?;
-            let kinds: Vec<KindRows> = kinds.iter().map(KindRows::from).collect();
-            fates.push(fate_of_counted(cutoff, file, &kinds));
-        }
-        Ok(fates)
+        file: &Arc<DataFile>,
+    ) -> Result<FileFate> {
+        let files = Arc::new(vec![Arc::clone(file)]);
+        let snapshot = Snapshot { table, files, segments: Vec::new(), retention: None };
+        let kinds = self.expiry_by_kind(&snapshot, cutoff).await?;
+        let kinds: Vec<KindRows> = kinds.iter().map(KindRows::from).collect();
+        Ok(fate_of_counted(cutoff, file, &kinds))
     }
 }
 

@@ -78,8 +78,12 @@ impl Store {
 }
 
 async fn open(data_dir: &Path, clock: &Arc<ManualClock>) -> Arc<Engine> {
-    let config =
-        EngineConfig { wal_segment_bytes: 64 << 10, max_wal_bytes: 16 << 20, ..EngineConfig::new(data_dir) };
+    let config = EngineConfig {
+        wal_segment_bytes: 64 << 10,
+        max_wal_bytes: 16 << 20,
+        compaction: false,
+        ..EngineConfig::new(data_dir)
+    };
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
     Engine::open(config, clock).await.unwrap()
 }
@@ -211,6 +215,47 @@ async fn a_policy_that_is_not_valid_changes_nothing() {
     assert_eq!(store.count().await, 5);
     store.engine.set_retention(TableId::logs(ProjectId(2)), RetentionPolicy::of_days(Some(1))).unwrap();
     assert_eq!(store.count().await, 5, "another project's policy is its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_rule_leave_their_files() {
+    let store = Store::new().await;
+    let mut mixed = rows("row", 20, 0);
+    mixed.iter_mut().skip(17).for_each(|row| row.service = "db");
+    store.ingest(&mixed).await;
+    store.engine.flush().await.unwrap();
+    let in_files = || -> u64 { store.engine.snapshot(PROJECT).files.iter().map(|file| file.num_rows).sum() };
+    let policy = Policy { days: None, rules: vec![(For::Service("db"), Some(1))] };
+    store.engine.set_retention(TableId::logs(PROJECT), policy.of_engine()).unwrap();
+    store.engine.compact(false).await.unwrap();
+    assert_eq!((store.count().await, in_files()), (20, 20), "nothing has expired");
+    store.clock.set(START_US + 3 * DAY);
+    store.engine.compact(false).await.unwrap();
+    assert_eq!((store.count().await, in_files()), (17, 20), "hidden at once, and removed by a slower clock");
+    store.expire(72).await;
+    store.engine.compact(false).await.unwrap();
+    assert_eq!((store.count().await, in_files()), (17, 17));
+    assert_eq!(objects(store.folder.path()), 1);
+    store.engine.set_retention(TableId::logs(PROJECT), RetentionPolicy::default()).unwrap();
+    assert_eq!(store.count().await, 17);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_leaves_expired_rows_out() {
+    let store = Store::new().await;
+    for age in [3 * DAY, 2 * DAY, 50 * HOUR, 0] {
+        let mut batch = rows(&format!("{age}"), 10, age);
+        batch.iter_mut().for_each(|row| row.ingested_us = START_US);
+        store.ingest(&batch).await;
+        store.engine.flush().await.unwrap();
+    }
+    let policy = Policy { days: Some(2), rules: vec![(For::Service("none"), None)] };
+    store.engine.set_retention(TableId::logs(PROJECT), policy.of_engine()).unwrap();
+    assert_eq!(store.live_files(), 4, "the rule keeps the files from being dropped unread");
+    store.engine.compact(true).await.unwrap();
+    let files = store.engine.snapshot(PROJECT).files;
+    assert_eq!(files.iter().map(|file| file.num_rows).collect::<Vec<_>>(), [20]);
+    assert_eq!(store.count().await, 20);
 }
 
 /// Rows of a batch: hours before they came in, which may be in the future, service, tier.
@@ -385,6 +430,7 @@ proptest! {
         batches in vec((0..40_i64, batch(), any::<bool>()), 1..6),
         (before, policy) in (policy(), policy()),
         later in 0..160_i64,
+        is_merged in any::<bool>(),
     ) {
         Runtime::new().unwrap().block_on(async {
             let store = Store::new().await;
@@ -406,6 +452,11 @@ proptest! {
             check(&store, &kept).await;
             assert_eq!(store.live_files(), in_files, "what was removed was hidden before");
 
+            if is_merged {
+                store.engine.compact(true).await.unwrap();
+                check(&store, &kept).await;
+            }
+            let in_files = store.live_files();
             let store = store.restart().await;
             // What is left are files that hold something to keep: their bounds say so.
             store.engine.set_retention(table, RetentionPolicy::default()).unwrap();

@@ -122,7 +122,8 @@ async fn preview(
     current: Option<u32>,
     Days(days): Days,
 ) -> Result<RetentionPreview, CliError> {
-    let engine = Engine::open(EngineConfig::new(data_dir), Arc::new(SystemClock)).await?;
+    let config = EngineConfig { compaction: false, ..EngineConfig::new(data_dir) };
+    let engine = Engine::open(config, Arc::new(SystemClock)).await?;
     let table = TableId::logs(id);
     engine.set_retention(table, RetentionPolicy::of_days(current))?;
     // The engine is dropped, not shut down: rows that wait in its log stay there.
