@@ -14,14 +14,18 @@ use crate::background::BackgroundThread;
 use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot};
 use crate::clock::Clock;
 use crate::committer::{Committer, IngestPosition, stamp_segments};
-use crate::compaction::{CompactionSettings, Compactor};
+use crate::compaction::{CompactionSettings, Compactor, Expiry};
 use crate::config::EngineConfig;
 use crate::error::{Error, Result};
 use crate::flush::Flusher;
 use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
 use crate::query::model::{LogFilter, LogQuery};
-use crate::query::{LogPage, QueryContext, QuerySettings, SparklineEntry, SparklineRequest, TimeRange};
+use crate::query::{
+    LogPage, LowerBound, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry,
+    SparklineRequest, TimeRange,
+};
+use crate::retention::{RetentionPolicy, RetentionTables};
 use crate::schema::{ProjectId, TableId};
 use crate::storage::{Storage, sidecar_path};
 use crate::wal::{self, Disk, LocalDisk, Wal, WalBatch};
@@ -33,7 +37,8 @@ const LOCK_FILE_NAME: &str = "LOCK";
 #[derive(Debug)]
 pub struct Engine {
     tables: Arc<LiveTables>,
-    queries: QueryContext,
+    retention: Arc<RetentionTables>,
+    queries: Arc<QueryContext>,
     committer: Committer,
     maintenance: Arc<Maintenance>,
     catalog: CatalogStore,
@@ -107,6 +112,9 @@ impl Engine {
 
         let queries = QueryContext::new(storage.object_store(), query_settings(&config))?
             .with_clock(Arc::clone(&clock));
+        let queries = Arc::new(queries);
+        let stored = tables.time_bounds().into_iter();
+        let retention = Arc::new(RetentionTables::new(Arc::clone(&clock), stored));
         let flusher = Flusher {
             catalog: catalog.clone(),
             storage: storage.clone(),
@@ -118,14 +126,22 @@ impl Engine {
             target_bytes: config.target_file_bytes,
             max_memory_bytes: config.merge_memory_bytes,
         };
-        let compactor = Arc::new(Compactor::new(&flusher, settings));
-        let maintenance = Arc::new(Maintenance::new(flusher, Arc::clone(&wal), config, state.last_published));
+        let expiry = Expiry::new(Arc::clone(&retention), Arc::clone(&queries));
+        let compactor = Arc::new(Compactor::new(&flusher, expiry, settings));
+        let maintenance = Arc::new(Maintenance::new(
+            flusher,
+            Arc::clone(&retention),
+            Arc::clone(&wal),
+            config,
+            state.last_published,
+        ));
         state.flushed.iter().for_each(|range| maintenance.note_published(range.table, range.last_sequence));
         maintenance.publish_and_truncate().await?;
         let committer =
             Committer::start(Arc::clone(&wal), Arc::clone(&tables), Arc::clone(&clock), position)?;
         Ok(Arc::new(Self {
             tables,
+            retention,
             queries,
             committer,
             maintenance,
@@ -168,19 +184,69 @@ impl Engine {
         committed.inspect_err(|_| self.maintenance.make_room())
     }
 
-    /// The rows of a project's logs at this moment.
+    /// The rows of a project's logs at this moment that have not expired.
     pub fn snapshot(&self, project: ProjectId) -> Snapshot {
-        self.tables.snapshot(TableId::logs(project))
+        let table = TableId::logs(project);
+        self.tables.snapshot(table, self.retention.cutoff(table))
     }
 
-    /// Whether a project has any log record.
-    pub fn has_logs(&self, project: ProjectId) -> bool {
-        !self.snapshot(project).is_empty()
+    /// Sets how long the rows of a table are kept, from the next question on and for the rows that are there as
+    /// well. The engine does not keep it on disk: it is to be told at each start. What has been removed from the
+    /// storage does not come back under a longer one.
+    ///
+    /// # Errors
+    /// `InvalidRequest` or `LimitExceeded` naming what is wrong; the table keeps the policy that it had.
+    pub fn set_retention(&self, table: TableId, policy: RetentionPolicy) -> Result<()> {
+        self.retention.set(table, policy)
     }
 
-    /// The earliest `timestamp` of a project's logs, microseconds.
-    pub fn earliest_timestamp_us(&self, project: ProjectId) -> Option<i64> {
-        self.snapshot(project).min_timestamp_us()
+    /// What a policy would take away from what can be read of a table now.
+    ///
+    /// # Errors
+    /// As [`Self::set_retention`] and [`QueryContext::count`].
+    pub async fn retention_preview(
+        &self,
+        table: TableId,
+        policy: RetentionPolicy,
+    ) -> Result<RetentionPreview> {
+        let snapshot = self.tables.snapshot(table, self.retention.cutoff(table));
+        self.queries.retention_preview(&snapshot, policy).await
+    }
+
+    /// Removes the data files whose rows have all expired, as happens once a minute. By the removal clock, which
+    /// follows the machine's by one step with each call.
+    ///
+    /// # Errors
+    /// When the catalog fails; what is left is removed at the next call.
+    pub async fn expire(&self) -> Result<()> {
+        self.maintenance.expire().await
+    }
+
+    /// Whether a project has any log record that has not expired.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn has_logs(&self, project: ProjectId) -> Result<bool> {
+        self.queries.has_rows(&self.snapshot(project)).await
+    }
+
+    /// The earliest `timestamp` of a project's logs that have not expired, microseconds.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn earliest_timestamp_us(&self, project: ProjectId) -> Result<Option<i64>> {
+        self.queries.earliest_timestamp_us(&self.snapshot(project)).await
+    }
+
+    /// The same, if a time range begins with it.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn earliest_of(&self, project: ProjectId, range: &ResolvedRange) -> Result<Option<i64>> {
+        match range.from {
+            LowerBound::Earliest => self.earliest_timestamp_us(project).await,
+            LowerBound::At(_) => Ok(None),
+        }
     }
 
     /// An instant, in ingest time, below which every record of a project has come in, microseconds.
@@ -233,13 +299,14 @@ impl Engine {
     }
 
     /// Merges data files until no more are worth merging. With `everything`, also the last small files of months that
-    /// still get rows, as if all were quiet.
+    /// still get rows, as if all were quiet. Then rewrites files without their expired rows where that is worth it.
     ///
     /// # Errors
     /// When a file cannot be read or written; nothing has changed by the merge that failed.
     pub async fn compact(&self, everything: bool) -> Result<()> {
         let now_us = if everything { i64::MAX } else { self.clock.now_us() };
         while self.compactor.compact_as_of(now_us, &self.stop).await? {}
+        while self.compactor.rewrite_expired(&self.stop).await? {}
         self.maintenance.publish_and_truncate().await?;
         self.maintenance.delete_condemned().await
     }
@@ -379,7 +446,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::clock::{ManualClock, SystemClock};
+    use crate::ingest::{RecordLimits, decode_otlp_json};
 
     async fn open(data_dir: &Path) -> Arc<Engine> {
         Engine::open(EngineConfig::new(data_dir), Arc::new(SystemClock)).await.unwrap()
@@ -399,5 +467,38 @@ mod tests {
         let engine = open(folder.path()).await;
         assert!(!object.exists());
         assert_eq!(engine.catalog.dead_intents().await.unwrap(), []);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_objects_of_expired_files_stay_while_a_snapshot_holds_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = ProjectId(1);
+        let three_days_us = 3 * 86_400_000_000;
+        let clock = Arc::new(ManualClock::new(three_days_us));
+        let engine = Engine::open(EngineConfig::new(folder.path()), Arc::clone(&clock) as Arc<dyn Clock>)
+            .await
+            .unwrap();
+        // Only what the test calls is done.
+        engine.stop.cancel();
+        let background = engine.background.lock().take();
+        background.unwrap().await.unwrap();
+
+        let json = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1000"}]}]}]}"#;
+        let logs = decode_otlp_json(json, three_days_us, &RecordLimits::default()).unwrap();
+        engine.ingest(TableId::logs(project), logs).await.unwrap();
+        engine.flush().await.unwrap();
+        let held = engine.snapshot(project);
+        let object = folder.path().join(held.files[0].path.as_ref());
+        engine.set_retention(TableId::logs(project), RetentionPolicy::of_days(Some(2))).unwrap();
+        engine.expire().await.unwrap();
+        engine.maintenance.publish_and_truncate().await.unwrap();
+        engine.maintenance.delete_condemned().await.unwrap();
+        let all_time = TimeRange { start_us: i64::MIN, end_us: i64::MAX };
+        let filter = LogFilter::default();
+        assert_eq!(engine.queries.count(&held, &filter, all_time).await.unwrap(), 1);
+        assert!(engine.snapshot(project).files.is_empty());
+        drop(held);
+        engine.maintenance.delete_condemned().await.unwrap();
+        assert!(!object.exists());
     }
 }

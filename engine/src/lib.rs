@@ -12,7 +12,9 @@
 //!
 //! Modules in reading order: [`schema`] (what a row is), [`ingest`] (bytes to rows), `wal` and `committer`
 //! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`catalog`] (which rows exist), `flush`,
-//! `compaction` and `maintenance` (from memory to files, from small files to large ones), [`query`] (questions), and [`Engine`], all of it behind one handle.
+//! `compaction` and `maintenance` (from memory to files, from small files to large ones), [`retention`] and `expire`
+//! (which rows have expired, and how their files leave), [`query`] (questions), and [`Engine`], all of it behind one
+//! handle.
 //! [`error`], [`limits`], [`config`], [`clock`] and [`database`] stand below them all.
 
 mod background;
@@ -25,11 +27,13 @@ pub mod config;
 pub mod database;
 mod engine;
 pub mod error;
+mod expire;
 mod flush;
 pub mod ingest;
 pub mod limits;
 mod maintenance;
 pub mod query;
+pub mod retention;
 pub mod schema;
 #[cfg(test)]
 mod simulation;

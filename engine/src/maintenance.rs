@@ -1,4 +1,4 @@
-//! Background work of an engine: flushes that are due, manifests, truncation of the write-ahead log.
+//! Background work of an engine: flushes that are due, expiry, manifests, truncation of the write-ahead log.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -6,23 +6,30 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{BufferFacts, publish_manifest};
 use crate::config::EngineConfig;
 use crate::error::Result;
+use crate::expire::expire;
 use crate::flush::Flusher;
 use crate::limits::{SMALL_FLUSH_PATIENCE, SMALL_FLUSH_SHARE};
+use crate::retention::RetentionTables;
 use crate::schema::TableId;
 use crate::wal::{Sequences, Wal};
 
 /// How often due work is looked for. Manifests are batched to the same rhythm.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How often expired files are looked for. The removal clock counts on it.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Everything that background work touches.
 #[derive(Debug)]
 pub(crate) struct Maintenance {
     flusher: Flusher,
+    retention: Arc<RetentionTables>,
     wal: Arc<Mutex<Wal>>,
     wal_bytes: Arc<AtomicU64>,
     config: EngineConfig,
@@ -38,6 +45,7 @@ pub(crate) struct Maintenance {
 impl Maintenance {
     pub(crate) fn new(
         flusher: Flusher,
+        retention: Arc<RetentionTables>,
         wal: Arc<Mutex<Wal>>,
         config: EngineConfig,
         last_published: i64,
@@ -46,7 +54,17 @@ impl Maintenance {
         let published = Mutex::default();
         let (pressure, is_room_wanted) = (Notify::new(), AtomicBool::new(false));
         let last_published = AtomicI64::new(last_published);
-        Self { flusher, wal, wal_bytes, config, published, last_published, pressure, is_room_wanted }
+        Self {
+            flusher,
+            retention,
+            wal,
+            wal_bytes,
+            config,
+            published,
+            last_published,
+            pressure,
+            is_room_wanted,
+        }
     }
 
     /// Asks for memory and disk to be freed now, not when flushes would be due.
@@ -57,19 +75,27 @@ impl Maintenance {
 
     /// Works until told to stop. A failure is logged and tried again at the next tick.
     pub(crate) async fn run(&self, stop: CancellationToken) {
+        let mut expiry_due = Instant::now() + EXPIRY_INTERVAL;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.pressure.notified() => {}
                 () = tokio::time::sleep(TICK) => {}
             }
-            self.tick().await;
+            let is_expiry_due = Instant::now() >= expiry_due;
+            if is_expiry_due {
+                expiry_due = Instant::now() + EXPIRY_INTERVAL;
+            }
+            self.tick(is_expiry_due).await;
         }
     }
 
     /// Does what is due. A failure is logged.
-    pub(crate) async fn tick(&self) {
+    pub(crate) async fn tick(&self, is_expiry_due: bool) {
         self.flush(&self.due_tables()).await;
+        if is_expiry_due && let Err(error) = self.expire().await {
+            tracing::error!(%error, "cannot remove expired data files");
+        }
         if let Err(error) = self.publish_and_truncate().await {
             tracing::error!(%error, "cannot publish a manifest or truncate the write-ahead log");
         }
@@ -104,6 +130,14 @@ impl Maintenance {
     #[cfg(test)]
     pub(crate) async fn flush_table(&self, table: TableId) -> Result<()> {
         self.flusher.flush_table(table).await
+    }
+
+    /// Takes files away whose rows have all expired, by the removal clock, which follows by one step.
+    ///
+    /// # Errors
+    /// The first failure; the other tables have been tried.
+    pub(crate) async fn expire(&self) -> Result<()> {
+        expire(&self.flusher, &self.retention).await
     }
 
     /// Whether the log has no room for more.

@@ -5,6 +5,7 @@
 //!
 //! Modules in reading order:
 //! - [`config`]: settings, from files, the environment and flags;
+//! - `retention`: how long projects keep their rows, told to the engine;
 //! - [`state`]: what every handler shares: the engine, the metadata, the clock;
 //! - [`meta`]: organizations, users, projects, tokens and keys, in SQLite;
 //! - [`secret`]: how keys and tokens are made, hashed and masked;
@@ -12,7 +13,7 @@
 //! - [`error`]: the one error type, and how an engine error becomes a status;
 //! - `middleware`: request ids and spans;
 //! - `api`: one file or folder per resource;
-//! - [`cli`]: `serve`, `demo`, `init`, `generate`.
+//! - [`cli`]: `serve`, `demo`, `init`, `generate`, `retention`.
 
 mod api;
 pub mod auth;
@@ -21,6 +22,7 @@ pub mod config;
 pub mod error;
 pub mod meta;
 mod middleware;
+mod retention;
 pub mod secret;
 pub mod state;
 

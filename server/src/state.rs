@@ -12,6 +12,7 @@ use crate::api::ingest::IngestBudget;
 use crate::config::ServerConfig;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{self, Meta, MetaError};
+use crate::retention::RetentionWatch;
 
 /// The open data folder and everything that serves it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,6 +24,7 @@ struct Shared {
     engine: Arc<Engine>,
     meta: Meta,
     clock: Arc<dyn Clock>,
+    retention: RetentionWatch,
     ingest_budget: IngestBudget,
     is_stopping: AtomicBool,
 }
@@ -68,10 +70,11 @@ impl AppState {
         let engine = Engine::open(config.engine.clone(), Arc::clone(&clock)).await?;
         let meta = Meta::open(&config.data_dir().join(meta::FILE_NAME)).await?;
         let credentials = bootstrap(&meta, clock.now_us()).await?;
+        let retention = RetentionWatch::start(meta.clone(), &engine).await?;
         let ingest_budget = IngestBudget::new(config.ingest.max_in_flight_bytes);
         let config = config.clone();
         let is_stopping = AtomicBool::new(false);
-        let shared = Shared { config, engine, meta, clock, ingest_budget, is_stopping };
+        let shared = Shared { config, engine, meta, clock, retention, ingest_budget, is_stopping };
         Ok((Self(Arc::new(shared)), credentials))
     }
 
@@ -120,6 +123,7 @@ impl AppState {
     /// # Errors
     /// When the engine cannot flush; what was acknowledged is in its write-ahead log all the same.
     pub async fn close(&self) -> Result<(), engine::Error> {
+        self.0.retention.stop();
         let closed = self.engine().shutdown().await;
         self.meta().close().await;
         closed

@@ -19,6 +19,10 @@ pub struct BufferSegment {
     pub min_timestamp_us: i64,
     /// Latest `timestamp`, microseconds, inclusive.
     pub max_timestamp_us: i64,
+    /// Earliest `ingested_timestamp`, microseconds.
+    pub min_ingested_us: i64,
+    /// Latest `ingested_timestamp`, microseconds, inclusive.
+    pub max_ingested_us: i64,
     /// Sequence number of the newest batch in it.
     pub sequence: u64,
     /// Memory that was admitted for the rows.
@@ -54,7 +58,15 @@ impl BufferSegment {
         let bounds = min(timestamps).zip(max(timestamps));
         let (min_timestamp_us, max_timestamp_us) =
             bounds.ok_or_else(|| Error::internal("a segment without rows"))?;
-        Ok(Self { batch, min_timestamp_us, max_timestamp_us, sequence: stamp.sequence, size_bytes })
+        Ok(Self {
+            batch,
+            min_timestamp_us,
+            max_timestamp_us,
+            min_ingested_us: stamp.ingested_us,
+            max_ingested_us: stamp.ingested_us,
+            sequence: stamp.sequence,
+            size_bytes,
+        })
     }
 
     /// Joins two neighbours into one segment.
@@ -64,6 +76,8 @@ impl BufferSegment {
             batch,
             min_timestamp_us: self.min_timestamp_us.min(next.min_timestamp_us),
             max_timestamp_us: self.max_timestamp_us.max(next.max_timestamp_us),
+            min_ingested_us: self.min_ingested_us.min(next.min_ingested_us),
+            max_ingested_us: self.max_ingested_us.max(next.max_ingested_us),
             sequence: next.sequence,
             size_bytes: self.size_bytes + next.size_bytes,
         })

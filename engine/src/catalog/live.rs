@@ -11,6 +11,7 @@ use super::Snapshot;
 use super::store::CatalogFile;
 use crate::buffer::{BufferSegment, SequenceRange, TableBuffer};
 use crate::error::{Error, Result};
+use crate::retention::{RetentionCutoff, TimeBounds};
 use crate::schema::TableId;
 use crate::storage::DataFile;
 
@@ -153,15 +154,31 @@ impl LiveTables {
         self.push(table, segments, ingested_us);
     }
 
-    /// The rows of a table at this moment.
-    pub(crate) fn snapshot(&self, table: TableId) -> Snapshot {
+    /// The rows of a table at this moment, without those that the cutoff says have expired.
+    pub(crate) fn snapshot(&self, table: TableId, cutoff: Option<Arc<RetentionCutoff>>) -> Snapshot {
         let tables = self.tables.read();
         let live = tables.get(&table);
-        Snapshot {
+        let snapshot = Snapshot {
             table,
             files: live.map(|live| Arc::clone(&live.files)).unwrap_or_default(),
             segments: live.map(|live| live.buffer.segments().to_vec()).unwrap_or_default(),
+            retention: None,
+        };
+        drop(tables);
+        match cutoff {
+            Some(cutoff) => snapshot.without_expired(cutoff),
+            None => snapshot,
         }
+    }
+
+    /// What is known of the times of all rows, in files and in memory.
+    pub(crate) fn time_bounds(&self) -> Vec<TimeBounds> {
+        let tables = self.tables.read();
+        let bounds = tables.values().flat_map(|live| {
+            let files = live.files.iter().map(|file| TimeBounds::from(file.as_ref()));
+            files.chain(live.buffer.segments().iter().map(|segment| TimeBounds::from(segment.as_ref())))
+        });
+        bounds.collect()
     }
 
     /// An instant below which all rows of a table have come in, microseconds: later ones get this ingest time

@@ -12,7 +12,7 @@ mod store;
 
 pub(crate) use live::{Admission, BufferFacts, LiveTables, PendingFlush};
 pub(crate) use manifest::publish_manifest;
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, Sources};
 #[cfg(test)]
 pub(crate) use store::CATALOG_FILE_NAME;
 pub(crate) use store::{CatalogStore, FlushedRange};

@@ -3,16 +3,19 @@
 //! `plan` decides which, `merge` reads their rows in order of time, and this module writes them and swaps the files:
 //! intents, objects, one catalog transaction, then queries see the new files and the old ones are condemned. A stop
 //! anywhere before the transaction leaves objects that the next start removes by their intents; after it, old
-//! files that the next start knows as condemned.
+//! files that the next start knows as condemned. Rows that have expired are left out; `rewrite` does that for files
+//! that no merge takes.
 
 mod merge;
 mod plan;
+mod rewrite;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -29,9 +32,13 @@ use plan::plan_merge;
 
 pub(crate) use merge::Keep;
 pub(crate) use plan::Merge;
+pub(crate) use rewrite::Expiry;
 
 /// How long until files are looked at again when there was nothing to merge.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often files are looked for that have expired rows to leave out.
+const REWRITE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How long until the next attempt after a failure.
 const FAILURE_PAUSE: Duration = Duration::from_secs(30);
@@ -43,6 +50,7 @@ pub(crate) struct Compactor {
     storage: Storage,
     tables: Arc<LiveTables>,
     clock: Arc<dyn Clock>,
+    expiry: Expiry,
     settings: CompactionSettings,
     /// Tables of which it is unknown whether the last merge was committed: left alone until a restart, which can
     /// tell.
@@ -75,12 +83,13 @@ struct Output {
 
 impl Compactor {
     /// A compactor over what a flusher writes to.
-    pub(crate) fn new(flusher: &Flusher, settings: CompactionSettings) -> Self {
+    pub(crate) fn new(flusher: &Flusher, expiry: Expiry, settings: CompactionSettings) -> Self {
         Self {
             catalog: flusher.catalog.clone(),
             storage: flusher.storage.clone(),
             tables: Arc::clone(&flusher.tables),
             clock: Arc::clone(&flusher.clock),
+            expiry,
             settings,
             in_doubt: Mutex::default(),
             damaged: Mutex::default(),
@@ -100,14 +109,23 @@ impl Compactor {
     pub(crate) async fn compact_as_of(&self, now_us: i64, stop: &CancellationToken) -> Result<bool> {
         let _turn = self.turn.lock().await;
         let Some((table, merge)) = self.next_merge(now_us) else { return Ok(false) };
-        self.merge(table, &merge, None, stop).await?;
+        self.merge(table, &merge, self.expiry.keep(table), stop).await?;
         Ok(true)
     }
 
-    /// Merges whenever there is something to merge, until told to stop. A failure is logged and tried again later.
+    /// Merges whenever there is something to merge, and otherwise rewrites files that have expired rows, until told to
+    /// stop. A failure is logged and tried again later.
     pub(crate) async fn run(&self, stop: &CancellationToken) {
+        let mut rewrite_due = Instant::now() + REWRITE_INTERVAL;
         loop {
-            let pause = match self.compact_once(stop).await {
+            let worked = match self.compact_once(stop).await {
+                Ok(false) if Instant::now() >= rewrite_due => {
+                    rewrite_due = Instant::now() + REWRITE_INTERVAL;
+                    self.rewrite_expired(stop).await
+                }
+                worked => worked,
+            };
+            let pause = match worked {
                 Ok(true) => continue,
                 Ok(false) => IDLE_PAUSE,
                 Err(_) if stop.is_cancelled() => return,

@@ -28,7 +28,7 @@ const QUIET_US: i64 = 24 * 3_600 * 1_000_000;
 /// Files to be merged into one, or into few of the target size.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Merge {
-    /// At least two, of one window, in order of their earliest row.
+    /// At least two, of one window, in order of their earliest row; or one, to leave out some of its rows.
     pub(crate) inputs: Vec<Arc<DataFile>>,
     /// Whether the output is expected to stay as it is.
     pub(crate) is_last: bool,

@@ -23,7 +23,7 @@ use super::settings::QuerySettings;
 use super::sparkline::{self, SparklineEntry, SparklineRequest};
 use super::stream::stream_until;
 use super::threads::QueryThreads;
-use super::time_range::TimeRange;
+use super::time_range::{LowerBound, TimeRange};
 use crate::catalog::Snapshot;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -60,7 +60,7 @@ impl QueryContext {
         Ok(Self { store, clock: Arc::new(SystemClock), settings, runtime_env, threads })
     }
 
-    /// Sets the clock from whose time relative dates in filters count.
+    /// Sets the clock from whose time relative dates in filters and days of retention count.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
@@ -96,7 +96,12 @@ impl QueryContext {
         snapshot: &Snapshot,
         request: &SparklineRequest,
     ) -> Result<Vec<SparklineEntry>> {
-        let (asked, earliest_us) = (request.clone(), snapshot.min_timestamp_us());
+        // Only a range that begins with the earliest row has to know it.
+        let earliest_us = match request.range.from {
+            LowerBound::Earliest => self.earliest_timestamp_us(snapshot).await?,
+            LowerBound::At(_) => None,
+        };
+        let asked = request.clone();
         let work = move |session, filter| async move {
             sparkline::sparkline(&session, filter, &asked, earliest_us).await
         };
@@ -122,7 +127,11 @@ impl QueryContext {
         self.run_on_threads(QueryOrigin::Sql, snapshot, work).await
     }
 
-    fn session(&self, snapshot: &Snapshot) -> QuerySession {
+    pub(super) fn now_us(&self) -> i64 {
+        self.clock.now_us()
+    }
+
+    pub(super) fn session(&self, snapshot: &Snapshot) -> QuerySession {
         let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
         QuerySession::new(snapshot.clone(), store, env, self.settings.session_config())
     }
@@ -150,7 +159,12 @@ impl QueryContext {
         self.run_on_threads(QueryOrigin::Engine, snapshot, translate_and_work).await
     }
 
-    async fn run_on_threads<T, F>(&self, origin: QueryOrigin, snapshot: &Snapshot, work: F) -> Result<T>
+    pub(super) async fn run_on_threads<T, F>(
+        &self,
+        origin: QueryOrigin,
+        snapshot: &Snapshot,
+        work: F,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, DataFusionError>> + Send + 'static,

@@ -144,7 +144,7 @@ impl FileColumns {
 }
 
 /// The map and the key, if an expression is the value of a constant key of an attribute map.
-fn looked_up(expr: &Arc<dyn PhysicalExpr>) -> Option<(&'static str, &str)> {
+pub(super) fn looked_up(expr: &Arc<dyn PhysicalExpr>) -> Option<(&'static str, &str)> {
     let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
     let function = call.fun().inner();
     if !function.is::<AttributeValue>() && !function.is::<GetFieldFunc>() {

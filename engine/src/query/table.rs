@@ -27,8 +27,9 @@ use object_store::ObjectStore;
 
 use super::data_file_reader::{DataFileReaderFactory, object_meta};
 use super::file_columns::FileColumnsFactory;
+use super::unexpired::unexpired_rows;
 use crate::buffer::BufferSegment;
-use crate::catalog::Snapshot;
+use crate::catalog::{Snapshot, Sources};
 use crate::schema::{UTC, columns, logs_schema};
 use crate::storage::DataFile;
 
@@ -56,13 +57,28 @@ impl SnapshotTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let sources = self.prune(state, filters);
+        let cutoff = self.snapshot.retention.as_deref();
+        let (live, straddling) = self.prune(state, filters).split(cutoff);
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        if !sources.files.is_empty() {
-            inputs.push(self.scan_files(state, sources.files, projection, limit)?);
+        if !live.files.is_empty() {
+            inputs.push(self.scan_files(state, live.files, projection, limit, Trust::Exact)?);
         }
-        if !sources.segments.is_empty() {
-            inputs.push(self.scan_segments(state, &sources.segments, projection)?);
+        if !live.segments.is_empty() {
+            inputs.push(self.scan_segments(state, &live.segments, projection)?);
+        }
+        // A limit counts rows that have not expired, so that it must not reach the scans below.
+        if let Some(cutoff) = cutoff {
+            if !straddling.files.is_empty() {
+                let scan = |columns: &Vec<usize>| {
+                    self.scan_files(state, straddling.files, Some(columns), None, Trust::Nothing)
+                };
+                inputs.push(unexpired_rows(state, cutoff, projection, scan)?);
+            }
+            if !straddling.segments.is_empty() {
+                let scan =
+                    |columns: &Vec<usize>| self.scan_segments(state, &straddling.segments, Some(columns));
+                inputs.push(unexpired_rows(state, cutoff, projection, scan)?);
+            }
         }
         match inputs.len() {
             0 => Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?))),
@@ -73,8 +89,7 @@ impl SnapshotTable {
 
     /// The files and segments that may hold a row which passes `filters`, newest first. Reads no file.
     fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Sources {
-        let mut sources =
-            Sources { files: self.snapshot.files.to_vec(), segments: self.snapshot.segments.clone() };
+        let mut sources = self.snapshot.sources();
         sources.files.sort_by_key(|file| std::cmp::Reverse(file.max_timestamp_us));
         // A filter that cannot be turned into a pruning predicate prunes nothing; the query is still right.
         let keep =
@@ -100,10 +115,14 @@ impl SnapshotTable {
         files: Vec<Arc<DataFile>>,
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
+        trust: Trust,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let statistics: Vec<Arc<Statistics>> =
             files.iter().map(|file| Arc::new(file_statistics(&self.schema, file))).collect();
-        let merged = Statistics::try_merge_iter(statistics.iter().map(Arc::as_ref), &self.schema)?;
+        let merged = match trust {
+            Trust::Exact => Statistics::try_merge_iter(statistics.iter().map(Arc::as_ref), &self.schema)?,
+            Trust::Nothing => Statistics::new_unknown(&self.schema),
+        };
         let files = files.iter().zip(statistics).map(|(file, statistics)| partitioned_file(file, statistics));
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
         let readers = DataFileReaderFactory::new(Arc::clone(&self.store), cache);
@@ -165,10 +184,13 @@ impl TableProvider for SnapshotTable {
     }
 }
 
-/// Where rows may be.
-struct Sources {
-    files: Vec<Arc<DataFile>>,
-    segments: Vec<Arc<BufferSegment>>,
+/// What the planner may conclude from what the catalog knows about files.
+#[derive(Clone, Copy, Debug)]
+enum Trust {
+    /// Numbers of rows and bounds are those of the answer.
+    Exact,
+    /// Some of the rows have expired.
+    Nothing,
 }
 
 impl Sources {

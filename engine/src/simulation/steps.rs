@@ -96,7 +96,7 @@ impl World {
             Step::DeleteCondemned => self.delete_condemned().await?,
             Step::Tick => {
                 let engine = self.engine();
-                let ticked = self.run(async { Ok(engine.maintenance().tick().await) }).await;
+                let ticked = self.run(async { Ok(engine.maintenance().tick(true).await) }).await;
                 self.note_end("tick", ticked)?;
             }
             Step::MoveClock => {

@@ -313,8 +313,8 @@ async fn projects_are_apart() {
     assert_eq!((rows(ProjectId(1)), rows(ProjectId(2)), rows(ProjectId(3))), (3, 4, 0));
     engine.flush().await.unwrap();
     assert_eq!((rows(ProjectId(1)), rows(ProjectId(2)), rows(ProjectId(3))), (3, 4, 0));
-    assert!(engine.has_logs(ProjectId(2)) && !engine.has_logs(ProjectId(3)));
-    assert_eq!(engine.earliest_timestamp_us(ProjectId(1)), Some(NOW_US));
+    assert!(engine.has_logs(ProjectId(2)).await.unwrap() && !engine.has_logs(ProjectId(3)).await.unwrap());
+    assert_eq!(engine.earliest_timestamp_us(ProjectId(1)).await.unwrap(), Some(NOW_US));
 }
 
 #[tokio::test(flavor = "multi_thread")]

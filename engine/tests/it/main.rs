@@ -7,4 +7,5 @@ mod compaction;
 mod durability;
 mod outside_readers;
 mod query;
+mod retention;
 mod tidy;

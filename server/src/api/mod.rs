@@ -8,6 +8,7 @@
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
+//! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /_liveness`, `GET /_readiness` | [`health`] | - |
 //!
@@ -17,9 +18,10 @@
 mod fields;
 mod health;
 pub(crate) mod ingest;
-mod iso_time;
+pub(crate) mod iso_time;
 mod logs;
 mod project_call;
+mod retention;
 
 use std::borrow::Cow;
 
@@ -34,7 +36,7 @@ use crate::state::AppState;
 /// All routes; paths are canonical.
 pub(crate) fn router() -> Router<AppState> {
     Router::new()
-        .nest("/api/projects/{project_id}", logs::router())
+        .nest("/api/projects/{project_id}", logs::router().merge(retention::router()))
         .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
         .merge(ingest::router())
         .merge(health::router())

@@ -4,6 +4,7 @@ mod demo;
 mod generate;
 mod init;
 mod logging;
+mod retention;
 mod serve;
 mod stop;
 mod welcome;
@@ -37,6 +38,8 @@ enum Command {
     Init(init::InitArgs),
     /// Write generated logs to a file
     Generate(generate::GenerateArgs),
+    /// Show, set or try out how long a project keeps its rows
+    Retention(retention::RetentionArgs),
 }
 
 /// Where settings come from, for the commands that serve.
@@ -134,6 +137,18 @@ pub enum CliError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is nothing to change in a folder.
+    #[error("{} is not a data folder", path.display())]
+    NoDataDir {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is no project with this number.
+    #[error("there is no project {id}")]
+    NoProject {
+        /// The number.
+        id: i64,
+    },
     /// The metadata database fails.
     #[error(transparent)]
     Meta(#[from] MetaError),
@@ -167,6 +182,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Demo(args) => demo::run(&args).await,
         Command::Init(args) => init::run(&args).await,
         Command::Generate(args) => generate::run(&args),
+        Command::Retention(args) => retention::run(&args).await,
     }
 }
 

@@ -9,6 +9,7 @@ mod organization;
 pub mod personal_api_key;
 mod project;
 mod project_token;
+mod retention;
 mod user;
 
 use std::path::Path;

@@ -172,15 +172,27 @@ impl CatalogStore {
 
     /// The snapshot that a transaction has made, if it has been committed: for when its answer was lost.
     pub(crate) async fn committed_as(&self, changes: &Transaction) -> Result<Option<i64>> {
-        let (query, id) = match (changes.added.first(), changes.removed.first()) {
-            (Some(file), _) => ("SELECT added_snapshot FROM data_files WHERE file_id = $1", file.id),
-            (None, Some(&id)) => (
-                "SELECT removed_snapshot FROM data_files WHERE file_id = $1 AND removed_snapshot IS NOT NULL",
-                id,
-            ),
-            (None, None) => return Ok(None),
-        };
-        let row = sqlx::query(query).bind(id.to_string()).fetch_optional(&self.pool).await.map_err(failed)?;
+        if let Some(file) = changes.added.first() {
+            let query = "SELECT added_snapshot FROM data_files WHERE file_id = $1";
+            return self.snapshot_of(query, file.id).await;
+        }
+        // Another transaction may have removed some of the files, but not have removed these together.
+        let mut committed = None;
+        for &id in &changes.removed {
+            let query =
+                "SELECT removed_snapshot FROM data_files WHERE file_id = $1 AND removed_snapshot IS NOT NULL";
+            let removed = self.snapshot_of(query, id).await?;
+            if removed.is_none() || committed.is_some_and(|committed| removed != Some(committed)) {
+                return Ok(None);
+            }
+            committed = removed;
+        }
+        Ok(committed)
+    }
+
+    async fn snapshot_of(&self, query: &'static str, file_id: Uuid) -> Result<Option<i64>> {
+        let query = sqlx::query(query).bind(file_id.to_string());
+        let row = query.fetch_optional(&self.pool).await.map_err(failed)?;
         #[cfg(test)]
         self.lose_answer()?;
         row.map(|row| column(&row, 0)).transpose()

@@ -164,6 +164,7 @@ impl Corpus {
             table: TableId::logs(ProjectId(1)),
             files: Arc::new(data_files),
             segments: segments.map(|(rows, sequence)| Arc::new(segment(rows, sequence))).collect(),
+            retention: None,
         };
         let context = QueryContext::new(Arc::clone(&store) as Arc<dyn ObjectStore>, settings).unwrap();
         Self { store, snapshot, context }
@@ -209,6 +210,8 @@ fn segment(rows: &[Row], sequence: u64) -> BufferSegment {
     BufferSegment {
         min_timestamp_us: rows.iter().map(|row| row.timestamp_us).min().unwrap(),
         max_timestamp_us: rows.iter().map(|row| row.timestamp_us).max().unwrap(),
+        min_ingested_us: rows.iter().map(|row| row.ingested_us).min().unwrap(),
+        max_ingested_us: rows.iter().map(|row| row.ingested_us).max().unwrap(),
         sequence,
         size_bytes: batch.get_array_memory_size(),
         batch,

@@ -9,5 +9,6 @@ mod oracle;
 mod pages;
 mod plans;
 mod properties;
+mod retained;
 mod sparklines;
 mod sql;

@@ -22,7 +22,7 @@ use super::corpus::{Corpus, Row, batch};
 use super::filters::leaf;
 use super::oracle::passes;
 
-const SECOND: i64 = 1_000_000;
+pub(super) const SECOND: i64 = 1_000_000;
 
 fn value() -> impl Strategy<Value = String> {
     let values =
@@ -66,12 +66,12 @@ fn row() -> impl Strategy<Value = Row> {
 
 /// Rows with ids, cut into files and segments.
 #[derive(Clone, Debug)]
-struct Layout {
-    files: Vec<Vec<Row>>,
-    segments: Vec<Vec<Row>>,
+pub(super) struct Layout {
+    pub(super) files: Vec<Vec<Row>>,
+    pub(super) segments: Vec<Vec<Row>>,
 }
 
-fn layout() -> impl Strategy<Value = Layout> {
+pub(super) fn layout() -> impl Strategy<Value = Layout> {
     let parts = || vec(vec(row(), 0..70), 0..4);
     (parts(), parts()).prop_map(|(mut files, mut segments)| {
         // Ids do not follow time, so that both parts of the order matter.
@@ -127,7 +127,7 @@ fn property() -> impl Strategy<Value = FilterNode> {
     })
 }
 
-fn filter() -> impl Strategy<Value = LogFilter> {
+pub(super) fn filter() -> impl Strategy<Value = LogFilter> {
     let names = |names: &'static [&'static str]| vec(select(names).prop_map(str::to_owned), 0..3);
     let fingerprint = prop_oneof![4 => Just(None), 1 => (0..3_u64).prop_map(Some)];
     let term = prop_oneof![2 => Just(String::new()), 1 => value()];
@@ -142,13 +142,13 @@ fn filter() -> impl Strategy<Value = LogFilter> {
     )
 }
 
-fn time_range() -> impl Strategy<Value = TimeRange> {
+pub(super) fn time_range() -> impl Strategy<Value = TimeRange> {
     let bound =
         || prop_oneof![-25 * SECOND..45 * SECOND, Just(0), Just(SECOND), Just(i64::MIN), Just(i64::MAX)];
     (bound(), bound()).prop_map(|(start_us, end_us)| TimeRange { start_us, end_us })
 }
 
-fn layout_rows(layout: &Layout) -> Vec<Row> {
+pub(super) fn layout_rows(layout: &Layout) -> Vec<Row> {
     layout.files.iter().chain(&layout.segments).flatten().cloned().collect()
 }
 
@@ -160,20 +160,26 @@ async fn plain_count(rows: &[Row], filter: &LogFilter, range: TimeRange) -> u64 
     query.count().await.unwrap() as u64
 }
 
-fn matching<'a>(rows: &'a [Row], filter: &LogFilter, range: TimeRange) -> Vec<&'a Row> {
+pub(super) fn matching<'a>(rows: &'a [Row], filter: &LogFilter, range: TimeRange) -> Vec<&'a Row> {
     let in_range = |row: &Row| range.start_us <= row.timestamp_us && row.timestamp_us < range.end_us;
     let mut rows: Vec<&Row> = rows.iter().filter(|row| in_range(row) && passes(row, filter)).collect();
     rows.sort_by_key(|row| (row.timestamp_us, row.uuid));
     rows
 }
 
-async fn check_count(corpus: &Corpus, rows: &[Row], filter: &LogFilter, range: TimeRange) {
+pub(super) async fn check_count(corpus: &Corpus, rows: &[Row], filter: &LogFilter, range: TimeRange) {
     let expected = matching(rows, filter, range).len() as u64;
     assert_eq!(plain_count(rows, filter, range).await, expected, "plain DataFusion");
     assert_eq!(corpus.context.count(&corpus.snapshot, filter, range).await.unwrap(), expected, "count");
 }
 
-async fn check_pages(corpus: &Corpus, rows: &[Row], filter: &LogFilter, range: TimeRange, limit: usize) {
+pub(super) async fn check_pages(
+    corpus: &Corpus,
+    rows: &[Row],
+    filter: &LogFilter,
+    range: TimeRange,
+    limit: usize,
+) {
     let mut expected: Vec<u128> = matching(rows, filter, range).iter().map(|row| row.uuid).collect();
     for order in [Order::Earliest, Order::Latest] {
         let mut query = LogQuery {
@@ -203,7 +209,13 @@ async fn check_pages(corpus: &Corpus, rows: &[Row], filter: &LogFilter, range: T
 }
 
 /// Counts and bytes by bucket and series, for ranges of up to 150 s, whose buckets are a second.
-async fn check_sparkline(corpus: &Corpus, rows: &[Row], filter: &LogFilter, from_us: i64, to_us: i64) {
+pub(super) async fn check_sparkline(
+    corpus: &Corpus,
+    rows: &[Row],
+    filter: &LogFilter,
+    from_us: i64,
+    to_us: i64,
+) {
     let range = ResolvedRange { from: LowerBound::At(from_us), to_us, interval_to_us: to_us };
     let request = SparklineRequest {
         filter: filter.clone(),
@@ -236,7 +248,7 @@ async fn check_sparkline(corpus: &Corpus, rows: &[Row], filter: &LogFilter, from
 }
 
 /// `TIMBERLINE_PROPERTY_CASES` runs more.
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     let cases = std::env::var("TIMBERLINE_PROPERTY_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig { cases: cases.unwrap_or(24), failure_persistence: None, ..ProptestConfig::default() }
 }

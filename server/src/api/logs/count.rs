@@ -24,9 +24,8 @@ pub(super) async fn count_logs(
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let query = super::query_or_defaults(&call.into_json()?)?;
     let AggregateRequest { filter, date_range } = AggregateRequest::parse(&Fields::of(&query, "")?)?;
-    let range = date_range
-        .resolve(state.clock().now_us(), Rounding::Aggregation)
-        .half_open(state.engine().earliest_timestamp_us(project));
+    let range = date_range.resolve(state.clock().now_us(), Rounding::Aggregation);
+    let range = range.half_open(state.engine().earliest_of(project, &range).await?);
     let count = state.engine().count_logs(project, filter, range).await?;
     Ok(Json(Answer { count }))
 }

@@ -20,7 +20,7 @@ const LEAF_MEMBERS: [&str; 5] = ["key", "type", "operator", "value", "label"];
 ///
 /// # Errors
 /// 400 that names the first member that is wrong; in the simple form when a nested group is misused.
-pub(super) fn parse(value: Option<&Value>, path: &str) -> Result<Vec<FilterNode>, ApiError> {
+pub(in crate::api) fn parse(value: Option<&Value>, path: &str) -> Result<Vec<FilterNode>, ApiError> {
     let nodes = match value {
         None => Vec::new(),
         Some(Value::Array(leaves)) => leaves

@@ -20,5 +20,5 @@ pub(super) async fn has_logs(
     call: ProjectCall,
 ) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
-    Ok(Json(Answer { has_logs: state.engine().has_logs(project) }))
+    Ok(Json(Answer { has_logs: state.engine().has_logs(project).await? }))
 }

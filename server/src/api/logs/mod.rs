@@ -7,7 +7,7 @@ mod count;
 mod cursor;
 mod custom_columns;
 mod date_range;
-mod filter_group;
+pub(super) mod filter_group;
 mod has_logs;
 mod identity;
 mod query;

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
-use engine::query::LogPage;
+use engine::query::{LogPage, Rounding};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -44,7 +44,8 @@ pub(super) async fn query_logs(
     let request = RowsRequest::parse(&Fields::of(&body["query"], "")?)?;
 
     let engine = state.engine();
-    let query = request.to_query(state.clock().now_us(), engine.earliest_timestamp_us(project));
+    let range = request.date_range.resolve(state.clock().now_us(), Rounding::Rows);
+    let query = request.to_query(&range, engine.earliest_of(project, &range).await?);
     let echo = request.echo(sent, &query);
     // Taken before the rows are: what comes in between is seen twice rather than never.
     let live_logs_checkpoint = engine.live_checkpoint_us(project).map(iso_time::format);

@@ -1,7 +1,7 @@
 //! What a request for rows says beyond filters: order, page, live tail, columns.
 
 use engine::query::model::{AttributeMaps, Cursor, LogFilter, LogQuery, Order};
-use engine::query::{DateRange, Rounding};
+use engine::query::{DateRange, ResolvedRange};
 use serde_json::{Map, Value, json};
 
 use super::custom_columns::{self, CustomColumn};
@@ -55,9 +55,9 @@ impl RowsRequest {
         })
     }
 
-    /// The engine's question at an instant; `earliest_us` is the project's first row.
-    pub(super) fn to_query(&self, now_us: i64, earliest_us: Option<i64>) -> LogQuery {
-        let mut range = self.date_range.resolve(now_us, Rounding::Rows).closed(earliest_us);
+    /// The engine's question about what the date range was resolved to; `earliest_us` is the project's first row.
+    pub(super) fn to_query(&self, range: &ResolvedRange, earliest_us: Option<i64>) -> LogQuery {
+        let mut range = range.closed(earliest_us);
         // The cursor replaces the bound that the pages move along, so that a relative bound cannot slide past it.
         match (self.after, self.order) {
             (Some(after), Order::Latest) => range.end_us = after.timestamp_us.saturating_add(1),
@@ -142,7 +142,7 @@ fn parse_live_checkpoint(query: &Fields<'_>) -> Result<Option<i64>, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use engine::query::TimeRange;
+    use engine::query::{Rounding, TimeRange};
     use uuid::Uuid;
 
     use super::*;
@@ -154,6 +154,10 @@ mod tests {
             query["dateRange"] = json!({ "date_from": "-1h" });
         }
         RowsRequest::parse(&Fields::of(&query, "").unwrap()).map_err(|error| error.to_string())
+    }
+
+    fn to_query(request: &RowsRequest) -> LogQuery {
+        request.to_query(&request.date_range.resolve(NOW_US, Rounding::Rows), None)
     }
 
     fn rejects(query: Value, expected: &str) {
@@ -209,12 +213,12 @@ mod tests {
     #[test]
     fn a_naive_checkpoint_is_utc() {
         let request = parse(json!({ "liveLogsCheckpoint": "1970-01-01T00:00:01" })).unwrap();
-        assert_eq!(request.to_query(NOW_US, None).ingested_from_us, Some(1_000_000));
+        assert_eq!(to_query(&request).ingested_from_us, Some(1_000_000));
     }
 
     #[test]
     fn rows_are_asked_for_with_both_ends() {
-        let query = parse(json!({})).unwrap().to_query(NOW_US, None);
+        let query = to_query(&parse(json!({})).unwrap());
         assert_eq!(query.range, TimeRange { start_us: NOW_US - 3_600_000_000, end_us: NOW_US + 1 });
     }
 
@@ -222,10 +226,10 @@ mod tests {
     fn a_cursor_replaces_the_bound_that_pages_move_along() {
         let after = Cursor { timestamp_us: NOW_US - 7_200_000_000, uuid: Uuid::from_u128(1) };
         let mut request = RowsRequest { after: Some(after), ..parse(json!({})).unwrap() };
-        let query = request.to_query(NOW_US, None);
+        let query = to_query(&request);
         assert_eq!((query.range.end_us, query.after), (after.timestamp_us + 1, Some(after)));
         request.order = Order::Earliest;
-        let query = request.to_query(NOW_US, None);
+        let query = to_query(&request);
         assert_eq!(query.range, TimeRange { start_us: after.timestamp_us, end_us: NOW_US + 1 });
     }
 
@@ -238,7 +242,7 @@ mod tests {
         ] {
             let request = parse(json!({ "excludeAttributes": true, "customColumns": [column] })).unwrap();
             assert_eq!(request.attributes, AttributeMaps::Excluded);
-            assert_eq!(request.to_query(NOW_US, None).attributes, expected, "{column}");
+            assert_eq!(to_query(&request).attributes, expected, "{column}");
         }
     }
 
@@ -246,7 +250,7 @@ mod tests {
     fn the_echo_has_the_effective_range_and_one_more_row() {
         let sent = json!({ "dateRange": { "date_from": "-1h" }, "limit": 50, "searchTerm": "x" });
         let request = parse(sent.clone()).unwrap();
-        let echo = request.echo(sent.as_object().unwrap(), &request.to_query(NOW_US, None));
+        let echo = request.echo(sent.as_object().unwrap(), &to_query(&request));
         assert_eq!(echo["kind"], "LogsQuery");
         assert_eq!(echo["limit"], 51);
         assert_eq!(echo["searchTerm"], "x");

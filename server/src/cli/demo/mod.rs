@@ -40,7 +40,7 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), CliError> {
     welcome::write(&mut stdout(), &started.url, config.data_dir(), started.credentials.as_ref())
         .map_err(CliError::Print)?;
 
-    if !state.engine().has_logs(FIRST_PROJECT) {
+    if !state.engine().has_logs(FIRST_PROJECT).await? {
         tokio::select! {
             loaded = load::load(&state, args.rows) => loaded?,
             () = started.stop.cancelled() => return Ok(state.close().await?),

@@ -30,11 +30,13 @@ CREATE TABLE memberships (
     UNIQUE (organization_id, user_id)
 );
 
+-- Rows are kept for retention_days days, for ever when it is null.
 CREATE TABLE projects (
     id BIGINT PRIMARY KEY,
     uuid TEXT NOT NULL UNIQUE,
     organization_id TEXT NOT NULL REFERENCES organizations (id),
     name TEXT NOT NULL,
+    retention_days BIGINT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );

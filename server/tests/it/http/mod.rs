@@ -11,4 +11,5 @@ mod process_refusals;
 mod process_stop;
 mod questions;
 mod refusals;
+mod retention;
 mod routes;
