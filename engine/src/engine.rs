@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::BackgroundThread;
-use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot};
+use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot, StateName, open_catalog};
 use crate::clock::Clock;
 use crate::committer::{Committer, IngestPosition, stamp_segments};
 use crate::compaction::{CompactionSettings, Compactor};
@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::flush::Flusher;
 use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
+use crate::operations::{Backup, BackupMode};
 use crate::query::model::{LogFilter, LogQuery};
 use crate::query::{LogPage, QueryContext, QuerySettings, SparklineEntry, SparklineRequest, TimeRange};
 use crate::schema::{ProjectId, TableId};
@@ -26,7 +27,7 @@ use crate::storage::{Storage, sidecar_path};
 use crate::wal::{self, Wal, WalBatch};
 
 /// Held while an engine has a folder open.
-const LOCK_FILE_NAME: &str = "LOCK";
+pub(crate) const LOCK_FILE_NAME: &str = "LOCK";
 
 /// A storage and query engine over one folder.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub struct Engine {
     committer: Committer,
     maintenance: Arc<Maintenance>,
     catalog: CatalogStore,
+    storage: Storage,
     wal: Arc<Mutex<Wal>>,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
@@ -57,7 +59,7 @@ impl Engine {
         config.validate()?;
         let lock = lock_folder(&config.data_dir)?;
         let storage = Storage::local(&config.data_dir)?;
-        let (catalog, state) = CatalogStore::open(&config.data_dir).await?;
+        let (catalog, state) = open_catalog(&config.data_dir, &storage).await?;
         sweep_dead_intents(&catalog, &storage).await?;
 
         let tables = Arc::new(LiveTables::new(state.files, state.last_ingested_us, config.max_buffer_bytes));
@@ -112,6 +114,7 @@ impl Engine {
             committer,
             maintenance,
             catalog,
+            storage,
             wal,
             clock,
             stop,
@@ -225,6 +228,21 @@ impl Engine {
         self.maintenance.delete_condemned().await
     }
 
+    /// Begins a backup in `folder`, which is empty or does not exist: every row that was acknowledged before this
+    /// call, and perhaps later ones. When it returns all data files are copied; they cannot be deleted meanwhile.
+    /// The backup counts once [`Backup::finish`] has returned.
+    ///
+    /// # Errors
+    /// `InvalidRequest` when the folder is not empty; `CorruptData` naming a data file that is missing or of another
+    /// size; `Unavailable` when something cannot be read or written.
+    pub async fn backup(&self, folder: &Path, mode: BackupMode) -> Result<Backup> {
+        let backup = Backup::begin(folder, mode)?;
+        self.flush().await?;
+        // Held until all are copied: what a snapshot holds is not deleted.
+        let pinned = self.tables.files();
+        backup.copy_files(&self.storage, &self.catalog, &pinned).await
+    }
+
     /// Stops: takes no more rows, finishes the requests that wait, flushes, and closes. Calling it again does
     /// nothing.
     ///
@@ -272,7 +290,7 @@ fn query_settings(config: &EngineConfig) -> QuerySettings {
     }
 }
 
-fn lock_folder(data_dir: &Path) -> Result<File> {
+pub(crate) fn lock_folder(data_dir: &Path) -> Result<File> {
     let name = data_dir.display();
     create_dir_all(data_dir)
         .map_err(|error| Error::unavailable(format!("cannot create the folder {name}")).with_source(error))?;
@@ -297,6 +315,12 @@ fn lock_folder(data_dir: &Path) -> Result<File> {
 
 /// Removes objects that an earlier life wrote and did not commit.
 async fn sweep_dead_intents(catalog: &CatalogStore, storage: &Storage) -> Result<()> {
+    if catalog.state(StateName::SweepPaused).await? != 0 {
+        tracing::warn!(
+            "the catalog was rebuilt or restored: nothing is swept before `timberline doctor --repair`"
+        );
+        return Ok(());
+    }
     for (file_id, path) in catalog.dead_intents().await? {
         storage.delete(&path).await?;
         storage.delete(&sidecar_path(&path)).await?;

@@ -12,7 +12,9 @@
 //!
 //! Modules in reading order: [`schema`] (what a row is), [`ingest`] (bytes to rows), `wal` and `committer`
 //! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`catalog`] (which rows exist), `flush`,
-//! `compaction` and `maintenance` (from memory to files, from small files to large ones), [`query`] (questions), and [`Engine`], all of it behind one handle.
+//! `compaction` and `maintenance` (from memory to files, from small files to large ones), [`query`] (questions),
+//! and [`Engine`], all of it behind one handle. [`operations`] work on a folder as a whole: rebuild, check, back up,
+//! restore.
 //! [`error`], [`limits`], [`config`], [`clock`] and [`database`] stand below them all.
 
 mod background;
@@ -29,6 +31,7 @@ mod flush;
 pub mod ingest;
 pub mod limits;
 mod maintenance;
+pub mod operations;
 pub mod query;
 pub mod schema;
 pub mod sql;

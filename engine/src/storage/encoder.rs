@@ -6,16 +6,17 @@
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::TimestampMicrosecondType;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
+use xxhash_rust::xxh3::Xxh3;
 
-use super::Promotion;
 use super::file_origin::FileOrigin;
+use super::{PagesChecksum, Promotion};
 use crate::error::{Error, Result};
 use crate::schema::columns;
 
@@ -41,6 +42,8 @@ pub(crate) struct DataFileEncoder {
     timestamps: Bounds,
     ingested: Bounds,
     num_rows: u64,
+    /// Of the bytes that have been taken.
+    pages: Xxh3,
 }
 
 impl DataFileEncoder {
@@ -49,7 +52,7 @@ impl DataFileEncoder {
         let writer =
             ArrowWriter::try_new(Vec::new(), promotion.schema(), Some(properties)).map_err(cannot_encode)?;
         let (timestamps, ingested) = (Bounds::default(), Bounds::default());
-        Ok(Self { writer, promotion, timestamps, ingested, num_rows: 0 })
+        Ok(Self { writer, promotion, timestamps, ingested, num_rows: 0, pages: Xxh3::new() })
     }
 
     /// Adds whole rows as the next row group. Takes CPU time in proportion to them.
@@ -68,16 +71,26 @@ impl DataFileEncoder {
 
     /// Takes the bytes that have been added since the last time.
     pub(crate) fn take_bytes(&mut self) -> Bytes {
-        std::mem::take(self.writer.inner_mut()).into()
+        let bytes = std::mem::take(self.writer.inner_mut());
+        self.pages.update(&bytes);
+        bytes.into()
     }
 
     /// Ends the file with its footer, which says where the rows come from. Returns the bytes that have not been
     /// taken.
     pub(crate) fn finish(mut self, origin: &FileOrigin) -> Result<(Bytes, EncodedFacts)> {
-        for entry in origin.footer() {
+        // Every row group is written: what follows them is metadata.
+        self.writer
+            .sync()
+            .map_err(|error| Error::internal("cannot encode a data file").with_source(error))?;
+        let mut bytes = BytesMut::from(self.take_bytes());
+        let pages =
+            PagesChecksum { num_bytes: self.writer.bytes_written() as u64, xxh3: self.pages.digest() };
+        for entry in origin.footer().into_iter().chain([pages.footer()]) {
             self.writer.append_key_value_metadata(entry);
         }
         let metadata = self.writer.finish().map_err(cannot_encode)?;
+        bytes.extend_from_slice(&std::mem::take(self.writer.inner_mut()));
         let size_bytes = self.writer.bytes_written() as u64;
         let metadata_bytes = size_bytes - metadata_start(&metadata, size_bytes);
         let bounds = self.timestamps.known().zip(self.ingested.known());
@@ -92,12 +105,12 @@ impl DataFileEncoder {
             size_bytes,
             metadata_bytes,
         };
-        Ok((self.take_bytes(), facts))
+        Ok((bytes.freeze(), facts))
     }
 }
 
 /// Where the page indexes begin; the footer follows them.
-fn metadata_start(metadata: &ParquetMetaData, size_bytes: u64) -> u64 {
+pub(super) fn metadata_start(metadata: &ParquetMetaData, size_bytes: u64) -> u64 {
     let columns = metadata.row_groups().iter().flat_map(|row_group| row_group.columns());
     let ends = columns.map(|column| {
         let (start, length) = column.byte_range();

@@ -8,6 +8,7 @@
 //! anything is written, and is not a failure of the log: the next attempt may succeed.
 
 mod format;
+mod inspect;
 mod payload;
 mod replay;
 mod segment_file;
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 pub(crate) use format::WalBatch;
+pub(crate) use inspect::{WalContents, inspect};
 pub(crate) use payload::{decode_payload, encode_payload};
 pub(crate) use replay::replay;
 
