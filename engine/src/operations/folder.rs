@@ -27,8 +27,7 @@ impl StoppedFolder {
     /// # Errors
     /// `InvalidRequest` when it is none; `Unavailable` when a server has it open.
     pub(super) fn open(config: &EngineConfig) -> Result<Self> {
-        let names = [LOCK_FILE_NAME, CATALOG_FILE_NAME, WAL_DIRECTORY, MANIFEST_FOLDER];
-        if !names.iter().any(|name| config.data_dir.join(name).exists()) {
+        if !is_data_folder(&config.data_dir) {
             return Err(Error::invalid_request(format!("{} is no data folder", config.data_dir.display())));
         }
         Self::claim(config)
@@ -49,6 +48,12 @@ impl StoppedFolder {
     pub(super) fn wal_directory(&self) -> PathBuf {
         self.data_dir.join(WAL_DIRECTORY)
     }
+}
+
+/// Whether an engine has ever used a folder.
+pub fn is_data_folder(path: &Path) -> bool {
+    let names = [LOCK_FILE_NAME, CATALOG_FILE_NAME, WAL_DIRECTORY, MANIFEST_FOLDER];
+    names.iter().any(|name| path.join(name).exists())
 }
 
 /// Whether a path is a folder with nothing in it, or nothing at all.

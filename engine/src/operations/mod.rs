@@ -12,6 +12,7 @@ mod row_search;
 
 pub use backup::{Backup, BackupMode, BackupSummary, RestoreSummary, restore};
 pub use doctor::{DoctorOptions, DoctorReport, Finding, FindingKind, doctor};
+pub use folder::is_data_folder;
 pub use rebuild::{
     OnAmbiguity, RebuildFinding, RebuildFindingKind, RebuildOptions, RebuildReport, RebuildSource,
     rebuild_catalog,

@@ -67,7 +67,7 @@ async fn search(
     wanted: &HashMap<Prefix, BatchKey>,
     found: &mut BTreeSet<BatchKey>,
 ) -> Result<()> {
-    let failed = |error| cannot_read(&file.path, error);
+    let failed = |error| cannot_read(file, error);
     let reader = storage.parquet_reader(file);
     let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(failed)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), [columns::UUID]);

@@ -86,9 +86,8 @@ pub(crate) fn cannot_read_object(path: &Path, error: ParquetError) -> Error {
             Error::corrupt_data(format!("data file {path} is missing")).with_source(error)
         }
         None => Error::corrupt_data(format!("data file {path} is damaged")).with_source(error),
-        Some(_) => {
-            Error::new(ErrorKind::Unavailable, format!("data file {path} cannot be read now")).with_source(error)
-        }
+        Some(_) => Error::new(ErrorKind::Unavailable, format!("data file {path} cannot be read now"))
+            .with_source(error),
     }
 }
 

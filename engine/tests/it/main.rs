@@ -5,5 +5,6 @@
 mod attributes;
 mod compaction;
 mod durability;
+mod operations;
 mod query;
 mod tidy;

@@ -15,7 +15,6 @@ use crate::storage::{DataFile, Storage};
 /// What the manifests of a store tell.
 #[derive(Debug, Default)]
 pub(crate) struct ManifestSet {
-    pub(crate) num_objects: usize,
     /// The catalog after the last snapshot that an unbroken chain leads to; `None` when none begins.
     pub(crate) image: Option<ManifestImage>,
     /// What is wrong with the newest objects.
@@ -69,7 +68,7 @@ pub(crate) async fn last_manifest(storage: &Storage) -> Result<i64> {
 /// error here.
 pub(crate) async fn read_manifests(storage: &Storage) -> Result<ManifestSet> {
     let objects = storage.list_objects(MANIFEST_FOLDER).await?;
-    let mut set = ManifestSet { num_objects: objects.len(), ..ManifestSet::default() };
+    let mut set = ManifestSet::default();
     let mut names = Vec::new();
     for object in objects {
         match ManifestName::parse(&object.path) {
