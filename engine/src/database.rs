@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, AnyPool, Connection, Executor, SqlStr};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row, SqlStr};
 
 /// How long a connection waits for another writer, also of another process, before it gives up.
 const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 5000";
@@ -71,6 +71,28 @@ pub async fn open_sqlite(
         .await?;
     migrate(&pool, schema).await?;
     Ok(pool)
+}
+
+/// What is wrong with the structure of an SQLite database, if anything is. Reads all of it.
+pub async fn find_sqlite_damage(pool: &AnyPool) -> Option<String> {
+    let found = sqlx::query("PRAGMA quick_check(1)").fetch_one(pool).await;
+    match found.and_then(|row| row.try_get::<String, _>(0)) {
+        Ok(answer) if answer == "ok" => None,
+        Ok(damage) => Some(damage),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Writes a consistent copy of an SQLite database that is in use to a new file.
+///
+/// # Errors
+/// When the database does not answer or the file cannot be written; it must not exist.
+pub async fn copy_sqlite(pool: &AnyPool, to: &Path) -> Result<(), DatabaseError> {
+    let to = to
+        .to_str()
+        .ok_or_else(|| sqlx::Error::Configuration(format!("the path {} is no text", to.display()).into()))?;
+    sqlx::query("VACUUM INTO $1").bind(to).execute(pool).await?;
+    Ok(())
 }
 
 async fn migrate(pool: &AnyPool, schema: &[SchemaStep]) -> Result<(), DatabaseError> {

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::BackgroundThread;
-use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot};
+use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot, StateName, open_catalog};
 use crate::clock::Clock;
 use crate::committer::{Committer, IngestPosition, stamp_segments};
 use crate::compaction::{CompactionSettings, Compactor, Expiry};
@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::flush::Flusher;
 use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
+use crate::operations::{Backup, BackupMode};
 use crate::query::model::{LogFilter, LogQuery};
 use crate::query::{
     LogPage, LowerBound, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry,
@@ -31,7 +32,7 @@ use crate::storage::{Storage, sidecar_path};
 use crate::wal::{self, Disk, LocalDisk, Wal, WalBatch};
 
 /// Held while an engine has a folder open.
-const LOCK_FILE_NAME: &str = "LOCK";
+pub(crate) const LOCK_FILE_NAME: &str = "LOCK";
 
 /// A storage and query engine over one folder.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ pub struct Engine {
     committer: Committer,
     maintenance: Arc<Maintenance>,
     catalog: CatalogStore,
+    storage: Storage,
     wal: Arc<Mutex<Wal>>,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
@@ -82,7 +84,7 @@ impl Engine {
         storage: Storage,
         disk: Arc<dyn Disk>,
     ) -> Result<Arc<Self>> {
-        let (catalog, state) = CatalogStore::open(&config.data_dir).await?;
+        let (catalog, state) = open_catalog(&config.data_dir, &storage).await?;
         sweep_dead_intents(&catalog, &storage).await?;
 
         let tables = Arc::new(LiveTables::new(state.files, state.last_ingested_us, config.max_buffer_bytes));
@@ -146,6 +148,7 @@ impl Engine {
             committer,
             maintenance,
             catalog,
+            storage,
             wal,
             clock,
             stop: CancellationToken::new(),
@@ -311,6 +314,21 @@ impl Engine {
         self.maintenance.delete_condemned().await
     }
 
+    /// Begins a backup in `folder`, which is empty or does not exist: every row that was acknowledged before this
+    /// call, and perhaps later ones. When it returns all data files are copied; they cannot be deleted meanwhile.
+    /// The backup counts once [`Backup::finish`] has returned.
+    ///
+    /// # Errors
+    /// `InvalidRequest` when the folder is not empty; `CorruptData` naming a data file that is missing or of another
+    /// size; `Unavailable` when something cannot be read or written.
+    pub async fn backup(&self, folder: &Path, mode: BackupMode) -> Result<Backup> {
+        let backup = Backup::begin(folder, mode)?;
+        self.flush().await?;
+        // Held until all are copied: what a snapshot holds is not deleted.
+        let pinned = self.tables.files();
+        backup.copy_files(&self.storage, &self.catalog, &pinned).await
+    }
+
     /// Stops: takes no more rows, finishes the requests that wait, flushes, and closes. Calling it again does
     /// nothing.
     ///
@@ -408,6 +426,12 @@ pub(crate) fn lock_folder(data_dir: &Path) -> Result<File> {
 
 /// Removes objects that an earlier life wrote and did not commit.
 async fn sweep_dead_intents(catalog: &CatalogStore, storage: &Storage) -> Result<()> {
+    if catalog.state(StateName::SweepPaused).await? != 0 {
+        tracing::warn!(
+            "the catalog was rebuilt or restored: nothing is swept before `timberline doctor --repair`"
+        );
+        return Ok(());
+    }
     for (file_id, path) in catalog.dead_intents().await? {
         storage.delete(&path).await?;
         storage.delete(&sidecar_path(&path)).await?;

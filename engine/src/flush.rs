@@ -90,8 +90,16 @@ impl Flusher {
             last_sequence: pending.sequences.last,
         };
         let mut added = Vec::with_capacity(objects.len());
-        for object in objects {
-            match self.write_object(object, &range, Arc::clone(&batches)).await {
+        let (flush, num_objects) = (Uuid::now_v7(), objects.len());
+        for (part, object) in objects.into_iter().enumerate() {
+            let source = FileSource::Flush {
+                id: flush,
+                part: part as u32,
+                is_last: part + 1 == num_objects,
+                first_sequence: range.first_sequence,
+                last_sequence: range.last_sequence,
+            };
+            match self.write_object(object, table, source, Arc::clone(&batches)).await {
                 Ok(file) => added.push(file),
                 Err(error) => {
                     self.catalog.discard(&self.storage, &added).await;
@@ -106,19 +114,17 @@ impl Flusher {
     async fn write_object(
         &self,
         object: PlannedObject,
-        range: &FlushedRange,
+        table: TableId,
+        source: FileSource,
         batches: Arc<Vec<RecordBatch>>,
     ) -> Result<DataFile> {
         let origin = FileOrigin {
             file_id: object.id,
-            table: range.table,
+            table,
             level: 0,
-            writer: range.writer,
+            writer: self.catalog.writer(),
             epoch: self.catalog.epoch(),
-            source: FileSource::Flush {
-                first_sequence: range.first_sequence,
-                last_sequence: range.last_sequence,
-            },
+            source,
         };
         let mut writer = DataFileWriter::create(&self.storage, object.path, object.promotion, Effort::Quick);
         let borrowed: Vec<&RecordBatch> = batches.iter().collect();

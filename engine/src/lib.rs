@@ -14,7 +14,7 @@
 //! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`catalog`] (which rows exist), `flush`,
 //! `compaction` and `maintenance` (from memory to files, from small files to large ones), [`retention`] and `expire`
 //! (which rows have expired, and how their files leave), [`query`] (questions), and [`Engine`], all of it behind one
-//! handle.
+//! handle. [`operations`] work on a folder as a whole: rebuild, check, back up, restore.
 //! [`error`], [`limits`], [`config`], [`clock`] and [`database`] stand below them all.
 
 mod background;
@@ -32,6 +32,7 @@ mod flush;
 pub mod ingest;
 pub mod limits;
 mod maintenance;
+pub mod operations;
 pub mod query;
 pub mod retention;
 pub mod schema;

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::{BufferFacts, publish_manifest};
+use crate::catalog::{BufferFacts, checkpoint_if_due, publish_manifest};
 use crate::config::EngineConfig;
 use crate::error::Result;
 use crate::expire::expire;
@@ -172,7 +172,7 @@ impl Maintenance {
         wal.tables_in_oldest_segment()
     }
 
-    /// Names new data files in a manifest, then removes what the log no longer has to hold.
+    /// Names new data files in a manifest, and all of them in a checkpoint when one is due, then removes what the log no longer has to hold.
     pub(crate) async fn publish_and_truncate(&self) -> Result<()> {
         while let Some(published) = publish_manifest(&self.flusher.catalog, &self.flusher.storage).await? {
             for range in &published.flushed {
@@ -183,6 +183,7 @@ impl Maintenance {
                 break;
             }
         }
+        checkpoint_if_due(&self.flusher.catalog, &self.flusher.storage).await?;
         let (removed_any, oldest_sequence) = {
             let mut wal = self.wal.lock();
             (wal.truncate(&self.published.lock())?, wal.oldest_sequence())

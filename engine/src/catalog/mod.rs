@@ -7,15 +7,21 @@
 mod discard;
 mod live;
 mod manifest;
+mod open;
 mod snapshot;
 mod store;
 
 pub(crate) use live::{Admission, BufferFacts, LiveTables, PendingFlush};
-pub(crate) use manifest::publish_manifest;
+pub(crate) use manifest::{
+    MANIFEST_FOLDER, ManifestImage, ManifestSet, checkpoint_if_due, publish_manifest, read_manifests,
+    write_checkpoint, write_first_checkpoint,
+};
+pub(crate) use open::open_catalog;
 pub use snapshot::{Snapshot, Sources};
-#[cfg(test)]
-pub(crate) use store::CATALOG_FILE_NAME;
-pub(crate) use store::{CatalogStore, FlushedRange};
+pub(crate) use store::{
+    CATALOG_FILE_NAME, CatalogFile, CatalogImage, CatalogStore, FlushedRange, StateName, WriterMarks,
+    create_rebuilt,
+};
 
 use uuid::Uuid;
 

@@ -13,6 +13,9 @@ pub enum Dataset {
 }
 
 impl Dataset {
+    /// Every dataset.
+    pub const ALL: &[Self] = &[Self::Logs];
+
     /// The name in paths, the catalog and the write-ahead log.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -55,6 +58,18 @@ impl TableId {
     /// The logs of a project.
     pub fn logs(project: ProjectId) -> Self {
         Self { dataset: Dataset::Logs, project }
+    }
+}
+
+impl FromStr for TableId {
+    type Err = Error;
+
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<Self> {
+        let unknown = || Error::corrupt_data(format!("{text:?} is no table"));
+        let (dataset, project) = text.split_once("/project=").ok_or_else(unknown)?;
+        let project = project.parse().map_err(|error| unknown().with_source(error))?;
+        Ok(Self { dataset: dataset.parse()?, project: ProjectId(project) })
     }
 }
 

@@ -17,6 +17,9 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use super::{DataFile, Storage};
 use crate::error::{Error, ErrorKind};
 
+/// What is read of a file whose footer may have any length; most have a shorter one.
+const UNKNOWN_METADATA_BYTES: u64 = 64 << 10;
+
 /// The bytes of one data file.
 pub(crate) struct ObjectReader {
     store: Arc<dyn ObjectStore>,
@@ -34,6 +37,14 @@ impl Storage {
             size_bytes: file.size_bytes,
             metadata_bytes: file.metadata_bytes,
         }
+    }
+}
+
+impl Storage {
+    /// A reader of an object that has the name of a data file and of which only the size is known.
+    pub(crate) fn unknown_parquet_reader(&self, path: &Path, size_bytes: u64) -> ObjectReader {
+        let metadata_bytes = size_bytes.min(UNKNOWN_METADATA_BYTES);
+        ObjectReader { store: self.object_store(), path: path.clone(), size_bytes, metadata_bytes }
     }
 }
 
@@ -67,11 +78,19 @@ impl AsyncFileReader for ObjectReader {
 
 /// What an error of reading a file means, with the file's name: damage, unless the store did not answer.
 pub(crate) fn cannot_read(file: &DataFile, error: ParquetError) -> Error {
-    let kind = match store_error(&error) {
-        None | Some(object_store::Error::NotFound { .. }) => ErrorKind::CorruptData,
-        Some(_) => ErrorKind::Unavailable,
-    };
-    Error::new(kind, format!("data file {} cannot be read", file.path)).with_source(error)
+    cannot_read_object(&file.path, error)
+}
+
+/// The same for an object that the catalog may not know.
+pub(crate) fn cannot_read_object(path: &Path, error: ParquetError) -> Error {
+    match store_error(&error) {
+        Some(object_store::Error::NotFound { .. }) => {
+            Error::corrupt_data(format!("data file {path} is missing")).with_source(error)
+        }
+        None => Error::corrupt_data(format!("data file {path} is damaged")).with_source(error),
+        Some(_) => Error::new(ErrorKind::Unavailable, format!("data file {path} cannot be read now"))
+            .with_source(error),
+    }
 }
 
 fn store_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e object_store::Error> {

@@ -6,15 +6,16 @@
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::TimestampMicrosecondType;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+use xxhash_rust::xxh3::Xxh3;
 
-use super::Promotion;
 use super::encoding::{Effort, writer_properties};
 use super::file_origin::FileOrigin;
 use super::layout::to_file_columns;
+use super::{PagesChecksum, Promotion};
 use crate::error::{Error, Result};
 use crate::limits::SLICES_PER_ROW_GROUP;
 use crate::schema::columns;
@@ -41,12 +42,23 @@ pub(crate) struct DataFileEncoder {
     ingested: Bounds,
     num_rows: u64,
     slices_in_row_group: usize,
+    /// Of the bytes that have been taken.
+    pages: Xxh3,
 }
 
 impl DataFileEncoder {
     pub(crate) fn new(promotion: Promotion, effort: Effort) -> Self {
         let (timestamps, ingested) = (Bounds::default(), Bounds::default());
-        Self { writer: None, promotion, effort, timestamps, ingested, num_rows: 0, slices_in_row_group: 0 }
+        Self {
+            writer: None,
+            promotion,
+            effort,
+            timestamps,
+            ingested,
+            num_rows: 0,
+            slices_in_row_group: 0,
+            pages: Xxh3::new(),
+        }
     }
 
     /// Adds whole rows, a slice in the order of the file. Takes CPU time in proportion to them.
@@ -79,19 +91,29 @@ impl DataFileEncoder {
 
     /// Takes the bytes that have been added since the last time.
     pub(crate) fn take_bytes(&mut self) -> Bytes {
-        self.writer.as_mut().map(|writer| std::mem::take(writer.inner_mut()).into()).unwrap_or_default()
+        let Some(writer) = &mut self.writer else { return Bytes::new() };
+        let bytes = std::mem::take(writer.inner_mut());
+        self.pages.update(&bytes);
+        bytes.into()
     }
 
     /// Ends the file with its footer, which says where the rows come from. Returns the bytes that have not been
     /// taken.
     pub(crate) fn finish(mut self, origin: &FileOrigin) -> Result<(Bytes, EncodedFacts)> {
+        if let Some(writer) = &mut self.writer {
+            // Every row group is written: what follows them is metadata.
+            writer.flush().and_then(|()| Ok(writer.sync()?)).map_err(cannot_encode)?;
+        }
+        let mut bytes = BytesMut::from(self.take_bytes());
         let Some(mut writer) = self.writer.take() else {
             return Err(Error::internal("a data file without rows"));
         };
-        for entry in origin.footer() {
+        let pages = PagesChecksum { num_bytes: writer.bytes_written() as u64, xxh3: self.pages.digest() };
+        for entry in origin.footer().into_iter().chain([pages.footer()]) {
             writer.append_key_value_metadata(entry);
         }
         let metadata = writer.finish().map_err(cannot_encode)?;
+        bytes.extend_from_slice(&std::mem::take(writer.inner_mut()));
         let size_bytes = writer.bytes_written() as u64;
         let bounds = self.timestamps.known().zip(self.ingested.known());
         let ((min_timestamp_us, max_timestamp_us), (min_ingested_us, max_ingested_us)) =
@@ -105,12 +127,12 @@ impl DataFileEncoder {
             size_bytes,
             metadata_bytes: size_bytes - metadata_start(&metadata, size_bytes),
         };
-        Ok((std::mem::take(writer.inner_mut()).into(), facts))
+        Ok((bytes.freeze(), facts))
     }
 }
 
 /// Where the page indexes begin: behind the last page. The footer follows them.
-fn metadata_start(metadata: &ParquetMetaData, size_bytes: u64) -> u64 {
+pub(super) fn metadata_start(metadata: &ParquetMetaData, size_bytes: u64) -> u64 {
     let columns = metadata.row_groups().iter().flat_map(|row_group| row_group.columns());
     let ends = columns.map(|column| {
         let (start, length) = column.byte_range();

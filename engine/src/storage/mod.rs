@@ -2,6 +2,7 @@
 //!
 //! Knows Parquet and the object store; does not know DataFusion, SQL or what a severity is.
 
+pub(crate) mod checked_json;
 mod data_file;
 mod data_file_reader;
 mod data_file_writer;
@@ -9,8 +10,11 @@ mod encoder;
 mod encoding;
 mod file_origin;
 mod flush_plan;
+mod footer;
 mod layout;
 mod local_sync;
+mod objects;
+mod pages_checksum;
 mod paths;
 mod promotion;
 mod slice;
@@ -26,14 +30,16 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 pub use data_file::DataFile;
 pub(crate) use data_file::sidecar_path;
-pub(crate) use data_file_reader::cannot_read;
+pub(crate) use data_file_reader::{cannot_read, cannot_read_object};
 pub(crate) use data_file_writer::{DataFileWriter, blocking};
 pub(crate) use encoder::DataFileEncoder;
 pub(crate) use encoding::Effort;
 pub(crate) use file_origin::{FileOrigin, FileSource};
 pub(crate) use flush_plan::{PlannedFile, plan_flush};
+pub(crate) use footer::Footer;
 pub(crate) use layout::{OBSERVED_DELAY, null_as_unset, observed_time, to_whole_rows};
 pub(crate) use local_sync::sync_directory;
+pub(crate) use pages_checksum::{PagesChecksum, PagesHasher};
 pub(crate) use paths::{DataFilePath, TimeBucket};
 pub(crate) use promotion::{KeyCounts, MAP_COLUMNS, Promotion, assemble_map, column_name, parse_column_name};
 pub(crate) use slice::{RowAddress, gather_slice, slice_len};

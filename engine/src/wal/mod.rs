@@ -9,6 +9,7 @@
 
 mod disk;
 mod format;
+mod inspect;
 mod payload;
 mod replay;
 mod segment_file;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 pub(crate) use disk::AppendFile;
 pub(crate) use disk::{Disk, LocalDisk};
 pub(crate) use format::WalBatch;
+pub(crate) use inspect::{WalContents, inspect};
 pub(crate) use payload::{decode_payload, encode_payload};
 pub(crate) use replay::replay;
 

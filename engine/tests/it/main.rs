@@ -5,6 +5,7 @@
 mod attributes;
 mod compaction;
 mod durability;
+mod operations;
 mod outside_readers;
 mod query;
 mod retention;

@@ -1,9 +1,14 @@
 //! The command line.
 
+mod backup;
+mod catalog;
 mod demo;
+mod doctor;
+mod folder;
 mod generate;
 mod init;
 mod logging;
+mod restore;
 mod retention;
 mod serve;
 mod stop;
@@ -40,6 +45,14 @@ enum Command {
     Generate(generate::GenerateArgs),
     /// Show, set or try out how long a project keeps its rows
     Retention(retention::RetentionArgs),
+    /// Check a stopped data folder, and mend what is safe to mend
+    Doctor(doctor::DoctorArgs),
+    /// Work on the catalog of a stopped data folder
+    Catalog(catalog::CatalogArgs),
+    /// Copy a stopped data folder, consistently
+    Backup(backup::BackupArgs),
+    /// Make a new data folder from a backup
+    Restore(restore::RestoreArgs),
 }
 
 /// Where settings come from, for the commands that serve.
@@ -137,18 +150,29 @@ pub enum CliError {
         /// The folder.
         path: PathBuf,
     },
-    /// There is nothing to change in a folder.
-    #[error("{} is not a data folder", path.display())]
-    NoDataDir {
-        /// The folder.
-        path: PathBuf,
-    },
     /// There is no project with this number.
     #[error("there is no project {id}")]
     NoProject {
         /// The number.
         id: i64,
     },
+    /// A command for data folders was given another path.
+    #[error("{} is no data folder", path.display())]
+    NoDataFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A check found something, which has been printed.
+    #[error("{count} {} to look at", if *count == 1 { "thing is" } else { "things are" })]
+    Findings {
+        /// How many.
+        count: usize,
+    },
+    /// A rebuild found files of which it cannot tell whether they are live, which have been printed.
+    #[error(
+        "the catalog was not written, because some files may be live or not:          --ambiguous keep or --ambiguous leave-out decides"
+    )]
+    NotRebuilt,
     /// The metadata database fails.
     #[error(transparent)]
     Meta(#[from] MetaError),
@@ -183,6 +207,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Init(args) => init::run(&args).await,
         Command::Generate(args) => generate::run(&args),
         Command::Retention(args) => retention::run(&args).await,
+        Command::Doctor(args) => doctor::run(&args).await,
+        Command::Catalog(args) => catalog::run(&args).await,
+        Command::Backup(args) => backup::run(&args).await,
+        Command::Restore(args) => restore::run(&args).await,
     }
 }
 

@@ -111,7 +111,7 @@ async fn answer(command: &RetentionCommand, project: &ProjectArgs, meta: &Meta) 
 async fn open_meta(data_dir: &Path) -> Result<Meta, CliError> {
     let path = data_dir.join(meta::FILE_NAME);
     if !path.is_file() {
-        return Err(CliError::NoDataDir { path: data_dir.to_owned() });
+        return Err(CliError::NoDataFolder { path: data_dir.to_owned() });
     }
     Ok(Meta::open(&path).await?)
 }

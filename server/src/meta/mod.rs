@@ -14,7 +14,7 @@ mod user;
 
 use std::path::Path;
 
-use engine::database::{DatabaseError, SchemaStep, open_sqlite};
+use engine::database::{DatabaseError, SchemaStep, copy_sqlite, open_sqlite};
 use sqlx::AnyPool;
 
 pub use membership::Level;
@@ -63,6 +63,14 @@ impl Meta {
     /// [`MetaError::Open`] when a later version has been here, the file cannot be opened or is no database.
     pub async fn open(path: &Path) -> Result<Self, MetaError> {
         Ok(Self { pool: open_sqlite(path, MAX_CONNECTIONS, &SCHEMA).await? })
+    }
+
+    /// Writes a consistent copy to a new file, while the database is in use.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), MetaError> {
+        Ok(copy_sqlite(&self.pool, path).await?)
     }
 
     /// Closes every connection; the write-ahead log is folded into the file.

@@ -53,3 +53,12 @@ CREATE TABLE intents (
     writer_id TEXT NOT NULL,
     epoch BIGINT NOT NULL
 );
+
+-- What the catalog knows about itself:
+-- `sweep_paused` 1 after a rebuild, until somebody has looked at the objects that it does not know;
+-- `last_checkpoint` the snapshot of the newest checkpoint manifest;
+-- `manifests_since_checkpoint` how many manifests follow it.
+CREATE TABLE catalog_state (
+    name TEXT PRIMARY KEY,
+    value BIGINT NOT NULL
+);

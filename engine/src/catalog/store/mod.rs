@@ -2,7 +2,10 @@
 
 mod columns;
 mod files;
+mod image;
 mod ranges;
+mod rebuilt;
+mod state;
 
 use std::path::Path;
 
@@ -19,7 +22,10 @@ use columns::{column, failed, path_at, uuid_at};
 use files::Which;
 
 pub(crate) use files::CatalogFile;
+pub(crate) use image::{CatalogImage, WriterMarks};
 pub(crate) use ranges::FlushedRange;
+pub(crate) use rebuilt::create_rebuilt;
+pub(crate) use state::StateName;
 
 /// Name of the database in the data folder.
 pub(crate) const CATALOG_FILE_NAME: &str = "catalog.db";
@@ -74,10 +80,7 @@ impl CatalogStore {
     /// Opens the catalog of a folder and begins a new epoch of its writer: any earlier life that still runs can
     /// commit nothing from here on.
     pub(crate) async fn open(data_dir: &Path) -> Result<(Self, CatalogState)> {
-        let path = data_dir.join(CATALOG_FILE_NAME);
-        let pool = database::open_sqlite(&path, MAX_CONNECTIONS, SCHEMA).await.map_err(|error| {
-            Error::corrupt_data(format!("cannot open the catalog {}", path.display())).with_source(error)
-        })?;
+        let pool = open_pool(&data_dir.join(CATALOG_FILE_NAME)).await?;
         let mut transaction = pool.begin().await.map_err(failed)?;
         let (writer, epoch, last_sequence, last_ingested_us) = begin_epoch(&mut transaction).await?;
         let files = files::read(&mut transaction, Which::All).await?;
@@ -265,6 +268,7 @@ impl CatalogStore {
         ] {
             sqlx::query(statement).bind(up_to).execute(&mut *transaction).await.map_err(failed)?;
         }
+        state::add(&mut transaction, StateName::ManifestsSinceCheckpoint, 1).await?;
         transaction.commit().await.map_err(failed)
     }
 
@@ -300,6 +304,25 @@ impl CatalogStore {
     }
 }
 
+/// Opens the database of a catalog, makes it when it does not exist.
+async fn open_pool(path: &Path) -> Result<AnyPool> {
+    let cannot_open = |error| {
+        Error::corrupt_data(format!(
+            "cannot open the catalog {}; if it is damaged, `timberline catalog rebuild` makes it anew",
+            path.display()
+        ))
+        .with_source(error)
+    };
+    let pool = database::open_sqlite(path, MAX_CONNECTIONS, SCHEMA).await.map_err(cannot_open)?;
+    if let Some(damage) = database::find_sqlite_damage(&pool).await {
+        return Err(Error::corrupt_data(format!(
+            "the catalog {} is damaged: {damage}; `timberline catalog rebuild` makes it anew",
+            path.display()
+        )));
+    }
+    Ok(pool)
+}
+
 async fn begin_epoch(transaction: &mut SqlTransaction) -> Result<(Uuid, u64, u64, i64)> {
     let row = sqlx::query("SELECT writer_id, epoch, last_sequence, last_ingested_us FROM writers")
         .fetch_optional(&mut **transaction)
@@ -317,7 +340,7 @@ async fn begin_epoch(transaction: &mut SqlTransaction) -> Result<(Uuid, u64, u64
         return Ok((writer, 1, 0, 0));
     };
     let writer = uuid_at(&row, 0)?;
-    let epoch = column::<i64>(&row, 1)? + 1;
+    let epoch: i64 = column::<i64>(&row, 1)?.saturating_add(1);
     sqlx::query("UPDATE writers SET epoch = $1 WHERE writer_id = $2")
         .bind(epoch)
         .bind(writer.to_string())

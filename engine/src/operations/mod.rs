@@ -1,0 +1,19 @@
+//! Work on a data folder as a whole: rebuild its catalog, check and mend it, back it up and restore it.
+//!
+//! Each operation but [`Engine::backup`](crate::Engine::backup) works on a folder that no engine has open, and
+//! holds the folder's lock meanwhile. None of them guesses: what cannot be told from what is stored is reported.
+
+mod backup;
+mod doctor;
+mod evidence;
+mod folder;
+mod rebuild;
+mod row_search;
+
+pub use backup::{Backup, BackupMode, BackupSummary, RestoreSummary, restore};
+pub use doctor::{DoctorOptions, DoctorReport, Finding, FindingKind, doctor};
+pub use folder::is_data_folder;
+pub use rebuild::{
+    OnAmbiguity, RebuildFinding, RebuildFindingKind, RebuildOptions, RebuildReport, RebuildSource,
+    rebuild_catalog,
+};

@@ -1,0 +1,8 @@
+//! Operations on a folder as a whole: rebuild, doctor, backup, restore, and how damage shows.
+
+mod backup;
+mod damage;
+mod doctor;
+mod harness;
+mod manifests;
+mod rebuild;
