@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::storage::StorageConfig;
 
 /// How an engine keeps its data and what it may use.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
-    /// The folder of the write-ahead log, the catalog and the data files.
+    /// The folder of the write-ahead log and the catalog, and of the data files unless `storage` says otherwise.
     pub data_dir: PathBuf,
+    /// Where the data files are.
+    pub storage: StorageConfig,
     /// Most bytes of rows in memory, over all projects. Beyond it ingestion answers "unavailable".
     pub max_buffer_bytes: usize,
     /// Bytes of one project's rows in memory that start a flush.
@@ -40,6 +43,7 @@ impl EngineConfig {
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
+            storage: StorageConfig::default(),
             max_buffer_bytes: 512 << 20,
             flush_bytes: 128 << 20,
             flush_interval: Duration::from_secs(300),
@@ -88,6 +92,6 @@ impl EngineConfig {
         if self.max_wal_bytes < 2 * self.wal_segment_bytes {
             return Err(Error::invalid_request("max_wal_bytes must be at least twice wal_segment_bytes"));
         }
-        Ok(())
+        self.storage.validate()
     }
 }

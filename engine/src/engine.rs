@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::committer::{Committer, IngestPosition, stamp_segments};
 use crate::compaction::{CompactionSettings, Compactor, Expiry};
 use crate::config::EngineConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::flush::Flusher;
 use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
@@ -65,7 +65,7 @@ impl Engine {
     pub async fn open(config: EngineConfig, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
         config.validate()?;
         let lock = lock_folder(&config.data_dir)?;
-        let storage = Storage::local(&config.data_dir)?;
+        let storage = Storage::open(&config.storage, &config.data_dir).await?;
         let is_compacting = config.compaction;
         let engine = Self::open_on(config, clock, lock, storage, Arc::new(LocalDisk)).await?;
         if is_compacting {
@@ -85,7 +85,7 @@ impl Engine {
         disk: Arc<dyn Disk>,
     ) -> Result<Arc<Self>> {
         let (catalog, state) = open_catalog(&config.data_dir, &storage).await?;
-        sweep_dead_intents(&catalog, &storage).await?;
+        tolerate_outage(&storage, sweep_dead_intents(&catalog, &storage).await)?;
 
         let tables = Arc::new(LiveTables::new(state.files, state.last_ingested_us, config.max_buffer_bytes));
         let mut restored = Restored {
@@ -138,7 +138,7 @@ impl Engine {
             state.last_published,
         ));
         state.flushed.iter().for_each(|range| maintenance.note_published(range.table, range.last_sequence));
-        maintenance.publish_and_truncate().await?;
+        tolerate_outage(&storage, maintenance.publish_and_truncate().await)?;
         let committer =
             Committer::start(Arc::clone(&wal), Arc::clone(&tables), Arc::clone(&clock), position)?;
         Ok(Arc::new(Self {
@@ -421,6 +421,18 @@ pub(crate) fn lock_folder(data_dir: &Path) -> Result<File> {
         Err(TryLockError::Error(error)) => {
             Err(Error::unavailable(format!("cannot lock the folder {name}")).with_source(error))
         }
+    }
+}
+
+/// A remote store that is down holds up neither a start nor ingestion. What was to be done there is done later: at
+/// the next tick of maintenance, or at the next start.
+fn tolerate_outage(storage: &Storage, result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if storage.is_remote() && error.kind() == ErrorKind::Unavailable => {
+            tracing::warn!(%error, "storage cannot be used yet");
+            Ok(())
+        }
+        result => result,
     }
 }
 

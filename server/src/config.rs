@@ -122,6 +122,9 @@ impl Setting {
 
 const ENVIRONMENT_PREFIX: &str = "TIMBERLINE_";
 
+/// What the variables begin with that remote stores are reached by.
+const STORE_PREFIXES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
+
 /// The data folder, when nothing says another one.
 pub const DEFAULT_DATA_DIR: &str = "timberline-data";
 
@@ -257,6 +260,57 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| bytes(text).map(|value| config.engine.cache_bytes = value),
     },
     Setting {
+        section: "storage",
+        key: "url",
+        doc: "where data files are: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`, \
+              `file:///folder`, or `none` for the data folder",
+        default: "none",
+        apply: |config, text| {
+            config.engine.storage.url = (text != "none").then(|| text.to_owned());
+            Ok(())
+        },
+    },
+    Setting {
+        section: "storage",
+        key: "cache_bytes",
+        doc: "most bytes of a remote store's data files that are kept in the data folder; 0 keeps none",
+        default: "10GiB",
+        apply: |config, text| {
+            let value = if text == "0" { Ok(0) } else { bytes(text) };
+            value.map(|value| config.engine.storage.cache_bytes = value as u64)
+        },
+    },
+    Setting {
+        section: "storage",
+        key: "request_timeout_secs",
+        doc: "longest time of one request to a remote store, with its body, seconds",
+        default: "30",
+        apply: |config, text| seconds(text).map(|value| config.engine.storage.request_timeout = value),
+    },
+    Setting {
+        section: "storage",
+        key: "connect_timeout_secs",
+        doc: "longest time until a connection to a remote store stands, seconds",
+        default: "5",
+        apply: |config, text| seconds(text).map(|value| config.engine.storage.connect_timeout = value),
+    },
+    Setting {
+        section: "storage",
+        key: "max_retries",
+        doc: "how often a request is repeated when a remote store fails or is busy",
+        default: "5",
+        apply: |config, text| {
+            parse(text, "a whole number").map(|value| config.engine.storage.max_retries = value)
+        },
+    },
+    Setting {
+        section: "storage",
+        key: "retry_timeout_secs",
+        doc: "time after which a request to a remote store is not repeated any more, seconds",
+        default: "60",
+        apply: |config, text| seconds(text).map(|value| config.engine.storage.retry_timeout = value),
+    },
+    Setting {
         section: "query",
         key: "memory_bytes",
         doc: "memory that all running queries share",
@@ -330,8 +384,19 @@ impl ServerConfig {
                 config.set(setting, text, source)?;
             }
         }
+        config.read_store_options(&sources.environment);
         config.validate()?;
         Ok(config)
+    }
+
+    /// Takes the variables that the store's own tools know too, like `AWS_ACCESS_KEY_ID`. Those that its client does
+    /// not know are other programs' affair.
+    fn read_store_options(&mut self, environment: &[(String, String)]) {
+        let is_of_a_store = |name: &str| STORE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        let storage = &mut self.engine.storage;
+        let known =
+            environment.iter().filter(|(name, _)| is_of_a_store(name) && storage.accepts_option(name));
+        storage.options = known.cloned().collect();
     }
 
     fn set(&mut self, setting: &Setting, text: &str, source: &str) -> Result<(), SettingError> {
@@ -556,6 +621,32 @@ mod tests {
             assert!(error.starts_with(&format!("setting {expected}")), "{error}");
             assert_eq!(error.lines().count(), 1, "{error}");
         }
+    }
+
+    #[test]
+    fn a_store_is_reached_by_its_own_variables() {
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let environment = vec![
+            variable("TIMBERLINE_STORAGE__URL", "s3://logs/eu"),
+            variable("AWS_ACCESS_KEY_ID", "id"),
+            variable("AWS_SECRET_ACCESS_KEY", "hush"),
+            variable("AWS_PROFILE", "of another program"),
+            variable("GOOGLE_SERVICE_ACCOUNT", "of another store"),
+            variable("ACCESS_KEY_ID", "of nobody"),
+        ];
+        let config = load(Sources { environment: environment.clone(), ..Sources::default() }).unwrap();
+        assert_eq!(config.engine.storage.options, environment[1..3]);
+        assert!(!format!("{config:?}").contains("hush"));
+        let without_store = Sources { environment: environment[1..].to_vec(), ..Sources::default() };
+        assert!(load(without_store).unwrap().engine.storage.options.is_empty());
+    }
+
+    #[test]
+    fn a_wrong_address_of_a_store_names_the_setting() {
+        let error = from_environment("TIMBERLINE_STORAGE__URL", "ftp://logs").unwrap_err();
+        assert!(error.starts_with("setting storage.url: unknown scheme"), "{error}");
+        let config = from_file("[storage]\ncache_bytes = 0\nmax_retries = 2").unwrap();
+        assert_eq!((config.engine.storage.cache_bytes, config.engine.storage.max_retries), (0, 2));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 
 use super::error::DataFileError;
 use crate::storage::DataFile;
@@ -95,16 +95,18 @@ impl AsyncFileReader for DataFileReader {
         .boxed()
     }
 
-    /// Reads the footer itself, because the inner reader turns causes into text.
+    /// Reads the footer itself, because the inner reader turns causes into text. Takes the page indexes along,
+    /// asked for or not: they lie before the footer, in the same read, and asking for them later costs another one
+    /// that depends on it.
     fn get_metadata<'a>(
         &'a mut self,
-        options: Option<&'a ArrowReaderOptions>,
+        _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
         async move {
             let metadata = DFParquetMetadata::new(self.store.as_ref(), &self.object)
                 .with_file_metadata_cache(Some(Arc::clone(&self.metadata_cache)))
                 .with_metadata_size_hint(self.metadata_size_hint)
-                .with_page_index_policy(options.map(ArrowReaderOptions::column_index_policy))
+                .with_page_index_policy(Some(PageIndexPolicy::Optional))
                 .fetch_metadata()
                 .await;
             match metadata {

@@ -252,7 +252,11 @@ fn deal<T>(items: impl Iterator<Item = T>, num_hands: usize) -> impl Iterator<It
 }
 
 fn partitioned_file(file: &DataFile, statistics: Arc<Statistics>) -> PartitionedFile {
-    PartitionedFile::new_from_meta(object_meta(file)).with_statistics(statistics)
+    // All that says where the data is comes in one read.
+    let metadata_bytes = usize::try_from(file.metadata_bytes).unwrap_or(usize::MAX);
+    PartitionedFile::new_from_meta(object_meta(file))
+        .with_statistics(statistics)
+        .with_metadata_size_hint(metadata_bytes)
 }
 
 /// What the catalog knows about a file, in DataFusion's terms.

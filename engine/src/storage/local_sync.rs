@@ -9,10 +9,8 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Waits until a file, and its name in every directory from `root` down, is on the disk.
-pub(crate) fn sync_file_below(root: &Path, relative: &str) -> io::Result<()> {
-    let path = root.join(relative);
-    File::open(&path)?.sync_all()?;
+/// Waits until the name of `path`, and of every directory above it down from `root`, is on the disk.
+pub(crate) fn sync_name_below(root: &Path, path: &Path) -> io::Result<()> {
     for directory in path.ancestors().skip(1).take_while(|directory| directory.starts_with(root)) {
         sync_directory(directory)?;
     }

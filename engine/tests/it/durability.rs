@@ -14,14 +14,14 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
 use tempfile::TempDir;
 
-const NOW_US: i64 = 1_765_881_156_184_820;
-const PROJECT: ProjectId = ProjectId(1);
+pub(crate) const NOW_US: i64 = 1_765_881_156_184_820;
+pub(crate) const PROJECT: ProjectId = ProjectId(1);
 
-fn config(data_dir: &Path) -> EngineConfig {
+pub(crate) fn config(data_dir: &Path) -> EngineConfig {
     EngineConfig { wal_segment_bytes: 64 << 10, max_wal_bytes: 16 << 20, ..EngineConfig::new(data_dir) }
 }
 
-async fn open_at(config: EngineConfig, now_us: i64) -> engine::Result<Arc<Engine>> {
+pub(crate) async fn open_at(config: EngineConfig, now_us: i64) -> engine::Result<Arc<Engine>> {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(now_us));
     Engine::open(config, clock).await
 }
@@ -39,11 +39,11 @@ fn logs(names: &[String]) -> DecodedLogs {
     decode_otlp_json(request.to_string().as_bytes(), NOW_US, &RecordLimits::default()).unwrap()
 }
 
-fn names(prefix: &str, count: usize) -> Vec<String> {
+pub(crate) fn names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|index| format!("{prefix}-{index}")).collect()
 }
 
-async fn ingest(engine: &Engine, names: &[String]) {
+pub(crate) async fn ingest(engine: &Engine, names: &[String]) {
     engine.ingest(TableId::logs(PROJECT), logs(names)).await.unwrap();
 }
 
@@ -77,7 +77,7 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
 }
 
 /// The folder as a machine would find it that lost power now.
-fn power_cut(data_dir: &Path) -> TempDir {
+pub(crate) fn power_cut(data_dir: &Path) -> TempDir {
     let copy = TempDir::new().unwrap();
     copy_folder(data_dir, copy.path());
     copy

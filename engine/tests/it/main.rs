@@ -4,9 +4,13 @@
 
 mod attributes;
 mod compaction;
+mod counting_store;
 mod durability;
 mod operations;
 mod outside_readers;
+mod places;
 mod query;
 mod retention;
+mod s3;
+mod storage;
 mod tidy;

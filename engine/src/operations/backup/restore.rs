@@ -122,7 +122,7 @@ async fn upload(backup: &Path, entry: &Entry, storage: &Storage) -> Result<()> {
         })
         .await?;
         if piece.is_empty() {
-            return upload.finish().await;
+            return upload.finish().await.map(drop);
         }
         upload.write(piece).await?;
         file = rest;

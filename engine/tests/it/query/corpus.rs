@@ -12,12 +12,13 @@ use engine::catalog::Snapshot;
 use engine::query::{QueryContext, QuerySettings};
 use engine::schema::{ProjectId, TableId, UTC, logs_schema};
 use engine::storage::DataFile;
-use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use uuid::Uuid;
+
+use crate::places::{Place, query_store};
 
 /// One log record.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -137,9 +138,11 @@ fn maps<'a>(rows: impl Iterator<Item = &'a Vec<(String, String)>>) -> ArrayRef {
 
 /// A snapshot of rows, the store its files are in, and a context over the store.
 pub(crate) struct Corpus {
-    pub(crate) store: Arc<InMemory>,
+    pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) snapshot: Snapshot,
     pub(crate) context: QueryContext,
+    /// What the store needs to live.
+    pub(crate) _place: Option<Place>,
 }
 
 impl Corpus {
@@ -154,7 +157,7 @@ impl Corpus {
         segments: &[Vec<Row>],
         settings: QuerySettings,
     ) -> Self {
-        let store = Arc::new(InMemory::new());
+        let (store, place) = query_store().await;
         let mut data_files = Vec::new();
         for (index, rows) in files.iter().filter(|rows| !rows.is_empty()).enumerate() {
             data_files.push(Arc::new(write_file(store.as_ref(), index, rows).await));
@@ -166,8 +169,8 @@ impl Corpus {
             segments: segments.map(|(rows, sequence)| Arc::new(segment(rows, sequence))).collect(),
             retention: None,
         };
-        let context = QueryContext::new(Arc::clone(&store) as Arc<dyn ObjectStore>, settings).unwrap();
-        Self { store, snapshot, context }
+        let context = QueryContext::new(Arc::clone(&store), settings).unwrap();
+        Self { store, snapshot, context, _place: place }
     }
 }
 
@@ -175,7 +178,7 @@ pub(crate) fn small_settings() -> QuerySettings {
     QuerySettings { batch_size: 64, num_threads: 2, ..QuerySettings::default() }
 }
 
-async fn write_file(store: &InMemory, index: usize, rows: &[Row]) -> DataFile {
+async fn write_file(store: &dyn ObjectStore, index: usize, rows: &[Row]) -> DataFile {
     let mut rows = rows.to_vec();
     rows.sort_by_key(|row| (row.timestamp_us, row.uuid));
     let properties = WriterProperties::builder()
@@ -186,7 +189,9 @@ async fn write_file(store: &InMemory, index: usize, rows: &[Row]) -> DataFile {
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, logs_schema(), Some(properties)).unwrap();
     writer.write(&batch(&rows)).unwrap();
-    writer.close().unwrap();
+    let metadata = writer.close().unwrap();
+    let columns = metadata.row_groups().iter().flat_map(|row_group| row_group.columns());
+    let data_bytes = columns.map(|column| column.byte_range().0 + column.byte_range().1).max().unwrap();
     let path = Path::from(format!("logs/project=1/{index}.parquet"));
     let size_bytes = bytes.len() as u64;
     store.put(&path, bytes.into()).await.unwrap();
@@ -200,7 +205,7 @@ async fn write_file(store: &InMemory, index: usize, rows: &[Row]) -> DataFile {
         max_ingested_us: rows.iter().map(|row| row.ingested_us).max().unwrap(),
         num_rows: rows.len() as u64,
         size_bytes,
-        metadata_bytes: size_bytes,
+        metadata_bytes: size_bytes - data_bytes,
         sidecar_bytes: 0,
     }
 }

@@ -4,11 +4,12 @@
 
 mod corpus;
 mod damage;
-mod filters;
+pub(crate) mod filters;
 mod oracle;
 mod pages;
 mod plans;
 mod properties;
+mod reads;
 mod retained;
 mod sparklines;
 mod sql;

@@ -104,8 +104,8 @@ async fn sql_count(corpus: &Corpus) -> (i64, Option<i64>) {
 }
 
 async fn retained(layout: &Layout, now_us: i64) -> Corpus {
-    let Corpus { store, snapshot, context } = Corpus::new(&layout.files, &layout.segments).await;
-    Corpus { store, snapshot, context: context.with_clock(Arc::new(ManualClock::new(now_us))) }
+    let corpus = Corpus::new(&layout.files, &layout.segments).await;
+    Corpus { context: corpus.context.with_clock(Arc::new(ManualClock::new(now_us))), ..corpus }
 }
 
 proptest! {
