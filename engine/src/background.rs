@@ -1,4 +1,4 @@
-//! A thread of its own for work that may keep a processor busy, so that it never holds up requests or queries.
+//! Threads for work that keeps a processor or a disk busy, so that it never holds up requests or queries.
 
 use std::thread;
 
@@ -45,4 +45,13 @@ impl BackgroundThread {
     pub(crate) async fn ended(self) -> Result<()> {
         self.ended.await.map_err(|error| Error::internal("background work failed").with_source(error))
     }
+}
+
+/// Runs CPU work where it does not hold up other tasks.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::internal("background work was ended").with_source(error))?
 }

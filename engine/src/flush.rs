@@ -13,13 +13,15 @@ use object_store::path::Path;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use crate::background::blocking;
 use crate::catalog::{CatalogStore, Flushed, FlushedRange, LiveTables, PendingFlush, Transaction};
 use crate::clock::Clock;
+use crate::data_file_writer::DataFileWriter;
 use crate::error::{Error, Result};
 use crate::schema::{TableId, columns};
 use crate::storage::{
-    DataFile, DataFilePath, DataFileWriter, Effort, FileOrigin, FileSource, KeyCounts, PlannedFile,
-    Promotion, Storage, blocking, plan_flush, slice_len,
+    DataFile, DataFilePath, Effort, FileOrigin, FileSource, KeyCounts, PlannedFile, Promotion, Storage,
+    plan_flush, slice_len,
 };
 
 /// What a flush works with.

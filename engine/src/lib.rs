@@ -11,10 +11,11 @@
 //! ```
 //!
 //! Modules in reading order: [`schema`] (what a row is), [`ingest`] (bytes to rows), `wal` and `committer`
-//! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`catalog`] (which rows exist), `flush`,
-//! `compaction` and `maintenance` (from memory to files, from small files to large ones), [`retention`] and `expire`
-//! (which rows have expired, and how their files leave), [`query`] (questions), and [`Engine`], all of it behind one
-//! handle. [`operations`] work on a folder as a whole: rebuild, check, back up, restore.
+//! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`index`] (their sidecars), [`catalog`] (which
+//! rows exist), `data_file_writer`, `flush`, `compaction` and `maintenance` (from memory to files, from small files to
+//! large ones), [`retention`] and `expire` (which rows have expired, and how their files leave), [`query`] (questions),
+//! and [`Engine`], all of it behind one handle. [`operations`] work on a folder as a whole: rebuild, check, back up,
+//! restore.
 //! [`error`], [`limits`], [`config`], [`clock`] and [`database`] stand below them all.
 
 mod background;
@@ -24,11 +25,13 @@ pub mod clock;
 mod committer;
 mod compaction;
 pub mod config;
+mod data_file_writer;
 pub mod database;
 mod engine;
 pub mod error;
 mod expire;
 mod flush;
+pub mod index;
 pub mod ingest;
 pub mod limits;
 mod maintenance;

@@ -37,3 +37,6 @@ pub const SMALL_FLUSH_SHARE: usize = 64;
 
 /// Few rows wait this many times the flush interval for more.
 pub const SMALL_FLUSH_PATIENCE: i64 = 12;
+
+/// Data files of fewer rows have no sidecar: reading their rows costs as much.
+pub const MIN_SIDECAR_ROWS: u64 = 8192;

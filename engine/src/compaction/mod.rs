@@ -21,11 +21,12 @@ use uuid::Uuid;
 
 use crate::catalog::{CatalogStore, LiveTables, Transaction};
 use crate::clock::Clock;
+use crate::data_file_writer::DataFileWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flush::Flusher;
 use crate::schema::TableId;
 use crate::storage::{
-    DataFile, DataFilePath, DataFileWriter, Effort, FileOrigin, FileSource, Promotion, Storage, TimeBucket,
+    DataFile, DataFilePath, Effort, FileOrigin, FileSource, Promotion, Storage, TimeBucket,
 };
 use merge::{ReadFailure, Slice, TimeMerge};
 use plan::plan_merge;

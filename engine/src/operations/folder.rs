@@ -26,22 +26,22 @@ impl StoppedFolder {
     ///
     /// # Errors
     /// `InvalidRequest` when it is none; `Unavailable` when a server has it open.
-    pub(super) fn open(config: &EngineConfig) -> Result<Self> {
+    pub(super) async fn open(config: &EngineConfig) -> Result<Self> {
         if !is_data_folder(&config.data_dir) {
             return Err(Error::invalid_request(format!("{} is no data folder", config.data_dir.display())));
         }
-        Self::claim(config)
+        Self::claim(config).await
     }
 
     /// Holds a folder that may be new.
     ///
     /// # Errors
     /// `Unavailable` when it cannot be used or a server has it open.
-    pub(super) fn claim(config: &EngineConfig) -> Result<Self> {
+    pub(super) async fn claim(config: &EngineConfig) -> Result<Self> {
         let lock = lock_folder(&config.data_dir).map_err(|error| {
             Error::new(error.kind(), format!("{error}; this works only while no server uses the folder"))
         })?;
-        let storage = Storage::local(&config.data_dir)?;
+        let storage = Storage::open(&config.storage, &config.data_dir).await?;
         Ok(Self { data_dir: config.data_dir.clone(), storage, _lock: lock })
     }
 

@@ -1,4 +1,4 @@
-//! Work on a data folder as a whole: rebuild its catalog, check and mend it, back it up and restore it.
+//! Work on a data folder as a whole: rebuild its catalog or its sidecars, check and mend it, back it up and restore it.
 //!
 //! Each operation but [`Engine::backup`](crate::Engine::backup) works on a folder that no engine has open, and
 //! holds the folder's lock meanwhile. None of them guesses: what cannot be told from what is stored is reported.
@@ -9,6 +9,7 @@ mod evidence;
 mod folder;
 mod rebuild;
 mod row_search;
+mod sidecars;
 
 pub use backup::{Backup, BackupMode, BackupSummary, RestoreSummary, restore};
 pub use doctor::{DoctorOptions, DoctorReport, Finding, FindingKind, doctor};
@@ -17,3 +18,4 @@ pub use rebuild::{
     OnAmbiguity, RebuildFinding, RebuildFindingKind, RebuildOptions, RebuildReport, RebuildSource,
     rebuild_catalog,
 };
+pub use sidecars::{SidecarReport, rebuild_sidecars};

@@ -12,5 +12,6 @@ mod places;
 mod query;
 mod retention;
 mod s3;
+mod sidecars;
 mod storage;
 mod tidy;

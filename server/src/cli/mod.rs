@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod folder;
 mod generate;
+mod index;
 mod init;
 mod logging;
 mod restore;
@@ -49,6 +50,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Work on the catalog of a stopped data folder
     Catalog(catalog::CatalogArgs),
+    /// Work on the sidecars of a stopped data folder
+    Index(index::IndexArgs),
     /// Copy a stopped data folder, consistently
     Backup(backup::BackupArgs),
     /// Make a new data folder from a backup
@@ -209,6 +212,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Retention(args) => retention::run(&args).await,
         Command::Doctor(args) => doctor::run(&args).await,
         Command::Catalog(args) => catalog::run(&args).await,
+        Command::Index(args) => index::run(&args).await,
         Command::Backup(args) => backup::run(&args).await,
         Command::Restore(args) => restore::run(&args).await,
     }

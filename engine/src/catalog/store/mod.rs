@@ -285,6 +285,17 @@ impl CatalogStore {
         transaction.commit().await.map_err(failed)
     }
 
+    /// Notes that a file has another sidecar than before.
+    pub(crate) async fn set_sidecar_bytes(&self, file_id: Uuid, sidecar_bytes: u64) -> Result<()> {
+        sqlx::query("UPDATE data_files SET sidecar_bytes = $1 WHERE file_id = $2")
+            .bind(sidecar_bytes as i64)
+            .bind(file_id.to_string())
+            .execute(&self.pool)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
     /// Forgets published ranges that end below a sequence number: no replay will ask for them.
     pub(crate) async fn forget_ranges_below(&self, sequence: u64) -> Result<()> {
         sqlx::query(

@@ -13,8 +13,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::BackupMode;
 use super::description::{Entry, EntryKind};
+use crate::background::blocking;
 use crate::error::{Error, Result};
-use crate::storage::{Storage, blocking, sync_directory};
+use crate::storage::{Storage, sync_directory};
 
 /// Bytes that are hashed at once.
 const READ_BYTES: usize = 1 << 20;

@@ -10,6 +10,7 @@ use object_store::path::Path as ObjectPath;
 
 use super::copy::{cannot, hash_file};
 use super::description::{Description, Entry, EntryKind};
+use crate::background::blocking;
 use crate::catalog::{MANIFEST_FOLDER, read_manifests};
 use crate::clock::Clock;
 use crate::config::EngineConfig;
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::operations::folder::{StoppedFolder, is_vacant};
 use crate::operations::rebuild::{next_epoch, write_catalog};
 use crate::schema::Dataset;
-use crate::storage::{Storage, blocking, sync_directory};
+use crate::storage::{Storage, sync_directory};
 
 /// Bytes that are copied at once.
 const PIECE_BYTES: usize = 8 << 20;
@@ -51,7 +52,7 @@ pub async fn restore(backup: &Path, config: &EngineConfig, clock: &dyn Clock) ->
     for entry in &description.entries {
         verify(backup, entry).await?;
     }
-    let folder = StoppedFolder::claim(config)?;
+    let folder = StoppedFolder::claim(config).await?;
     refuse_used_store(&folder.storage).await?;
     for entry in &description.entries {
         match entry.kind {

@@ -52,7 +52,7 @@ pub async fn doctor(
     clock: &dyn Clock,
     options: &DoctorOptions,
 ) -> Result<DoctorReport> {
-    let folder = StoppedFolder::open(config)?;
+    let folder = StoppedFolder::open(config).await?;
     let objects = ObjectList::read(&folder.storage).await?;
     let manifests = read_manifests(&folder.storage).await?;
     let log = wal::inspect(&folder.wal_directory())?;

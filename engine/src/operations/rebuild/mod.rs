@@ -158,7 +158,7 @@ pub async fn rebuild_catalog(
     clock: &dyn Clock,
     options: RebuildOptions,
 ) -> Result<RebuildReport> {
-    let folder = StoppedFolder::claim(config)?;
+    let folder = StoppedFolder::claim(config).await?;
     let old = old_catalog(&folder.data_dir).await?;
     let sources = Sources {
         objects: ObjectList::read(&folder.storage).await?,
