@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::BackgroundThread;
-use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot, StateName, open_catalog};
+use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot, open_catalog};
 use crate::clock::Clock;
 use crate::committer::{Committer, IngestPosition, stamp_segments};
 use crate::compaction::{CompactionSettings, Compactor, Expiry};
@@ -28,7 +28,7 @@ use crate::query::{
 };
 use crate::retention::{RetentionPolicy, RetentionTables};
 use crate::schema::{ProjectId, TableId};
-use crate::storage::{Storage, sidecar_path};
+use crate::storage::Storage;
 use crate::wal::{self, Disk, LocalDisk, Wal, WalBatch};
 
 /// Held while an engine has a folder open.
@@ -85,7 +85,6 @@ impl Engine {
         disk: Arc<dyn Disk>,
     ) -> Result<Arc<Self>> {
         let (catalog, state) = open_catalog(&config.data_dir, &storage).await?;
-        tolerate_outage(&storage, sweep_dead_intents(&catalog, &storage).await)?;
 
         let tables = Arc::new(LiveTables::new(state.files, state.last_ingested_us, config.max_buffer_bytes));
         let mut restored = Restored {
@@ -138,6 +137,7 @@ impl Engine {
             state.last_published,
         ));
         state.flushed.iter().for_each(|range| maintenance.note_published(range.table, range.last_sequence));
+        tolerate_outage(&storage, maintenance.sweep().await)?;
         tolerate_outage(&storage, maintenance.publish_and_truncate().await)?;
         let committer =
             Committer::start(Arc::clone(&wal), Arc::clone(&tables), Arc::clone(&clock), position)?;
@@ -434,23 +434,6 @@ fn tolerate_outage(storage: &Storage, result: Result<()>) -> Result<()> {
         }
         result => result,
     }
-}
-
-/// Removes objects that an earlier life wrote and did not commit.
-async fn sweep_dead_intents(catalog: &CatalogStore, storage: &Storage) -> Result<()> {
-    if catalog.state(StateName::SweepPaused).await? != 0 {
-        tracing::warn!(
-            "the catalog was rebuilt or restored: nothing is swept before `timberline doctor --repair`"
-        );
-        return Ok(());
-    }
-    for (file_id, path) in catalog.dead_intents().await? {
-        storage.delete(&path).await?;
-        storage.delete(&sidecar_path(&path)).await?;
-        catalog.forget_intent(file_id).await?;
-        tracing::info!(%path, "removed an object that was never committed");
-    }
-    Ok(())
 }
 
 /// What a replay brings back.

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::{BufferFacts, checkpoint_if_due, publish_manifest};
+use crate::catalog::{BufferFacts, StateName, checkpoint_if_due, publish_manifest};
 use crate::config::EngineConfig;
 use crate::error::Result;
 use crate::expire::expire;
@@ -17,6 +17,7 @@ use crate::flush::Flusher;
 use crate::limits::{SMALL_FLUSH_PATIENCE, SMALL_FLUSH_SHARE};
 use crate::retention::RetentionTables;
 use crate::schema::TableId;
+use crate::storage::sidecar_path;
 use crate::wal::{Sequences, Wal};
 
 /// How often due work is looked for. Manifests are batched to the same rhythm.
@@ -40,6 +41,8 @@ pub(crate) struct Maintenance {
     /// Rings when rows were refused for want of room.
     pressure: Notify,
     is_room_wanted: AtomicBool,
+    /// Whether nothing of earlier lives is left to be removed.
+    is_swept: AtomicBool,
 }
 
 impl Maintenance {
@@ -64,6 +67,7 @@ impl Maintenance {
             last_published,
             pressure,
             is_room_wanted,
+            is_swept: AtomicBool::new(false),
         }
     }
 
@@ -98,6 +102,9 @@ impl Maintenance {
         }
         if let Err(error) = self.publish_and_truncate().await {
             tracing::error!(%error, "cannot publish a manifest or truncate the write-ahead log");
+        }
+        if let Err(error) = self.sweep().await {
+            tracing::error!(%error, "cannot remove objects that were never committed");
         }
         if let Err(error) = self.delete_condemned().await {
             tracing::error!(%error, "cannot delete data files that were replaced");
@@ -191,6 +198,31 @@ impl Maintenance {
         if removed_any {
             self.flusher.catalog.forget_ranges_below(oldest_sequence).await?;
         }
+        Ok(())
+    }
+
+    /// Removes objects that an earlier life wrote and did not commit. Done once; does nothing after that.
+    ///
+    /// # Errors
+    /// When the store or the catalog fails; what is left is tried again at the next call.
+    pub(crate) async fn sweep(&self) -> Result<()> {
+        if self.is_swept.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let Flusher { storage, catalog, .. } = &self.flusher;
+        if catalog.state(StateName::SweepPaused).await? != 0 {
+            tracing::warn!(
+                "the catalog was rebuilt or restored: nothing is swept before `timberline doctor --repair`"
+            );
+        } else {
+            for (file_id, path) in catalog.dead_intents().await? {
+                storage.delete(&path).await?;
+                storage.delete(&sidecar_path(&path)).await?;
+                catalog.forget_intent(file_id).await?;
+                tracing::info!(%path, "removed an object that was never committed");
+            }
+        }
+        self.is_swept.store(true, Ordering::Release);
         Ok(())
     }
 

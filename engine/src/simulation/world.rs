@@ -184,7 +184,7 @@ impl World {
 
     async fn open(&self) -> Result<Arc<Engine>> {
         let lock = lock_folder(self.data_dir())?;
-        let storage = Storage::over(Arc::new(self.store.clone()));
+        let storage = Storage::at_hand(Arc::new(self.store.clone()));
         let clock: Arc<ManualClock> = Arc::clone(&self.clock);
         Engine::open_on(self.config.clone(), clock, lock, storage, Arc::new(self.disk.clone())).await
     }

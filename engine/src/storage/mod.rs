@@ -125,6 +125,12 @@ impl Storage {
         Self { store, cache: None, is_remote: true, local_root: None }
     }
 
+    /// Keeps objects in another store that is as near as the local disk: a failure of it fails a start.
+    #[cfg(test)]
+    pub(crate) fn at_hand(store: Arc<dyn ObjectStore>) -> Self {
+        Self { is_remote: false, ..Self::over(store) }
+    }
+
     async fn cached(remote: Arc<dyn ObjectStore>, directory: PathBuf, max_bytes: u64) -> Self {
         if max_bytes == 0 {
             return Self::over(remote);
