@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::manifest::{MANIFEST_FOLDER, last_manifest};
 use super::store::{CATALOG_FILE_NAME, CatalogState, CatalogStore};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::schema::Dataset;
 use crate::storage::Storage;
 
@@ -25,7 +25,15 @@ pub(crate) async fn open_catalog(data_dir: &Path, storage: &Storage) -> Result<(
         )));
     }
     let (catalog, state) = CatalogStore::open(data_dir).await?;
-    let (known, published) = (catalog.last_snapshot().await?, last_manifest(storage).await?);
+    let known = catalog.last_snapshot().await?;
+    let published = match last_manifest(storage).await {
+        // A remote store that is down holds up no start; a folder whose catalog is there is hardly ever a wrong one.
+        Err(error) if storage.is_remote() && error.kind() == ErrorKind::Unavailable => {
+            tracing::warn!(%error, "cannot tell whether the catalog is as new as its manifests");
+            known
+        }
+        published => published?,
+    };
     if known < published {
         catalog.close().await;
         return Err(Error::corrupt_data(format!(

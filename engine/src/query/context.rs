@@ -9,6 +9,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::Expr;
 use object_store::ObjectStore;
+use object_store::path::Path as ObjectPath;
+use parquet::errors::ParquetError;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -173,6 +175,7 @@ impl QueryContext {
         let store = Arc::clone(&self.store);
         // Held until the work has ended, so that no file of it is deleted meanwhile.
         let snapshot = snapshot.clone();
+        let snapshot_at_fault = snapshot.clone();
         let bounded = async move {
             match tokio::time::timeout(deadline, work).await {
                 Ok(Ok(answer)) => Ok(answer),
@@ -184,11 +187,27 @@ impl QueryContext {
             }
         };
         let task = AbortOnDropHandle::new(self.threads.handle().spawn(bounded));
-        task.await.unwrap_or_else(|error| {
-            let stopped = error.is_cancelled();
-            Err(if stopped { Error::unavailable("queries have been stopped") } else { panicked(error) })
-        })
+        match task.await {
+            Ok(answer) => answer,
+            Err(error) if error.is_cancelled() => Err(Error::unavailable("queries have been stopped")),
+            Err(error) => Err(self.explain_panic(error, &snapshot_at_fault).await),
+        }
     }
+
+    /// Decoders panic on some damage, so that damage is looked for before a bug is.
+    async fn explain_panic(&self, error: tokio::task::JoinError, snapshot: &Snapshot) -> Error {
+        let (store, files) = (Arc::clone(&self.store), Arc::clone(&snapshot.files));
+        let search = async move { find_damaged(&store, &files).await };
+        let search = AbortOnDropHandle::new(self.threads.handle().spawn(search));
+        match tokio::time::timeout(self.settings.deadline, search).await {
+            Ok(Ok(Some((path, cause)))) => damaged(&path, cause),
+            _ => panicked(error),
+        }
+    }
+}
+
+fn damaged(path: &ObjectPath, cause: ParquetError) -> Error {
+    Error::corrupt_data(format!("data file {path} is damaged")).with_source(cause)
 }
 
 fn panicked(error: tokio::task::JoinError) -> Error {
@@ -212,9 +231,7 @@ pub(super) async fn name_damage(
         return error;
     }
     match tokio::time::timeout(deadline, find_damaged(store, &snapshot.files)).await {
-        Ok(Some((path, cause))) => {
-            Error::corrupt_data(format!("data file {path} is damaged")).with_source(cause)
-        }
+        Ok(Some((path, cause))) => damaged(&path, cause),
         _ => error,
     }
 }

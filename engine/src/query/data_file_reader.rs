@@ -23,9 +23,13 @@ use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::error::DataFileError;
 use crate::storage::DataFile;
+
+/// What a store does not say that gives less than was asked for.
+const SHORT: &str = "the object is shorter than it should be";
 
 /// Makes readers of data files that share one cache of footers.
 #[derive(Debug)]
@@ -73,8 +77,10 @@ impl AsyncFileReader for DataFileReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
         let Self { store, object, inner, .. } = self;
         async move {
+            let length = range.end - range.start;
             match inner.get_bytes(range).await {
-                Ok(bytes) => Ok(bytes),
+                Ok(bytes) if bytes.len() as u64 == length => Ok(bytes),
+                Ok(_) => Err(explain(store.as_ref(), object, SHORT.into()).await),
                 Err(error) => Err(explain(store.as_ref(), object, error.into()).await),
             }
         }
@@ -87,8 +93,10 @@ impl AsyncFileReader for DataFileReader {
     ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
         let Self { store, object, inner, .. } = self;
         async move {
+            let lengths: Vec<u64> = ranges.iter().map(|range| range.end - range.start).collect();
             match inner.get_byte_ranges(ranges).await {
-                Ok(bytes) => Ok(bytes),
+                Ok(parts) if parts.iter().map(|part| part.len() as u64).eq(lengths) => Ok(parts),
+                Ok(_) => Err(explain(store.as_ref(), object, SHORT.into()).await),
                 Err(error) => Err(explain(store.as_ref(), object, error.into()).await),
             }
         }
@@ -142,7 +150,12 @@ pub(super) async fn find_damaged(
     files: &[Arc<DataFile>],
 ) -> Option<(Path, ParquetError)> {
     for file in files {
-        if let Err(error) = decode(Arc::clone(store), file).await {
+        let (store, decoded) = (Arc::clone(store), Arc::clone(file));
+        // A task of its own, because decoders panic on some damage.
+        let decoded = tokio::spawn(async move { decode(store, &decoded).await });
+        let outcome = AbortOnDropHandle::new(decoded).await;
+        let outcome = outcome.unwrap_or_else(|error| Err(ParquetError::External(Box::new(error))));
+        if let Err(error) = outcome {
             return Some((file.path.clone(), error));
         }
     }

@@ -48,16 +48,36 @@ impl Storage {
     }
 }
 
+impl ObjectReader {
+    fn is_short(&self) -> ParquetError {
+        ParquetError::EOF(format!("{} is shorter than it should be", self.path))
+    }
+}
+
 impl AsyncFileReader for ObjectReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        async move { Ok(self.store.get_range(&self.path, range).await?) }.boxed()
+        async move {
+            let length = range.end - range.start;
+            let bytes = self.store.get_range(&self.path, range).await?;
+            if bytes.len() as u64 == length { Ok(bytes) } else { Err(self.is_short()) }
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(
         &mut self,
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        async move { Ok(self.store.get_ranges(&self.path, &ranges).await?) }.boxed()
+        async move {
+            let parts = self.store.get_ranges(&self.path, &ranges).await?;
+            let lengths = ranges.iter().map(|range| range.end - range.start);
+            if parts.iter().map(|part| part.len() as u64).eq(lengths) {
+                Ok(parts)
+            } else {
+                Err(self.is_short())
+            }
+        }
+        .boxed()
     }
 
     fn get_metadata<'a>(

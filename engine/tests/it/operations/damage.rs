@@ -150,7 +150,7 @@ async fn every_flipped_bit_in_the_pages_is_found_by_a_deep_check() {
         .collect::<String>()
         .parse()
         .unwrap();
-    for at in (4..whole.len()).step_by(whole.len() / 61) {
+    for at in (4..whole.len()).step_by(whole.len() / 101) {
         flip_bit(&file, at);
         let report = check_deep(folder.path()).await;
         if at < pages {

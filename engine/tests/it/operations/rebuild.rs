@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use engine::ErrorKind;
 use engine::operations::{
     OnAmbiguity, RebuildFindingKind, RebuildOptions, RebuildReport, RebuildSource, rebuild_catalog,
 };
 use engine::query::LogRow;
+use engine::{Engine, EngineConfig, ErrorKind};
 use tempfile::TempDir;
 
 use super::harness::*;
@@ -188,6 +188,14 @@ async fn around_a_compaction() -> (TempDir, TempDir, Vec<LogRow>) {
         engine.flush().await.unwrap();
     }
     let before = copy_of(folder.path());
+    let files = engine.snapshot(PROJECT).files;
+    assert_eq!(files.len(), 6);
+    let mean_bytes = files.iter().map(|file| file.size_bytes).sum::<u64>() / 6;
+    drop((engine, files));
+    // Four files reach the target, and the other two are merged when all is quiet.
+    let target_file_bytes = mean_bytes * 7 / 2;
+    let engine =
+        Engine::open(EngineConfig { target_file_bytes, ..config(folder.path()) }, clock()).await.unwrap();
     engine.compact(true).await.unwrap();
     let expected = rows(&engine, PROJECT).await;
     engine.shutdown().await.unwrap();

@@ -128,7 +128,7 @@ async fn an_unknown_project_is_404_and_a_foreign_one_403() {
     server
         .change_metadata(
             "INSERT INTO organizations VALUES ('0190f6a0-0000-7000-8000-000000000001', 'Other', 1, 1);
-             INSERT INTO projects VALUES (7, '0190f6a0-0000-7000-8000-000000000002',
+             INSERT INTO projects (id, uuid, organization_id, name, created_at, updated_at) VALUES (7, '0190f6a0-0000-7000-8000-000000000002',
                                           '0190f6a0-0000-7000-8000-000000000001', 'Other', 1, 1);",
         )
         .await;

@@ -204,7 +204,7 @@ fn the_command_line_refuses_what_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
     let error = retention(&data_dir, "set", Some("30")).unwrap_err();
-    assert!(error.contains("is not a data folder") && !data_dir.exists(), "{error}");
+    assert!(error.contains("is no data folder") && !data_dir.exists(), "{error}");
     assert!(timberline(&["init", "--data-dir", text_of(&data_dir)]).output().unwrap().status.success());
     for days in ["0", "36501", "soon"] {
         let error = retention(&data_dir, "set", Some(days)).unwrap_err();
