@@ -9,11 +9,10 @@ use chrono::DateTime;
 use datafusion::common::Result;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
 use datafusion::datasource::physical_plan::parquet::{
-    CachedParquetFileReaderFactory, DefaultParquetFileReaderFactory,
+    CachedParquetFileReaderFactory, CachedParquetMetaData, DefaultParquetFileReaderFactory,
 };
-use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadataCache};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
@@ -22,11 +21,14 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::ParquetMetaData;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::DataFileError;
-use crate::storage::DataFile;
+use crate::storage::{DataFile, read_metadata};
+
+/// What is read of a file whose metadata may have any length; most have shorter ones.
+const UNKNOWN_METADATA_BYTES: u64 = 64 << 10;
 
 /// What a store does not say that gives less than was asked for.
 const SHORT: &str = "the object is shorter than it should be";
@@ -103,26 +105,39 @@ impl AsyncFileReader for DataFileReader {
         .boxed()
     }
 
-    /// Reads the footer itself, because the inner reader turns causes into text. Takes the page indexes along,
-    /// asked for or not: they lie before the footer, in the same read, and asking for them later costs another one
-    /// that depends on it.
+    /// Reads the metadata itself: checked before they are first believed, in one read, and without turning causes into
+    /// text.
     fn get_metadata<'a>(
         &'a mut self,
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
         async move {
-            let metadata = DFParquetMetadata::new(self.store.as_ref(), &self.object)
-                .with_file_metadata_cache(Some(Arc::clone(&self.metadata_cache)))
-                .with_metadata_size_hint(self.metadata_size_hint)
-                .with_page_index_policy(Some(PageIndexPolicy::Optional))
-                .fetch_metadata()
-                .await;
-            match metadata {
-                Ok(metadata) => Ok(metadata),
+            if let Some(known) = self.known_metadata() {
+                return Ok(known);
+            }
+            let ObjectMeta { location, size, .. } = &self.object;
+            let hint = self.metadata_size_hint.map_or(UNKNOWN_METADATA_BYTES, |hint| hint as u64);
+            match read_metadata(self.store.as_ref(), location, *size, hint).await {
+                Ok(metadata) => Ok(self.remember(Arc::new(metadata))),
                 Err(error) => Err(explain(self.store.as_ref(), &self.object, error.into()).await),
             }
         }
         .boxed()
+    }
+}
+
+impl DataFileReader {
+    fn known_metadata(&self) -> Option<Arc<ParquetMetaData>> {
+        let cached = self.metadata_cache.get(&self.object.location)?;
+        let metadata = cached.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?;
+        cached.is_valid_for(&self.object).then(|| Arc::clone(metadata.parquet_metadata()))
+    }
+
+    fn remember(&self, metadata: Arc<ParquetMetaData>) -> Arc<ParquetMetaData> {
+        let cached = Arc::new(CachedParquetMetaData::new(Arc::clone(&metadata)));
+        let entry = CachedFileMetadataEntry::new(self.object.clone(), cached);
+        self.metadata_cache.put(&self.object.location, entry);
+        metadata
     }
 }
 

@@ -12,9 +12,9 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::ParquetMetaData;
 
-use super::{DataFile, Storage};
+use super::{DataFile, Storage, read_metadata};
 use crate::error::{Error, ErrorKind};
 
 /// What is read of a file whose footer may have any length; most have a shorter one.
@@ -85,12 +85,8 @@ impl AsyncFileReader for ObjectReader {
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
         async move {
-            let hint = usize::try_from(self.metadata_bytes).ok();
-            let size_bytes = self.size_bytes;
-            let reader = ParquetMetaDataReader::new()
-                .with_page_index_policy(PageIndexPolicy::Optional)
-                .with_prefetch_hint(hint);
-            Ok(Arc::new(reader.load_and_finish(self, size_bytes).await?))
+            let (store, path) = (self.store.as_ref(), &self.path);
+            Ok(Arc::new(read_metadata(store, path, self.size_bytes, self.metadata_bytes).await?))
         }
         .boxed()
     }

@@ -6,16 +6,17 @@
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::TimestampMicrosecondType;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::Promotion;
+use super::checksums::{PagesChecksum, metadata_placeholder, seal_metadata};
 use super::encoding::{Effort, writer_properties};
 use super::file_origin::FileOrigin;
 use super::layout::to_file_columns;
-use super::{PagesChecksum, Promotion};
 use crate::error::{Error, Result};
 use crate::limits::SLICES_PER_ROW_GROUP;
 use crate::schema::columns;
@@ -91,8 +92,7 @@ impl DataFileEncoder {
 
     /// Takes the bytes that have been added since the last time.
     pub(crate) fn take_bytes(&mut self) -> Bytes {
-        let Some(writer) = &mut self.writer else { return Bytes::new() };
-        let bytes = std::mem::take(writer.inner_mut());
+        let bytes = self.writer.as_mut().map(|writer| std::mem::take(writer.inner_mut())).unwrap_or_default();
         self.pages.update(&bytes);
         bytes.into()
     }
@@ -100,20 +100,22 @@ impl DataFileEncoder {
     /// Ends the file with its footer, which says where the rows come from. Returns the bytes that have not been
     /// taken.
     pub(crate) fn finish(mut self, origin: &FileOrigin) -> Result<(Bytes, EncodedFacts)> {
-        if let Some(writer) = &mut self.writer {
-            // Every row group is written: what follows them is metadata.
-            writer.flush().and_then(|()| Ok(writer.sync()?)).map_err(cannot_encode)?;
-        }
-        let mut bytes = BytesMut::from(self.take_bytes());
         let Some(mut writer) = self.writer.take() else {
             return Err(Error::internal("a data file without rows"));
         };
+        writer.flush().map_err(cannot_encode)?;
+        writer.sync().map_err(|error| cannot_encode(error.into()))?;
+        let mut bytes = std::mem::take(writer.inner_mut());
+        self.pages.update(&bytes);
+        // What follows is metadata.
         let pages = PagesChecksum { num_bytes: writer.bytes_written() as u64, xxh3: self.pages.digest() };
-        for entry in origin.footer().into_iter().chain([pages.footer()]) {
+        for entry in origin.footer().into_iter().chain([pages.footer(), metadata_placeholder()]) {
             writer.append_key_value_metadata(entry);
         }
         let metadata = writer.finish().map_err(cannot_encode)?;
+        let pages_end = bytes.len();
         bytes.extend_from_slice(&std::mem::take(writer.inner_mut()));
+        seal_metadata(&mut bytes[pages_end..])?;
         let size_bytes = writer.bytes_written() as u64;
         let bounds = self.timestamps.known().zip(self.ingested.known());
         let ((min_timestamp_us, max_timestamp_us), (min_ingested_us, max_ingested_us)) =
@@ -127,7 +129,7 @@ impl DataFileEncoder {
             size_bytes,
             metadata_bytes: size_bytes - metadata_start(&metadata, size_bytes),
         };
-        Ok((bytes.freeze(), facts))
+        Ok((bytes.into(), facts))
     }
 }
 

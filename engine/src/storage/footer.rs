@@ -18,7 +18,7 @@ use crate::schema::columns;
 pub(crate) struct Footer {
     pub(crate) origin: FileOrigin,
     pub(crate) facts: EncodedFacts,
-    pub(crate) pages: Option<PagesChecksum>,
+    pub(crate) pages: PagesChecksum,
     pub(crate) metadata: Arc<ParquetMetaData>,
 }
 
@@ -43,6 +43,7 @@ impl Storage {
         let entries = metadata.file_metadata().key_value_metadata().map_or(&[][..], Vec::as_slice);
         let origin = FileOrigin::parse(entries).map_err(|error| damaged(path, error.message()))?;
         let pages = PagesChecksum::parse(entries).map_err(|error| damaged(path, error.message()))?;
+        let pages = pages.ok_or_else(|| damaged(path, "its footer has no checksums"))?;
         let facts = facts
             .ok_or_else(|| damaged(path, "its footer does not tell where its rows are and of what time"))?;
         Ok(Footer { origin, facts, pages, metadata })

@@ -4,6 +4,7 @@
 
 mod cache;
 pub(crate) mod checked_json;
+mod checksums;
 mod config;
 mod data_file;
 mod data_file_reader;
@@ -17,8 +18,8 @@ mod layer;
 mod layout;
 mod local_store;
 mod local_sync;
+mod metadata;
 mod objects;
-mod pages_checksum;
 mod paths;
 mod promotion;
 mod remote_builder;
@@ -39,6 +40,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 pub use cache::CacheStats;
 use cache::{CacheLimits, CacheState, CachedStore};
+pub(crate) use checksums::{PagesChecksum, PagesHasher};
 use config::Location;
 pub use config::StorageConfig;
 pub use data_file::DataFile;
@@ -51,7 +53,7 @@ pub(crate) use flush_plan::{PlannedFile, plan_flush};
 pub(crate) use footer::Footer;
 pub(crate) use layout::{OBSERVED_DELAY, null_as_unset, observed_time, to_whole_rows};
 pub(crate) use local_sync::sync_directory;
-pub(crate) use pages_checksum::{PagesChecksum, PagesHasher};
+pub(crate) use metadata::read_metadata;
 pub(crate) use paths::{DataFilePath, TimeBucket};
 pub(crate) use promotion::{KeyCounts, MAP_COLUMNS, Promotion, assemble_map, column_name, parse_column_name};
 pub(crate) use slice::{RowAddress, gather_slice, slice_len};

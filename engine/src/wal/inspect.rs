@@ -27,6 +27,12 @@ pub(crate) struct WalContents {
 }
 
 impl WalContents {
+    /// A log with these batches.
+    #[cfg(test)]
+    pub(crate) fn of(keys: impl IntoIterator<Item = (Uuid, TableId, u64)>) -> Self {
+        Self { keys: keys.into_iter().collect(), ..Self::default() }
+    }
+
     /// Whether the log holds a batch.
     pub(crate) fn holds(&self, writer: Uuid, table: TableId, sequence: u64) -> bool {
         self.keys.contains(&(writer, table, sequence))

@@ -1,6 +1,6 @@
 //! `timberline backup`: a consistent copy of a stopped folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -33,6 +33,7 @@ pub(super) async fn run(args: &BackupArgs) -> Result<(), CliError> {
     if !is_data_folder(config.data_dir()) {
         return Err(CliError::NoDataFolder { path: config.data_dir().to_owned() });
     }
+    refuse_inside(&args.dest, config.data_dir())?;
     let mode = if args.copy { BackupMode::Copy } else { BackupMode::Link };
     // The engine first: it locks the folder.
     let engine = Engine::open(config.engine.clone(), Arc::new(SystemClock)).await?;
@@ -56,6 +57,14 @@ pub(super) async fn run(args: &BackupArgs) -> Result<(), CliError> {
         format!("{num_linked} files are hard links and share their bytes with the data folder; --copy makes copies")
     });
     print(args.json, &json, &[line].into_iter().chain(linked).collect::<Vec<_>>())
+}
+
+/// A backup in the folder itself would be among its objects, and go with it.
+fn refuse_inside(dest: &Path, data_dir: &Path) -> Result<(), CliError> {
+    match (std::path::absolute(dest), std::path::absolute(data_dir)) {
+        (Ok(dest), Ok(data_dir)) if dest.starts_with(&data_dir) => Err(CliError::BackupInside { path: dest }),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a backup of rows and metadata. The metadata come last, so that they know every project that has rows.

@@ -165,6 +165,12 @@ pub enum CliError {
         /// The path.
         path: PathBuf,
     },
+    /// A backup was asked for in the folder that is backed up.
+    #[error("{} is in the data folder itself", path.display())]
+    BackupInside {
+        /// Where it was to be.
+        path: PathBuf,
+    },
     /// A check found something, which has been printed.
     #[error("{count} {} to look at", if *count == 1 { "thing is" } else { "things are" })]
     Findings {

@@ -42,7 +42,7 @@ pub(super) async fn decode_all(storage: &Storage, path: &Path, footer: &Footer) 
 }
 
 async fn check_checksum(storage: &Storage, path: &Path, footer: &Footer) -> Result<()> {
-    let Some(expected) = footer.pages else { return Ok(()) };
+    let expected = footer.pages;
     let mut hasher = PagesHasher::new(expected);
     let store = storage.object_store();
     let mut offset = 0;

@@ -230,3 +230,137 @@ fn has_unknown_input_after(
     let mut inputs = of_table.flat_map(|(_, later)| &later.inputs);
     inputs.any(|input| *input > compaction.id && !files.contains_key(input))
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use object_store::path::Path;
+
+    use super::*;
+    use crate::schema::ProjectId;
+
+    /// Ids rise with their number, as those of files do with time.
+    pub(in crate::operations::rebuild) fn id(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    pub(in crate::operations::rebuild) fn found(file_id: u128, source: FileSource) -> (Uuid, FoundFile) {
+        let table = TableId::logs(ProjectId(1));
+        let origin =
+            FileOrigin { file_id: id(file_id), table, level: 0, writer: id(9_999), epoch: 1, source };
+        let file = DataFile {
+            id: id(file_id),
+            path: Path::from(format!("{table}/wide/{}.parquet", id(file_id))),
+            level: 0,
+            min_timestamp_us: 0,
+            max_timestamp_us: 0,
+            min_ingested_us: 0,
+            max_ingested_us: 0,
+            num_rows: 1,
+            size_bytes: 1,
+            metadata_bytes: 1,
+            sidecar_bytes: 0,
+        };
+        (file.id, FoundFile { file, origin })
+    }
+
+    fn flushed(file_id: u128) -> (Uuid, FoundFile) {
+        let (first_sequence, last_sequence) = (file_id as u64, file_id as u64);
+        let id = id(file_id);
+        found(file_id, FileSource::Flush { id, part: 0, is_last: true, first_sequence, last_sequence })
+    }
+
+    fn part(file_id: u128, compaction: u128, part: u32, is_last: bool, inputs: &[u128]) -> (Uuid, FoundFile) {
+        let inputs = inputs.iter().map(|input| id(*input)).collect();
+        found(file_id, FileSource::Compaction { id: id(compaction), part, is_last, inputs })
+    }
+
+    /// Live parts, dropped files that are there, and files in doubt.
+    #[track_caller]
+    fn check(files: Vec<(Uuid, FoundFile)>, live: &[u128], dropped: &[u128], doubtful: &[u128]) {
+        let files: BTreeMap<_, _> = files.into_iter().collect();
+        let verdict = resolve_compactions(&files);
+        let numbers = |ids: Vec<Uuid>| -> Vec<u128> { ids.iter().map(Uuid::as_u128).collect() };
+        assert_eq!(numbers(verdict.live.iter().copied().collect()), live, "live: {verdict:?}");
+        let there = verdict.dropped.keys().filter(|id| files.contains_key(id)).copied();
+        assert_eq!(numbers(there.collect()), dropped, "dropped: {verdict:?}");
+        let mut in_doubt = verdict.ambiguous.iter().flat_map(|doubt| doubt.files.clone()).collect::<Vec<_>>();
+        in_doubt.sort();
+        assert_eq!(numbers(in_doubt), doubtful, "in doubt: {verdict:?}");
+    }
+
+    #[test]
+    fn a_whole_compaction_stands_for_its_inputs() {
+        check(vec![flushed(1), flushed(2), part(11, 10, 0, true, &[1, 2])], &[11], &[1, 2], &[]);
+        check(vec![flushed(2), part(11, 10, 0, true, &[1, 2])], &[11], &[2], &[]);
+        check(vec![part(11, 10, 0, false, &[1]), part(12, 10, 1, true, &[1])], &[11, 12], &[], &[]);
+    }
+
+    #[test]
+    fn an_unfinished_compaction_is_dropped_while_its_inputs_are_there() {
+        check(vec![flushed(1), flushed(2), part(11, 10, 0, false, &[1, 2])], &[], &[11], &[]);
+        check(vec![flushed(1), part(12, 10, 1, true, &[1])], &[], &[12], &[]);
+    }
+
+    #[test]
+    fn an_unfinished_compaction_with_a_missing_input_is_in_doubt() {
+        check(vec![flushed(1), part(11, 10, 0, false, &[1, 2])], &[], &[], &[11]);
+    }
+
+    #[test]
+    fn an_input_that_another_compaction_has_taken_is_not_missing() {
+        // 10 was not finished; 20 took one of its inputs later.
+        let files = vec![flushed(2), part(11, 10, 0, false, &[1, 2]), part(21, 20, 0, true, &[1])];
+        check(files, &[21], &[11], &[]);
+    }
+
+    #[test]
+    fn a_chain_of_compactions_leaves_the_last() {
+        let first = || vec![part(11, 10, 0, true, &[1, 2])];
+        let second = || part(21, 20, 0, true, &[11, 3]);
+        check([first(), vec![second(), flushed(3)]].concat(), &[21], &[3, 11], &[]);
+        check(vec![second()], &[21], &[], &[]);
+    }
+
+    #[test]
+    fn a_part_that_a_later_compaction_has_taken_is_not_missing() {
+        // Of the parts 11 and 12 of compaction 10 the later one took 12, which is gone.
+        let files = vec![part(11, 10, 0, false, &[1]), part(21, 20, 0, true, &[12, 13])];
+        check(files, &[11, 21], &[], &[]);
+        // Taken and still there, it proves that compaction 10 was committed, whatever is left of its inputs.
+        let files = vec![
+            flushed(1),
+            part(12, 10, 1, false, &[1, 2]),
+            part(11, 10, 0, false, &[1, 2]),
+            part(21, 20, 0, true, &[12]),
+        ];
+        check(files, &[11, 21], &[1, 12], &[]);
+    }
+
+    #[test]
+    fn parts_are_kept_and_the_loss_is_told_when_nothing_has_taken_the_others() {
+        let files: BTreeMap<_, _> = [part(11, 10, 0, false, &[1])].into();
+        let verdict = resolve_compactions(&files);
+        assert_eq!(verdict.live, [id(11)].into());
+        assert_eq!(verdict.ambiguous.len(), 1);
+        assert!(verdict.ambiguous[0].files.is_empty());
+    }
+
+    #[test]
+    fn of_two_compactions_of_the_same_files_one_counts() {
+        // Neither is proven: the newer one counts.
+        let rivals = || vec![part(11, 10, 0, true, &[1, 2]), part(21, 20, 0, true, &[1, 2])];
+        check([rivals(), vec![flushed(1), flushed(2)]].concat(), &[21], &[1, 2, 11], &[]);
+        // A later one has read the older one's part: that was committed.
+        let reader = part(31, 30, 0, true, &[11]);
+        check([rivals(), vec![reader]].concat(), &[31], &[11, 21], &[]);
+        // An input that only the older one had is gone: that was committed, and the newer one's other input stays.
+        let files = vec![flushed(3), part(11, 10, 0, true, &[1, 2]), part(21, 20, 0, true, &[2, 3])];
+        check(files, &[11], &[21], &[]);
+    }
+
+    #[test]
+    fn two_compactions_that_were_both_committed_cannot_be() {
+        let files = vec![part(11, 10, 0, true, &[1, 2]), part(21, 20, 0, true, &[2, 3])];
+        check(files, &[11], &[], &[21]);
+    }
+}

@@ -188,3 +188,82 @@ fn without_repeats(
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::compaction_lineage::resolve_compactions;
+    use super::super::compaction_lineage::tests::{found, id};
+    use super::*;
+    use crate::schema::ProjectId;
+
+    const TABLE: TableId = TableId { dataset: crate::schema::Dataset::Logs, project: ProjectId(1) };
+
+    fn part(file_id: u128, flush: u128, part: u32, is_last: bool, range: (u64, u64)) -> (Uuid, FoundFile) {
+        let (first_sequence, last_sequence) = range;
+        found(file_id, FileSource::Flush { id: id(flush), part, is_last, first_sequence, last_sequence })
+    }
+
+    fn compacted(file_id: u128, inputs: &[u128]) -> (Uuid, FoundFile) {
+        let inputs = inputs.iter().map(|input| id(*input)).collect();
+        let source = FileSource::Compaction { id: id(file_id - 1), part: 0, is_last: true, inputs };
+        found(file_id, source)
+    }
+
+    fn resolve(files: Vec<(Uuid, FoundFile)>, log: &[u64], in_compacted: &[u64]) -> FlushVerdict {
+        let files: BTreeMap<_, _> = files.into_iter().collect();
+        let key = |sequence: &u64| (id(9_999), TABLE, *sequence);
+        let log = WalContents::of(log.iter().map(key));
+        let in_compacted = in_compacted.iter().map(key).collect();
+        resolve_flushes(&files, &resolve_compactions(&files), &log, &in_compacted)
+    }
+
+    #[track_caller]
+    fn check(verdict: &FlushVerdict, live: &[u128], ranges: &[(u64, u64)]) {
+        let numbers: Vec<u128> = verdict.live.iter().map(Uuid::as_u128).collect();
+        let found: Vec<_> =
+            verdict.ranges.iter().map(|range| (range.first_sequence, range.last_sequence)).collect();
+        assert_eq!((numbers.as_slice(), found.as_slice()), (live, ranges), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_whole_flush_is_live_and_its_batches_are_not_replayed() {
+        let files = vec![part(1, 10, 0, false, (3, 5)), part(2, 10, 1, true, (3, 5))];
+        check(&resolve(files, &[3, 4, 5, 6], &[]), &[1, 2], &[(3, 5)]);
+    }
+
+    #[test]
+    fn a_part_is_dropped_when_the_log_has_all_and_live_when_it_has_not() {
+        let files = || vec![part(1, 10, 0, false, (3, 5))];
+        let unfinished = resolve(files(), &[3, 4, 5], &[]);
+        check(&unfinished, &[], &[]);
+        assert_eq!(unfinished.dropped.len(), 1);
+        let committed = resolve(files(), &[5], &[]);
+        check(&committed, &[1], &[(3, 5)]);
+        assert_eq!(committed.ambiguous.len(), 1, "its other parts are lost");
+        // A compaction has rows of its batches: it was committed, though the log has them all.
+        check(&resolve(files(), &[3, 4, 5], &[4]), &[1], &[(3, 5)]);
+    }
+
+    #[test]
+    fn what_a_compaction_has_taken_is_not_live_but_its_batches_are_known() {
+        let files = vec![part(1, 10, 0, true, (3, 5)), compacted(21, &[1])];
+        check(&resolve(files, &[3, 4, 5], &[]), &[], &[(3, 5)]);
+    }
+
+    #[test]
+    fn batches_that_only_compacted_files_have_are_known_one_by_one() {
+        let files = vec![part(1, 10, 0, true, (3, 5)), compacted(21, &[8])];
+        check(&resolve(files, &[3, 4, 5, 7, 9], &[4, 7]), &[1], &[(3, 5), (7, 7)]);
+    }
+
+    #[test]
+    fn a_flush_that_was_repeated_counts_once() {
+        let repeated = || vec![part(1, 10, 0, true, (3, 5)), part(2, 20, 0, true, (3, 8))];
+        check(&resolve(repeated(), &[3, 8], &[]), &[2], &[(3, 8)]);
+        let same = vec![part(1, 10, 0, true, (3, 5)), part(2, 20, 0, true, (3, 5))];
+        check(&resolve(same, &[], &[]), &[2], &[(3, 5)]);
+        let across = resolve(vec![part(1, 10, 0, true, (3, 5)), part(2, 20, 0, true, (4, 8))], &[], &[]);
+        check(&across, &[1], &[(3, 5)]);
+        assert_eq!(across.ambiguous[0].files, [id(2)]);
+    }
+}

@@ -148,16 +148,25 @@ struct Sources<'a> {
     on_ambiguity: OnAmbiguity,
 }
 
+impl Sources<'_> {
+    fn is_empty(&self) -> bool {
+        self.objects.data_files.is_empty() && self.manifests.last_snapshot == 0 && self.log.num_segments == 0
+    }
+}
+
 /// Makes the catalog of a stopped folder anew.
 ///
 /// # Errors
-/// `Unavailable` when a server uses the folder or the store does not answer; `CorruptData` when something of a later
-/// version is there, the write-ahead log is damaged, or manifests were asked for and are not whole.
+/// `InvalidRequest` when there is no such folder or nothing in it; `Unavailable` when a server uses the folder or the
+/// store does not answer; `CorruptData` when something of a later version is there, the write-ahead log is damaged, or manifests were asked for and are not whole.
 pub async fn rebuild_catalog(
     config: &EngineConfig,
     clock: &dyn Clock,
     options: RebuildOptions,
 ) -> Result<RebuildReport> {
+    if !config.data_dir.is_dir() {
+        return Err(Error::invalid_request(format!("there is no folder {}", config.data_dir.display())));
+    }
     let folder = StoppedFolder::claim(config).await?;
     let old = old_catalog(&folder.data_dir).await?;
     let sources = Sources {
@@ -167,6 +176,10 @@ pub async fn rebuild_catalog(
         on_ambiguity: options.on_ambiguity,
         folder: &folder,
     };
+    if old.is_none() && sources.is_empty() {
+        let name = folder.data_dir.display();
+        return Err(Error::invalid_request(format!("{name} has nothing that a catalog could be made from")));
+    }
     let (source, mut plan) = plan(&sources, options.source).await?;
     note_other_marks(&mut plan, &sources, old.as_ref());
     let is_refused = options.on_ambiguity == OnAmbiguity::Refuse

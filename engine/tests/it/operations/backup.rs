@@ -1,14 +1,18 @@
 //! A backup has every row of its moment, once, and comes back as it was.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use engine::clock::ManualClock;
 use engine::operations::{BackupMode, BackupSummary, RestoreSummary, restore};
+use engine::query::LogRow;
 use engine::{Engine, ErrorKind};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::harness::*;
 
@@ -68,9 +72,11 @@ async fn a_backup_while_rows_come_in_and_files_are_merged_is_of_one_moment() {
         tokio::spawn(async move {
             let mut round = 0;
             while !is_over.load(Ordering::Relaxed) {
-                ingest(&engine, PROJECT, &format!("w{round}"), 20, NOW_US + round * 1000).await;
+                ingest(&engine, PROJECT, &format!("w{round}"), 5, NOW_US + round * 1000).await;
                 round += 1;
-                if round % 3 == 0 {
+                // The other side is to get its share of the processors.
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                if round % 20 == 0 {
                     engine.flush().await.unwrap();
                     // Deletes what it has merged, unless somebody holds it.
                     engine.compact(true).await.unwrap();
@@ -88,16 +94,22 @@ async fn a_backup_while_rows_come_in_and_files_are_merged_is_of_one_moment() {
         let reopened = open(&restored).await;
         let found = rows(&reopened, PROJECT).await;
         assert_eq!(found.len() as u64 + 80, summary.num_rows);
-        let mut bodies: Vec<_> = found.iter().map(|row| row.uuid).collect();
-        bodies.sort();
-        bodies.dedup();
-        assert_eq!(bodies.len(), found.len(), "no row is there twice");
-        assert!(before.iter().all(|row| found.contains(row)), "what was acknowledged before is there");
-        assert!(found.iter().all(|row| after.contains(row)), "and nothing that was never sent");
+        let (before, restored_rows, after) = (by_id(&before), by_id(&found), by_id(&after));
+        assert_eq!(restored_rows.len(), found.len(), "no row is there twice");
+        let is_in = |rows: &HashMap<Uuid, LogRow>, id, row| rows.get(id) == Some(row);
+        assert!(
+            before.iter().all(|(id, row)| is_in(&restored_rows, id, row)),
+            "acknowledged before, and there"
+        );
+        assert!(restored_rows.iter().all(|(id, row)| is_in(&after, id, row)), "nothing that was never sent");
         assert!(check_deep(&restored_after_stop(reopened, &restored).await).await.findings.is_empty());
     }
     is_over.store(true, Ordering::Relaxed);
     writer.await.unwrap();
+}
+
+fn by_id(rows: &[LogRow]) -> HashMap<Uuid, LogRow> {
+    rows.iter().map(|row| (row.uuid, row.clone())).collect()
 }
 
 async fn restored_after_stop(engine: Arc<Engine>, data_dir: &Path) -> std::path::PathBuf {

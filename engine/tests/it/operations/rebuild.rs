@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use engine::ErrorKind;
 use engine::operations::{
     OnAmbiguity, RebuildFindingKind, RebuildOptions, RebuildReport, RebuildSource, rebuild_catalog,
 };
 use engine::query::LogRow;
-use engine::{Engine, EngineConfig, ErrorKind};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
 use super::harness::*;
@@ -146,6 +147,12 @@ async fn with_parts_of_a_flush(parts: &[usize]) -> (TempDir, Vec<LogRow>) {
     (before, rows(&engine, PROJECT).await)
 }
 
+fn num_rows(file: &Path) -> usize {
+    let file = fs::File::open(file).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    reader.metadata().file_metadata().num_rows() as usize
+}
+
 fn copy_into(from: &Path, to: &Path, file: &Path) -> PathBuf {
     let target = to.join(file.strip_prefix(from).unwrap());
     fs::create_dir_all(target.parent().unwrap()).unwrap();
@@ -179,36 +186,43 @@ async fn lost_files_of_a_flush_are_told_when_the_log_lacks_their_rows() {
     assert_eq!(rows(&*open(folder.path()).await, PROJECT).await.len(), expected.len() * 2 / 3);
 }
 
-/// A folder with four small files of two flushes, and the same after they were merged into several files.
-async fn around_a_compaction() -> (TempDir, TempDir, Vec<LogRow>) {
-    let folder = TempDir::new().unwrap();
-    let engine = open(folder.path()).await;
+/// A folder before and after its small files were merged into several.
+struct Compacted {
+    before: TempDir,
+    after: TempDir,
+    /// Files that only the folder of before has.
+    inputs: Vec<PathBuf>,
+    /// Files that only the folder of after has.
+    outputs: Vec<PathBuf>,
+    expected: Vec<LogRow>,
+}
+
+async fn around_a_compaction() -> Compacted {
+    let after = TempDir::new().unwrap();
+    let engine = open(after.path()).await;
     for flush in 0..6_i64 {
         ingest(&engine, PROJECT, &format!("f{flush}"), 400, NOW_US - flush * 400 * 60_000_000).await;
         engine.flush().await.unwrap();
     }
-    let before = copy_of(folder.path());
-    let files = engine.snapshot(PROJECT).files;
-    assert_eq!(files.len(), 6);
-    let mean_bytes = files.iter().map(|file| file.size_bytes).sum::<u64>() / 6;
-    drop((engine, files));
-    // Four files reach the target, and the other two are merged when all is quiet.
-    let target_file_bytes = mean_bytes * 7 / 2;
-    let engine =
-        Engine::open(EngineConfig { target_file_bytes, ..config(folder.path()) }, clock()).await.unwrap();
+    let before = copy_of(after.path());
     engine.compact(true).await.unwrap();
     let expected = rows(&engine, PROJECT).await;
     engine.shutdown().await.unwrap();
     drop(engine);
-    (before, folder, expected)
+    let only_in = |one: &Path, other: &Path| -> Vec<PathBuf> {
+        let others = data_files(other);
+        let is_new = |file: &PathBuf| others.iter().all(|other| name_of(other) != name_of(file));
+        data_files(one).into_iter().filter(is_new).collect()
+    };
+    let inputs = only_in(before.path(), after.path());
+    let outputs = only_in(after.path(), before.path());
+    assert!(inputs.len() > 2 && outputs.len() > 1, "{inputs:?} became {outputs:?}");
+    Compacted { before, after, inputs, outputs, expected }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compaction_counts_when_it_is_whole_and_is_dropped_when_it_is_not() {
-    let (before, after, expected) = around_a_compaction().await;
-    let outputs = data_files(after.path());
-    let inputs = data_files(before.path());
-    assert!(outputs.iter().all(|output| !inputs.iter().any(|input| name_of(input) == name_of(output))));
+    let Compacted { before, after, outputs, expected, .. } = around_a_compaction().await;
     for taken in 0..=outputs.len() {
         let folder = copy_of(before.path());
         for output in &outputs[..taken] {
@@ -221,7 +235,7 @@ async fn a_compaction_counts_when_it_is_whole_and_is_dropped_when_it_is_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_that_only_compacted_files_hold_are_not_replayed() {
-    let (before, after, expected) = around_a_compaction().await;
+    let Compacted { before, after, expected, .. } = around_a_compaction().await;
     // The log as it was when every batch was in it: its rows are in files that no longer say so.
     let first = TempDir::new().unwrap();
     copy_folder(after.path(), first.path());
@@ -234,13 +248,12 @@ async fn batches_that_only_compacted_files_hold_are_not_replayed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_without_inputs_are_ambiguous_and_nothing_is_guessed() {
-    let (before, after, expected) = around_a_compaction().await;
-    let outputs = data_files(after.path());
-    assert!(outputs.len() > 1, "the merge wrote several files");
+    let Compacted { before, after, inputs, outputs, expected } = around_a_compaction().await;
     let folder = copy_of(before.path());
     copy_into(after.path(), folder.path(), &outputs[0]);
-    let lost = data_files(before.path()).remove(0);
-    fs::remove_file(folder.path().join(lost.strip_prefix(before.path()).unwrap())).unwrap();
+    let lost = folder.path().join(inputs[0].strip_prefix(before.path()).unwrap());
+    let num_lost = num_rows(&lost);
+    fs::remove_file(&lost).unwrap();
     remove_catalog(folder.path());
     remove_manifests(folder.path());
     fs::remove_dir_all(folder.path().join("wal")).unwrap();
@@ -256,11 +269,11 @@ async fn parts_without_inputs_are_ambiguous_and_nothing_is_guessed() {
     let kept = copy_of(folder.path());
     assert!(rebuild(kept.path(), RebuildSource::Footers, OnAmbiguity::Keep).await.is_written);
     let kept_rows = rows(&*open(kept.path()).await, PROJECT).await;
-    assert!(kept_rows.len() > expected.len() - 400, "no row that a file holds is left out");
+    assert!(kept_rows.len() > expected.len() - num_lost, "no row that a file holds is left out");
 
     assert!(rebuild(folder.path(), RebuildSource::Footers, OnAmbiguity::LeaveOut).await.is_written);
     let left = rows(&*open(folder.path()).await, PROJECT).await;
-    assert_eq!(left.len(), expected.len() - 400, "no row is there twice");
+    assert_eq!(left.len(), expected.len() - num_lost, "no row is there twice");
     assert_eq!(data_files(folder.path()), before_choice, "nothing is deleted");
 }
 

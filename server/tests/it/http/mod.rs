@@ -5,6 +5,7 @@ mod grpc;
 mod harness;
 mod ingest_bounds;
 mod ingest_forms;
+mod operations;
 mod pages;
 mod process;
 mod process_refusals;
