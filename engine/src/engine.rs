@@ -114,8 +114,7 @@ impl Engine {
         let queries = QueryContext::new(storage.object_store(), query_settings(&config))?
             .with_clock(Arc::clone(&clock));
         let queries = Arc::new(queries);
-        let stored = tables.time_bounds().into_iter();
-        let retention = Arc::new(RetentionTables::new(Arc::clone(&clock), stored));
+        let retention = Arc::new(RetentionTables::new(Arc::clone(&clock), tables.time_bounds().into_iter()));
         let flusher = Flusher {
             catalog: catalog.clone(),
             storage: storage.clone(),
@@ -123,12 +122,8 @@ impl Engine {
             clock: Arc::clone(&clock),
             turn: Arc::default(),
         };
-        let settings = CompactionSettings {
-            target_bytes: config.target_file_bytes,
-            max_memory_bytes: config.merge_memory_bytes,
-        };
         let expiry = Expiry::new(Arc::clone(&retention), Arc::clone(&queries));
-        let compactor = Arc::new(Compactor::new(&flusher, expiry, settings));
+        let compactor = Arc::new(Compactor::new(&flusher, expiry, compaction_settings(&config)));
         let maintenance = Arc::new(Maintenance::new(
             flusher,
             Arc::clone(&retention),
@@ -389,6 +384,10 @@ impl Drop for Engine {
 fn start_compaction(compactor: &Arc<Compactor>, stop: &CancellationToken) -> Result<BackgroundThread> {
     let (compactor, stop) = (Arc::clone(compactor), stop.clone());
     BackgroundThread::start("compaction", async move { compactor.run(&stop).await })
+}
+
+fn compaction_settings(config: &EngineConfig) -> CompactionSettings {
+    CompactionSettings { target_bytes: config.target_file_bytes, max_memory_bytes: config.merge_memory_bytes }
 }
 
 fn query_settings(config: &EngineConfig) -> QuerySettings {
