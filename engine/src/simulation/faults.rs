@@ -40,7 +40,37 @@ pub(super) enum Fault {
     CatalogAnswerLost,
 }
 
-const NUM_FAULTS: usize = Fault::CatalogAnswerLost as usize + 1;
+/// How the stop of a machine stands in the history of a seed.
+pub(super) const STOPS: &str = "    the machine stops";
+
+impl Fault {
+    /// Every fault.
+    pub(super) const ALL: [Self; 18] = [
+        Self::DiskFull,
+        Self::SegmentCreate,
+        Self::AppendWrite,
+        Self::AppendSync,
+        Self::SegmentRead,
+        Self::SegmentSettle,
+        Self::SegmentRemove,
+        Self::DirectorySync,
+        Self::PutRefused,
+        Self::PutAnswerLost,
+        Self::PutLate,
+        Self::PutTwice,
+        Self::PutSlow,
+        Self::GetFailed,
+        Self::DeleteRefused,
+        Self::DeleteAnswerLost,
+        Self::CatalogRefused,
+        Self::CatalogAnswerLost,
+    ];
+
+    /// How it stands in the history of a seed.
+    pub(super) fn line(self) -> String {
+        format!("    fault: {self:?}")
+    }
+}
 
 /// How an input or output operation finds the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +96,7 @@ pub(super) struct Faults {
 struct State {
     rng: ChaCha8Rng,
     /// Chances in a thousand.
-    rates: [u32; NUM_FAULTS],
+    rates: [u32; Fault::ALL.len()],
     is_on: bool,
     /// Operations until the machine stops.
     stop_in: Option<u32>,
@@ -78,7 +108,7 @@ impl Faults {
     /// Each seed knows some faults and not others: rare combinations get their seeds too.
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut rates = [0; NUM_FAULTS];
+        let mut rates = [0; Fault::ALL.len()];
         for rate in &mut rates {
             *rate = [0, 0, 10, 50, 200][rng.random_range(0..5)];
         }
@@ -97,7 +127,7 @@ impl Faults {
         let rate = state.rates[fault as usize];
         let strikes = state.is_on && rate > 0 && state.rng.random_range(0..1000) < rate;
         if strikes {
-            state.trace.push(format!("    fault: {fault:?}"));
+            state.trace.push(fault.line());
         }
         strikes
     }
@@ -121,7 +151,7 @@ impl Faults {
         match &mut state.stop_in {
             Some(0) => {
                 state.is_down = true;
-                state.trace.push("    the machine stops".to_owned());
+                state.trace.push(STOPS.to_owned());
                 self.stopped.notify_one();
                 Machine::Stopping
             }

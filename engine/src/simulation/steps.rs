@@ -37,6 +37,12 @@ pub(super) enum Step {
     Shutdown,
 }
 
+/// How a merge stands in the history of a seed.
+pub(super) const MERGED: &str = "    merged data files";
+
+/// How a write that waits does.
+pub(super) const WAITS: &str = "    a write waits";
+
 /// Work of which a write to the store takes long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SlowWork {
@@ -212,9 +218,8 @@ impl World {
         let ended = match ended {
             Some(ended) => ended,
             None => {
-                self.faults.note("    a write waits".to_owned());
+                self.faults.note(WAITS.to_owned());
                 self.work_meanwhile(kind).await?;
-                self.faults.note("    the write goes on".to_owned());
                 store.let_put_go_on();
                 self.run(work).await
             }
@@ -225,9 +230,7 @@ impl World {
 
     async fn work_meanwhile(&mut self, kind: SlowWork) -> Result<(), Broken> {
         for _ in 0..self.rng.random_range(1..6) {
-            let what = self.rng.random_range(0..5);
-            self.faults.note(format!("    meanwhile {what}"));
-            match what {
+            match self.rng.random_range(0..5) {
                 0 => self.publish().await?,
                 1 => self.delete_condemned().await?,
                 2 => self.hold_snapshot().await?,

@@ -20,7 +20,7 @@ const MIB: u64 = 1024 * 1024;
 const BUDGET_BYTES: u64 = 128 * MIB;
 
 /// What the process may take beside its budget: threads, the runtime, connections, what the allocator keeps.
-const PROCESS_BYTES: u64 = 200 * MIB;
+const PROCESS_BYTES: u64 = 256 * MIB;
 
 /// Bytes of records sent in a plain run; `TIMBERLINE_MEMORY_TEST_MIB` replaces it.
 const SENT_MIB: u64 = 150;
