@@ -102,7 +102,12 @@ impl World {
             Step::DeleteCondemned => self.delete_condemned().await?,
             Step::Tick => {
                 let engine = self.engine();
-                let ticked = self.run(async { Ok(engine.maintenance().tick(true).await) }).await;
+                let ticked = self
+                    .run(async {
+                        engine.maintenance().tick(true).await;
+                        Ok(())
+                    })
+                    .await;
                 self.note_end("tick", ticked)?;
             }
             Step::MoveClock => {

@@ -120,7 +120,7 @@ mod tests {
         assert_eq!((content.len(), &content[..12], content[12]), (100, &b"headeronetwo"[..], 0));
         disk.settle(&path, 6, b"one").unwrap();
         assert_eq!(disk.read(&path).unwrap(), b"headerone"[..]);
-        assert_eq!(disk.list(&directory).unwrap(), [path.clone()]);
+        assert_eq!(disk.list(&directory).unwrap(), std::slice::from_ref(&path));
         disk.remove(&path).unwrap();
         disk.sync_directory(&directory).unwrap();
         assert_eq!(disk.list(&directory).unwrap(), [] as [PathBuf; 0]);

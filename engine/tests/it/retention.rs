@@ -394,11 +394,11 @@ async fn check_preview(store: &Store, all: &[Stored], policy: &Policy, now_us: i
     assert_eq!(preview.total.newest_us, gone.iter().map(|row| row.timestamp_us).max());
 }
 
+/// When, which service, which tier.
+type Record = (i64, &'static str, Option<&'static str>);
+
 /// Brings the batches in, hours apart, and flushes after some of them.
-async fn fill(
-    store: &Store,
-    batches: Vec<(i64, Vec<(i64, &'static str, Option<&'static str>)>, bool)>,
-) -> Vec<Stored> {
+async fn fill(store: &Store, batches: Vec<(i64, Vec<Record>, bool)>) -> Vec<Stored> {
     let (mut now_us, mut all) = (START_US, Vec::new());
     for (number, (gap, batch, is_flushed)) in batches.into_iter().enumerate() {
         now_us += gap * HOUR;

@@ -11,7 +11,7 @@ const ROWS_PER_BATCH: usize = 2500;
 /// Every row has a key, values and a service that no other has, some of them long, at its own time.
 fn hostile(number: usize) -> Row {
     let unique = format!("{number:08x}");
-    let long = if number % 97 == 0 { unique.repeat(200) } else { unique.clone() };
+    let long = if number.is_multiple_of(97) { unique.repeat(200) } else { unique.clone() };
     let row = Row::new(number as i64 * 7_000_000_000, &unique, "info");
     let row =
         row.with(&format!("key-{unique}"), "").with("id", &long).with("seven", &(number % 7).to_string());

@@ -1,5 +1,7 @@
 //! Sidecars against plain counts over the same rows.
 
+#![allow(clippy::single_range_in_vec_init, reason = "one range is meant")]
+
 mod cache;
 mod damage;
 mod facts;

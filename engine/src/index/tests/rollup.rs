@@ -46,7 +46,10 @@ fn naive_cells(rows: &[Row], width_us: i64) -> BTreeMap<(i64, &str, &str), (u64,
     cells
 }
 
-fn cells(rollup: &Rollup) -> Vec<((i64, &str, &str), (u64, u64))> {
+/// A cell: bucket, service and severity; rows and bytes.
+type Cell<'r> = ((i64, &'r str, &'r str), (u64, u64));
+
+fn cells(rollup: &Rollup) -> Vec<Cell<'_>> {
     let cells = rollup
         .cells()
         .map(|cell| ((cell.start_us, cell.service, cell.severity), (cell.num_rows, cell.bytes_uncompressed)));

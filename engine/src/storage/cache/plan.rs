@@ -72,6 +72,7 @@ pub(super) fn assemble(blocks: &BTreeMap<u64, Bytes>, range: &Range<u64>) -> Opt
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "one range is meant")]
 mod tests {
     use super::*;
 

@@ -1,5 +1,7 @@
 //! What the cache asks of the store, counted.
 
+#![allow(clippy::single_range_in_vec_init, reason = "one range is meant")]
+
 use std::sync::atomic::AtomicUsize;
 
 use futures::future::join_all;

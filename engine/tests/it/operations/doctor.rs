@@ -147,8 +147,7 @@ async fn after_a_rebuild_nothing_is_swept_before_the_doctor_has_looked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_leaves_the_catalog_only_by_its_id_and_only_when_it_is_faulty() {
     let folder = folder().await;
-    let files =
-        data_files(&folder.path().join("logs/project=1").parent().unwrap().parent().unwrap().to_owned());
+    let files = data_files(folder.path());
     let of_project: Vec<_> =
         files.into_iter().filter(|path| path.to_str().unwrap().contains("project=1/")).collect();
     let (sound, missing) = (&of_project[0], &of_project[1]);

@@ -1,6 +1,8 @@
 //! What a query reads of a file that it has not seen before, and in how many rounds: behind a network each costs the
 //! time of a request, whatever its size.
 
+#![allow(clippy::single_range_in_vec_init, reason = "one range is meant")]
+
 use std::ops::Range;
 use std::sync::Arc;
 

@@ -142,7 +142,7 @@ proptest! {
 async fn four_files() -> Corpus {
     let row = |hour: u128, id: u128| {
         let timestamp_us = hour as i64 * HOUR + id as i64;
-        let key = if id % 2 == 0 { ("tier", "hot") } else { ("tier", "cold") };
+        let key = if id.is_multiple_of(2) { ("tier", "hot") } else { ("tier", "cold") };
         Row { ingested_us: timestamp_us, ..Row::new(hour * 1000 + id, timestamp_us, "x") }
             .with_attributes(&[key])
     };
