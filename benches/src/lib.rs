@@ -4,6 +4,7 @@
 //! [`report`] writes what was measured. It uses the engine's public interface only, and is a library so that
 //! tests and micro benches share these parts.
 
+pub mod layout;
 pub mod load;
 pub mod machine;
 pub mod query_set;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use benches::layout::{self, Comparison, Part};
 use benches::load::{data_file_bytes, load};
 use benches::machine::{Machine, peak_memory_bytes};
 use benches::report::RunReport;
 use benches::{query_set, questions};
-use clap::{Args, Parser, Subcommand};
-use data::{AttributeKeys, LogSpec};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use data::{AttributeKeys, LogSpec, RecordShape};
 use engine::Engine;
 use engine::clock::SystemClock;
 use engine::config::EngineConfig;
@@ -26,6 +27,36 @@ struct Cli {
 enum Command {
     /// Load generated logs into a temporary engine, ask all questions, write a report.
     Run(RunArgs),
+    /// Compare ways to lay out data files, without an engine, and write a report.
+    Layout(LayoutArgs),
+}
+
+#[derive(Debug, Args)]
+struct LayoutArgs {
+    /// Log records to generate.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// Distinct log attribute keys: 20, 500 or 5000.
+    #[arg(long, default_value = "20")]
+    attribute_keys: AttributeKeys,
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Shape of the records: sizing or natural.
+    #[arg(long, default_value = "sizing")]
+    shape: RecordShape,
+    /// What to compare.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Finalists, Part::Steps, Part::Orders, Part::Attributes, Part::Compression, Part::Columns])]
+    parts: Vec<Part>,
+    /// Rows of one file. The default is what compaction makes; what a flush makes is smaller.
+    #[arg(long, default_value_t = 1 << 20)]
+    rows_per_file: usize,
+    /// Folder, which exists, to leave the files of whole layouts in, for other readers.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// File of the report; `benches/results/layout-<rows>-rows-<keys>-keys.md` when left out.
+    #[arg(long)]
+    output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -49,16 +80,10 @@ struct RunArgs {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Command::Run(args) = Cli::parse().command;
-    ensure!(args.repetitions > 0, "repetitions must be at least 1, not 0");
-    let spec = LogSpec {
-        seed: args.seed,
-        rows: args.rows,
-        num_attribute_keys: args.attribute_keys,
-        ..LogSpec::default()
+    let (path, report) = match Cli::parse().command {
+        Command::Run(args) => run_args(args).await?,
+        Command::Layout(args) => tokio::task::spawn_blocking(move || layout_args(args)).await??,
     };
-    let report = run(spec, args.repetitions).await?.to_markdown();
-    let path = args.output.unwrap_or_else(|| default_output(args.rows, args.attribute_keys));
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
@@ -67,9 +92,49 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-fn default_output(rows: u64, attribute_keys: AttributeKeys) -> PathBuf {
+async fn run_args(args: RunArgs) -> Result<(PathBuf, String)> {
+    ensure!(args.repetitions > 0, "repetitions must be at least 1, not 0");
+    let spec = LogSpec {
+        seed: args.seed,
+        rows: args.rows,
+        num_attribute_keys: args.attribute_keys,
+        ..LogSpec::default()
+    };
+    let report = run(spec, args.repetitions).await?.to_markdown();
+    Ok((args.output.unwrap_or_else(|| default_output("", args.rows, args.attribute_keys)), report))
+}
+
+fn layout_args(args: LayoutArgs) -> Result<(PathBuf, String)> {
+    let spec = LogSpec {
+        seed: args.seed,
+        rows: args.rows,
+        num_attribute_keys: args.attribute_keys,
+        shape: args.shape,
+        ..LogSpec::default()
+    };
+    let names = args.parts.iter().filter_map(|part| Some(part.to_possible_value()?.get_name().to_owned()));
+    let command = format!(
+        "cargo run --release -p benches -- layout --rows {} --attribute-keys {} --seed {} --shape {} --rows-per-file {} --parts {}",
+        args.rows,
+        args.attribute_keys.num_keys(),
+        args.seed,
+        args.shape.as_str(),
+        args.rows_per_file,
+        names.collect::<Vec<_>>().join(",")
+    );
+    let comparison = Comparison {
+        spec: &spec,
+        parts: &args.parts,
+        rows_per_file: args.rows_per_file,
+        folder: args.folder.as_deref(),
+    };
+    let report = layout::compare(&comparison, &command)?;
+    Ok((args.output.unwrap_or_else(|| default_output("layout-", args.rows, args.attribute_keys)), report))
+}
+
+fn default_output(prefix: &str, rows: u64, attribute_keys: AttributeKeys) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results");
-    folder.join(format!("{rows}-rows-{}-keys.md", attribute_keys.num_keys()))
+    folder.join(format!("{prefix}{rows}-rows-{}-keys.md", attribute_keys.num_keys()))
 }
 
 async fn run(spec: LogSpec, repetitions: u32) -> Result<RunReport> {

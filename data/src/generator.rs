@@ -10,7 +10,8 @@ use crate::line::{Conditions, Line};
 use crate::random::Random;
 use crate::requests::{Request, Requests};
 use crate::scenarios::{SERVICES, ServicePicker};
-use crate::spec::{LogSpec, SpecError};
+use crate::sizing;
+use crate::spec::{LogSpec, RecordShape, SpecError};
 use crate::tail_keys::TailKeys;
 use crate::traffic::Traffic;
 
@@ -48,7 +49,10 @@ impl LogGenerator {
     pub fn new(spec: LogSpec) -> Result<Self, SpecError> {
         spec.validate()?;
         let incidents = spec.incidents();
-        let fleet = Fleet::new(&mut Random::new(spec.seed, 0), &incidents);
+        let mut fleet = Fleet::new(&mut Random::new(spec.seed, 0), &incidents);
+        if spec.shape == RecordShape::Sizing {
+            fleet.resources.iter_mut().for_each(sizing::even_resource);
+        }
         let mut random = Random::new(spec.seed, 1);
         Ok(Self {
             traffic: Traffic::new(spec.start_us, spec.end_us, spec.rows),
@@ -80,6 +84,9 @@ impl LogGenerator {
         let conditions = self.conditions(service, time_us);
         let mut line = Line::new(&mut self.random, request, instance, conditions, time_us);
         (SERVICES[service].write)(&mut line);
+        if self.spec.shape == RecordShape::Sizing {
+            sizing::even_line(&mut line);
+        }
         self.tail_keys.add(service, &mut line);
         let record = finish(line, &request, service);
         self.by_resource[instance.resource_at(time_us)].push(record);

@@ -38,11 +38,13 @@ mod random;
 mod requests;
 pub mod samples;
 mod scenarios;
+mod sizing;
 mod spec;
 mod tail_keys;
 mod traffic;
 
 pub use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+pub use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 
 pub use activity::{
     Activity, ActivityEntry, ActivityGenerator, ActivitySpec, Actor, Change, ChangeAction, Detail, Trigger,
@@ -50,4 +52,4 @@ pub use activity::{
 pub use generator::LogGenerator;
 pub use incident::{Incident, IncidentKind};
 pub use scenarios::service_names;
-pub use spec::{AttributeKeys, Incidents, LogSpec, SpecError};
+pub use spec::{AttributeKeys, Incidents, LogSpec, RecordShape, SpecError};

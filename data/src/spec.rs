@@ -26,6 +26,8 @@ pub struct LogSpec {
     pub num_attribute_keys: AttributeKeys,
     /// Whether things go wrong.
     pub incidents: Incidents,
+    /// Which ids and how many attributes the records have.
+    pub shape: RecordShape,
     /// Log records per export request, at least 1; the last request may hold fewer.
     pub records_per_request: u32,
 }
@@ -40,6 +42,7 @@ impl Default for LogSpec {
             end_us: DEFAULT_START_US + WEEK_US,
             num_attribute_keys: AttributeKeys::K20,
             incidents: Incidents::Staged,
+            shape: RecordShape::Natural,
             records_per_request: 1_000,
         }
     }
@@ -122,6 +125,39 @@ pub enum Incidents {
     Quiet,
 }
 
+/// Which ids and how many attributes the records have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordShape {
+    /// What each service would log, and no two services alike.
+    #[default]
+    Natural,
+    /// Even enough that sizes can be compared with those of other data: a unique request id of 16 bytes on
+    /// every record, a trace id on 40 % of them, 4 to 7 attributes besides those of the long tail of keys, and
+    /// 5 resource attributes. Times, services and most bodies are as natural as ever.
+    Sizing,
+}
+
+impl RecordShape {
+    /// The word for it, from which it can be parsed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Natural => "natural",
+            Self::Sizing => "sizing",
+        }
+    }
+}
+
+impl FromStr for RecordShape {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        [Self::Natural, Self::Sizing]
+            .into_iter()
+            .find(|shape| shape.as_str() == text)
+            .ok_or_else(|| SpecError::UnknownShape(text.to_owned()))
+    }
+}
+
 /// Why a spec cannot be generated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpecError {
@@ -143,6 +179,8 @@ pub enum SpecError {
     NoRecordsPerRequest,
     /// The number of attribute keys is none of the offered ones.
     UnknownAttributeKeys(String),
+    /// The shape of the records is none of the offered ones.
+    UnknownShape(String),
     /// An activity spec names no project.
     NoProjects,
 }
@@ -160,6 +198,7 @@ impl fmt::Display for SpecError {
             Self::UnknownAttributeKeys(text) => {
                 write!(f, "number of attribute keys must be 20, 500 or 5000, not {text:?}")
             }
+            Self::UnknownShape(text) => write!(f, "shape must be natural or sizing, not {text:?}"),
             Self::NoProjects => write!(f, "an activity spec needs at least 1 project, not 0"),
         }
     }

@@ -1,7 +1,7 @@
 //! The same seed gives the same bytes, here and everywhere, today and later.
 
 use data::encode::{self, Encoding};
-use data::{ActivityGenerator, ActivitySpec, AttributeKeys, LogGenerator, LogSpec, samples};
+use data::{ActivityGenerator, ActivitySpec, AttributeKeys, LogGenerator, LogSpec, RecordShape, samples};
 
 /// FNV-1a, 64 bits: enough to notice any change, and short enough to be right.
 fn fingerprint(bytes: &[u8]) -> u64 {
@@ -32,6 +32,9 @@ fn the_bytes_of_a_seed_are_pinned() {
     check(AttributeKeys::K20, 0x9ad0_aef8_8bbf_92e2);
     check(AttributeKeys::K500, 0x2b8f_4efe_609c_ce9a);
     check(AttributeKeys::K5000, 0x3938_5347_c5a4_9973);
+    let spec = LogSpec { rows: 3_000, shape: RecordShape::Sizing, ..LogSpec::default() };
+    let found = fingerprint(&logs(spec, Encoding::Protobuf));
+    assert_eq!(found, 0xfb8f_5e15_b19c_c84d, "{found:#018x}");
     let found = fingerprint(&activity(ActivitySpec::default()));
     assert_eq!(found, 0xe25d_6e56_769d_145d, "{found:#018x}");
 }

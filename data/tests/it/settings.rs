@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use data::{AttributeKeys, IncidentKind, Incidents, LogGenerator, LogSpec, SpecError};
+use data::{AttributeKeys, IncidentKind, Incidents, LogGenerator, LogSpec, RecordShape, SpecError};
 
 use crate::reading::{Row, requests, rows};
 
@@ -72,6 +72,22 @@ fn incidents_lie_within_the_range() {
 }
 
 #[test]
+fn records_for_sizing_are_even() {
+    let spec = LogSpec { rows: 20_000, shape: RecordShape::Sizing, ..LogSpec::default() };
+    let rows = rows(spec);
+    let mut request_ids = HashSet::new();
+    for row in &rows {
+        assert_eq!(row.resource.len(), 5);
+        assert!((4..=7).contains(&row.record.attributes.len()), "{:?}", row.record.attributes);
+        let id = row.attribute("request.id").cloned();
+        assert!(request_ids.insert(format!("{id:?}")) && id.is_some());
+    }
+    let num_traced = rows.iter().filter(|row| !row.record.trace_id.is_empty()).count();
+    let traced = num_traced as f64 / rows.len() as f64;
+    assert!((0.38..0.42).contains(&traced), "{traced}");
+}
+
+#[test]
 fn impossible_specs_are_refused_with_the_value_and_the_bound() {
     let refusal = |spec| LogGenerator::new(spec).err();
     assert_eq!(
@@ -87,6 +103,11 @@ fn impossible_specs_are_refused_with_the_value_and_the_bound() {
         Some(SpecError::NoRecordsPerRequest)
     );
     assert_eq!("500".parse(), Ok(AttributeKeys::K500));
+    assert_eq!("sizing".parse(), Ok(RecordShape::Sizing));
+    assert_eq!(
+        "big".parse::<RecordShape>().unwrap_err().to_string(),
+        "shape must be natural or sizing, not \"big\""
+    );
     assert_eq!(
         "50".parse::<AttributeKeys>().unwrap_err().to_string(),
         "number of attribute keys must be 20, 500 or 5000, not \"50\""

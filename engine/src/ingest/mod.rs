@@ -27,6 +27,11 @@ pub struct DecodedLogs {
 }
 
 impl DecodedLogs {
+    /// The rows, in the order of the request; their schema is [`crate::schema::decoded_logs_schema`].
+    pub fn rows(&self) -> &RecordBatch {
+        &self.batch
+    }
+
     /// Number of rows to ingest.
     pub fn num_rows(&self) -> usize {
         self.batch.num_rows()

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Broken;
 use super::faults::Faults;
 use super::reader::requests_of;
-use super::world::{Ended, Held, PROJECTS, World};
+use super::world::{Ended, Held, PROJECTS, World, expect_unavailable};
 use crate::query::TimeRange;
 use crate::query::model::LogFilter;
 use crate::schema::ProjectId;
@@ -35,7 +35,7 @@ impl World {
         for project in PROJECTS {
             let snapshot = engine.snapshot(ProjectId(project));
             let rows = self.reader.rows(self.store.objects(), &snapshot).await.map_err(Broken)?;
-            self.model.check(project, &rows).map_err(Broken)?;
+            self.model.check(project, &rows, self.cutoff_us(project)).map_err(Broken)?;
         }
         for Held { snapshot, rows } in &self.held {
             let found = self.reader.rows(self.store.objects(), snapshot).await.map_err(Broken)?;
@@ -46,34 +46,34 @@ impl World {
         self.model.check_order().map_err(Broken)
     }
 
-    /// What an earlier life has left open is decided now, for good.
-    pub(super) async fn check_after_start(&mut self) -> Result<(), Broken> {
+    /// What an earlier life has left open is decided now, for good. No row is hidden yet: the engine does not
+    /// know how long rows are kept.
+    pub(super) async fn settle_open_requests(&mut self) -> Result<(), Broken> {
         let engine = self.engine();
         for project in PROJECTS {
             let snapshot = engine.snapshot(ProjectId(project));
             let rows = self.reader.rows(self.store.objects(), &snapshot).await.map_err(Broken)?;
             self.model.settle_open_requests(project, &rows);
         }
-        self.check_rows().await
+        Ok(())
     }
 
     /// The engine's own answer is the same, or it says that it cannot give one.
     pub(super) async fn check_count(&mut self, project: ProjectId) -> Result<(), Broken> {
         let range = TimeRange { start_us: i64::MIN, end_us: i64::MAX };
         let engine = self.engine();
+        let rows = self.reader.rows(self.store.objects(), &engine.snapshot(project)).await.map_err(Broken)?;
+        let cutoff_us = self.cutoff_us(project.0);
+        let expected = rows.iter().filter(|row| !row.is_expired(cutoff_us)).count() as u64;
         let counted = self.run(engine.count_logs(project, LogFilter::default(), range)).await;
         self.store.fail_get(0);
         match counted {
-            Ended::Done(found) => {
-                let expected = self.model.num_rows(project.0) as u64;
-                if found != expected {
-                    return Err(Broken(format!("project {project}: a query counts {found}, not {expected}")));
-                }
+            Ended::Done(found) if found != expected => {
+                Err(Broken(format!("project {project}: a query counts {found} rows and not {expected}")))
             }
-            Ended::Failed(error) => super::world::expect_unavailable("a query", &error)?,
-            Ended::Stopped => {}
+            Ended::Failed(error) => expect_unavailable("a query", &error),
+            Ended::Done(_) | Ended::Stopped => Ok(()),
         }
-        Ok(())
     }
 
     /// If the machine and the catalog were lost now, manifests, data files and log would hold every row once.

@@ -9,12 +9,10 @@ use tokio::task::{JoinHandle, yield_now};
 use super::Broken;
 use super::model::Fate;
 use super::reader::body;
-use super::world::{World, expect_unavailable};
+use super::world::{DAY_US, World, expect_unavailable};
 use crate::error::{Error, Result};
 use crate::ingest::{DecodedLogs, RecordLimits, decode_otlp_json};
 use crate::schema::{ProjectId, TableId};
-
-const DAY_US: i64 = 86_400_000_000;
 
 impl World {
     /// Sends requests. The first one is on its way to the disk when the others come in, so that these share a
@@ -53,6 +51,8 @@ impl World {
             }
             self.model.settle(request, fate);
         }
+        // Old records expire as they come in.
+        self.note_expired();
         Ok(())
     }
 
@@ -67,7 +67,7 @@ impl World {
         let spread = self.rng.random_range(0..10);
         let timestamps_us: Vec<i64> = (0..num_rows).map(|_| self.timestamp(spread)).collect();
         let padding = if self.rng.random_bool(0.05) { 5000 } else { 20 };
-        let request = self.model.send(project.0, timestamps_us.clone());
+        let request = self.model.send(project.0, &timestamps_us, self.now_us);
         let records = timestamps_us.iter().enumerate().map(|(index, timestamp_us)| {
             let padding = "x".repeat(self.rng.random_range(0..padding));
             json!({

@@ -11,6 +11,14 @@ pub(super) struct Row {
     pub(super) index: usize,
     pub(super) uuid: u128,
     pub(super) timestamp_us: i64,
+    pub(super) ingested_us: i64,
+}
+
+impl Row {
+    /// Whether it is before a cutoff, by the earlier one of its times.
+    pub(super) fn is_expired(&self, cutoff_us: i64) -> bool {
+        self.timestamp_us.min(self.ingested_us) < cutoff_us
+    }
 }
 
 /// What is known of a request.
@@ -27,13 +35,28 @@ pub(super) enum Fate {
 #[derive(Debug)]
 struct Request {
     project: i64,
-    timestamps_us: Vec<i64>,
+    rows: Vec<SentRow>,
     fate: Fate,
     /// Moments, counted.
     sent_at: u64,
     settled_at: u64,
-    /// Of its rows, once they have been seen.
-    uuids: Vec<u128>,
+    /// No row of it came in before this, microseconds.
+    sent_us: i64,
+}
+
+#[derive(Debug)]
+struct SentRow {
+    timestamp_us: i64,
+    /// Once it has been seen.
+    uuid: Option<u128>,
+    /// It had expired at some time, so that it may have been removed.
+    may_be_gone: bool,
+}
+
+impl Request {
+    fn uuids(&self) -> impl Iterator<Item = u128> {
+        self.rows.iter().filter_map(|row| row.uuid)
+    }
 }
 
 /// All requests of a simulation.
@@ -45,17 +68,27 @@ pub(super) struct Model {
 
 impl Model {
     /// Notes a request that is about to be sent; returns its number.
-    pub(super) fn send(&mut self, project: i64, timestamps_us: Vec<i64>) -> usize {
+    pub(super) fn send(&mut self, project: i64, timestamps_us: &[i64], sent_us: i64) -> usize {
         self.moment += 1;
+        let row = |&timestamp_us: &i64| SentRow { timestamp_us, uuid: None, may_be_gone: false };
         self.requests.push(Request {
             project,
-            timestamps_us,
+            rows: timestamps_us.iter().map(row).collect(),
             fate: Fate::Open,
             sent_at: self.moment,
             settled_at: 0,
-            uuids: Vec::new(),
+            sent_us,
         });
         self.requests.len() - 1
+    }
+
+    /// Notes that rows of a project before a cutoff have expired: from now on they may leave the storage.
+    pub(super) fn expire(&mut self, project: i64, cutoff_us: i64) {
+        for request in self.requests.iter_mut().filter(|request| request.project == project) {
+            for row in &mut request.rows {
+                row.may_be_gone |= row.timestamp_us.min(request.sent_us) < cutoff_us;
+            }
+        }
     }
 
     /// Notes what became of a request.
@@ -75,33 +108,28 @@ impl Model {
         }
     }
 
-    /// How many rows of a project must be there.
-    pub(super) fn num_rows(&self, project: i64) -> usize {
-        let stored = self.requests.iter().filter(|request| request.project == project);
-        let stored = stored.filter(|request| request.fate == Fate::Stored);
-        stored.map(|request| request.timestamps_us.len()).sum()
-    }
-
-    /// Compares everything that is stored of a project with what must be.
-    pub(super) fn check(&mut self, project: i64, rows: &[Row]) -> Result<(), String> {
-        let mut found: BTreeMap<usize, Vec<Option<u128>>> = BTreeMap::new();
+    /// Compares everything that can be read of a project with what must be there. Rows before `cutoff_us` have
+    /// expired: they are hidden, and whether they are still stored is nobody's business.
+    pub(super) fn check(&mut self, project: i64, rows: &[Row], cutoff_us: i64) -> Result<(), String> {
+        let mut found: BTreeMap<(usize, usize), Row> = BTreeMap::new();
         for row in rows {
-            let Some(request) = self.requests.get(row.request).filter(|sent| sent.project == project) else {
+            let sent = self.requests.get(row.request).filter(|sent| sent.project == project);
+            let Some(sent) = sent.and_then(|sent| sent.rows.get(row.index)) else {
                 return Err(format!("project {project} has a row that was not sent to it: {row:?}"));
             };
-            if request.timestamps_us.get(row.index) != Some(&row.timestamp_us) {
+            if sent.timestamp_us != row.timestamp_us {
                 return Err(format!("project {project} has a row that was sent otherwise: {row:?}"));
             }
-            let uuids = found.entry(row.request).or_insert_with(|| vec![None; request.timestamps_us.len()]);
-            if uuids[row.index].replace(row.uuid).is_some() {
+            if found.insert((row.request, row.index), *row).is_some() {
                 return Err(format!("project {project} has a row twice: {row:?}"));
             }
         }
-        let requests = self.requests.iter_mut().enumerate();
-        for (number, request) in requests.filter(|(_, request)| request.project == project) {
-            let uuids = found.remove(&number).unwrap_or_default();
-            let uuids: Vec<u128> = uuids.into_iter().flatten().collect();
-            request.check(uuids).map_err(|what| format!("project {project}, request {number}: {what}"))?;
+        for number in 0..self.requests.len() {
+            if self.requests[number].project == project {
+                let found = |index: usize| found.get(&(number, index));
+                let checked = self.requests[number].check(found, cutoff_us);
+                checked.map_err(|what| format!("project {project}, request {number}: {what}"))?;
+            }
         }
         Ok(())
     }
@@ -114,9 +142,9 @@ impl Model {
                 Fate::Absent => 0,
                 Fate::Open => continue,
             };
-            for index in 0..request.timestamps_us.len() {
+            for (index, row) in request.rows.iter().enumerate() {
                 let times = found.get(&(number, index)).copied().unwrap_or_default();
-                if times != expected {
+                if times != expected && !(times < expected && row.may_be_gone) {
                     return Err(format!(
                         "without this machine, row {index} of request {number} would be there {times} times; \
                          it is {:?}",
@@ -130,8 +158,9 @@ impl Model {
 
     /// Row ids are unique, and rise in the order of ingestion.
     pub(super) fn check_order(&self) -> Result<(), String> {
-        let stored = || self.requests.iter().enumerate().filter(|(_, request)| !request.uuids.is_empty());
-        let mut all: Vec<u128> = stored().flat_map(|(_, request)| request.uuids.iter().copied()).collect();
+        let stored =
+            || self.requests.iter().enumerate().filter(|(_, request)| request.uuids().next().is_some());
+        let mut all: Vec<u128> = stored().flat_map(|(_, request)| request.uuids()).collect();
         all.sort_unstable();
         if all.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err("two rows have the same id".to_owned());
@@ -143,9 +172,9 @@ impl Model {
         // Requests are numbered in the order in which they were sent.
         for (number, request) in stored() {
             while let Some((_, earlier)) = settled.next_if(|(_, other)| other.settled_at < request.sent_at) {
-                newest_before = newest_before.max(*earlier.uuids.last().unwrap_or(&0));
+                newest_before = newest_before.max(earlier.uuids().last().unwrap_or_default());
             }
-            if request.uuids.first().is_some_and(|&first| first <= newest_before) {
+            if request.uuids().next().is_some_and(|first| first <= newest_before) {
                 return Err(format!(
                     "request {number} has row ids below those of rows that came in before it"
                 ));
@@ -156,24 +185,25 @@ impl Model {
 }
 
 impl Request {
-    /// Compares the rows that were found, in their order, with what must be there.
-    fn check(&mut self, uuids: Vec<u128>) -> Result<(), String> {
-        let (num_found, num_sent) = (uuids.len(), self.timestamps_us.len());
-        let expected = match self.fate {
-            Fate::Stored => num_sent,
-            Fate::Open | Fate::Absent => 0,
-        };
-        if num_found != expected {
-            let fate = self.fate;
-            return Err(format!("{num_found} of {num_sent} rows are there, and it is {fate:?}"));
+    /// Compares the rows that were found with what must be there.
+    fn check<'r>(&mut self, found: impl Fn(usize) -> Option<&'r Row>, cutoff_us: i64) -> Result<(), String> {
+        for (index, sent) in self.rows.iter_mut().enumerate() {
+            match (found(index), self.fate) {
+                (Some(row), Fate::Stored) => {
+                    if sent.uuid.replace(row.uuid).is_some_and(|before| before != row.uuid) {
+                        return Err(format!("row {index} has another id than before"));
+                    }
+                    if row.ingested_us < self.sent_us {
+                        return Err(format!("row {index} came in before it was sent"));
+                    }
+                }
+                (Some(_), fate) => return Err(format!("row {index} is there, and the request is {fate:?}")),
+                (None, Fate::Stored) if !sent.may_be_gone && sent.timestamp_us >= cutoff_us => {
+                    return Err(format!("row {index} is lost"));
+                }
+                (None, _) => {}
+            }
         }
-        if !uuids.is_sorted() {
-            return Err("row ids do not rise in the order of the rows".to_owned());
-        }
-        if !self.uuids.is_empty() && self.uuids != uuids {
-            return Err("rows have other ids than before".to_owned());
-        }
-        self.uuids = uuids;
-        Ok(())
+        if self.uuids().is_sorted() { Ok(()) } else { Err("row ids do not rise with the rows".to_owned()) }
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Every row of a snapshot.
+    /// Every row of a snapshot, also those that have expired.
     pub(super) async fn rows(&mut self, objects: &InMemory, snapshot: &Snapshot) -> Result<Vec<Row>, String> {
         let mut rows = Vec::new();
         for file in snapshot.files.iter() {
@@ -59,7 +59,7 @@ impl Reader {
 
 fn read_file(bytes: Bytes) -> Result<Vec<Row>, String> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| error.to_string())?;
-    let needed = [columns::TIMESTAMP, columns::UUID, columns::BODY];
+    let needed = [columns::TIMESTAMP, columns::INGESTED_TIMESTAMP, columns::UUID, columns::BODY];
     let mask = ProjectionMask::columns(builder.parquet_schema(), needed);
     let reader = builder.with_projection(mask).build().map_err(|error| error.to_string())?;
     let mut rows = Vec::new();
@@ -73,12 +73,13 @@ fn read_file(bytes: Bytes) -> Result<Vec<Row>, String> {
 fn decode(batch: &RecordBatch) -> Result<Vec<Row>, String> {
     let column = |name: &str| batch.column_by_name(name).ok_or_else(|| format!("no column {name}"));
     let timestamps = column(columns::TIMESTAMP)?.as_primitive::<TimestampMicrosecondType>();
+    let ingested = column(columns::INGESTED_TIMESTAMP)?.as_primitive::<TimestampMicrosecondType>();
     let uuids = column(columns::UUID)?.as_fixed_size_binary();
     let bodies = column(columns::BODY)?.as_string_view();
     let row = |at: usize| {
         let (request, index) = parse_body(bodies.value(at))?;
         let uuid = uuids.value(at).try_into().map(u128::from_be_bytes).map_err(|_| "a short id")?;
-        Ok(Row { request, index, uuid, timestamp_us: timestamps.value(at) })
+        Ok(Row { request, index, uuid, timestamp_us: timestamps.value(at), ingested_us: ingested.value(at) })
     };
     (0..bodies.len()).map(row).collect()
 }

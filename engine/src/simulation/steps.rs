@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Broken;
 use super::catalog_faults::NUM_REFUSALS;
 use super::faults::Fault;
-use super::world::{Ended, Held, PROJECTS, World, expect_unavailable};
+use super::world::{DAY_US, Ended, Held, PROJECTS, World, expect_unavailable};
 use crate::schema::{ProjectId, TableId};
 
 /// A kind of step.
@@ -28,6 +28,10 @@ pub(super) enum Step {
     CompactAll,
     /// A merge waits for the store while other things happen.
     SlowCompact,
+    SetRetention,
+    Expire,
+    /// Files some of whose rows have expired.
+    Rewrite,
     Publish,
     DeleteCondemned,
     Tick,
@@ -51,7 +55,7 @@ enum SlowWork {
 }
 
 /// Every kind, and how often it comes.
-const STEPS: [(Step, u32); 16] = [
+const STEPS: [(Step, u32); 19] = [
     (Step::Ingest, 30),
     (Step::IngestTogether, 12),
     (Step::HoldSnapshot, 4),
@@ -61,6 +65,9 @@ const STEPS: [(Step, u32); 16] = [
     (Step::Compact, 6),
     (Step::CompactAll, 3),
     (Step::SlowCompact, 4),
+    (Step::SetRetention, 4),
+    (Step::Expire, 5),
+    (Step::Rewrite, 2),
     (Step::Publish, 8),
     (Step::DeleteCondemned, 4),
     (Step::Tick, 8),
@@ -98,20 +105,26 @@ impl World {
             Step::Compact => self.compact(self.now_us).await?,
             Step::CompactAll => self.compact(i64::MAX).await?,
             Step::SlowCompact => self.work_slowly(SlowWork::Compact).await?,
+            Step::SetRetention => self.set_retention()?,
+            Step::Expire => self.expire().await?,
+            Step::Rewrite => self.rewrite().await?,
             Step::Publish => self.publish().await?,
             Step::DeleteCondemned => self.delete_condemned().await?,
             Step::Tick => {
-                let engine = self.engine();
+                let (engine, is_expiry_due) = (self.engine(), self.rng.random_bool(0.3));
                 let ticked = self
                     .run(async {
-                        engine.maintenance().tick(true).await;
+                        engine.maintenance().tick(is_expiry_due).await;
                         Ok(())
                     })
                     .await;
                 self.note_end("tick", ticked)?;
             }
             Step::MoveClock => {
-                let by_us = self.rng.random_range(-3_600_000_000..7_200_000_000_i64);
+                let by_us = match self.rng.random_range(0..4) {
+                    0 => self.rng.random_range(0..3 * DAY_US),
+                    _ => self.rng.random_range(-3_600_000_000..7_200_000_000),
+                };
                 self.move_clock(by_us);
             }
             Step::Query => self.query().await?,
@@ -140,8 +153,8 @@ impl World {
             let what = self.catalog.refuse(which).await?;
             self.faults.note(format!("    the catalog refuses {what}"));
         }
-        // A query reads on threads of its own, in no fixed order.
-        if step != Step::Query && self.rng.random_bool(0.05) {
+        // Queries read on threads of their own, in no fixed order.
+        if !matches!(step, Step::Query | Step::Rewrite) && self.rng.random_bool(0.05) {
             self.faults.stop_after(self.rng.random_range(0..12));
         }
         Ok(())
@@ -182,12 +195,44 @@ impl World {
         }
         let stop = CancellationToken::new();
         let work = async {
-            while engine.compactor().compact_as_of(as_of_us, &stop).await? {}
+            while engine.compactor().compact_as_of(as_of_us, &stop).await? {
+                self.faults.note(MERGED.to_owned());
+            }
             Ok(())
         };
         let compacted = self.run(work).await;
         self.store.fail_get(0);
         self.note_end("compaction", compacted)
+    }
+
+    fn set_retention(&mut self) -> Result<(), Broken> {
+        let project = self.project().0;
+        match [None, Some(1), Some(2), Some(30)].choose(&mut self.rng).copied().flatten() {
+            Some(days) => self.retention.insert(project, days),
+            None => self.retention.remove(&project),
+        };
+        self.tell_retention(project)
+    }
+
+    /// Looks for expired files a few times: the removal clock follows by an hour each time. A failure does not
+    /// keep the next time from coming.
+    async fn expire(&mut self) -> Result<(), Broken> {
+        let engine = self.engine();
+        for _ in 0..self.rng.random_range(1..30) {
+            let expired = self.run(engine.maintenance().expire()).await;
+            let is_stopped = matches!(expired, Ended::Stopped);
+            self.note_end("expiry", expired)?;
+            if is_stopped {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn rewrite(&mut self) -> Result<(), Broken> {
+        let (engine, stop) = (self.engine(), CancellationToken::new());
+        let rewritten = self.run(engine.compactor().rewrite_expired(&stop)).await;
+        self.note_end("rewriting", rewritten)
     }
 
     async fn publish(&mut self) -> Result<(), Broken> {
@@ -235,7 +280,8 @@ impl World {
 
     async fn work_meanwhile(&mut self, kind: SlowWork) -> Result<(), Broken> {
         for _ in 0..self.rng.random_range(1..6) {
-            match self.rng.random_range(0..5) {
+            match self.rng.random_range(0..6) {
+                5 => self.expire().await?,
                 0 => self.publish().await?,
                 1 => self.delete_condemned().await?,
                 2 => self.hold_snapshot().await?,
@@ -284,6 +330,7 @@ impl World {
     pub(super) async fn settle(&mut self, seed: u64) -> Result<(), Broken> {
         self.faults.note("settle".to_owned());
         self.held.clear();
+        self.retention.clear();
         self.check_recovery(seed).await?;
         self.end_engine().await;
         self.store.land_late_objects().await;

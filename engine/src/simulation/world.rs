@@ -1,5 +1,6 @@
 //! The simulated machine: its disk, store, catalog and clock, and the lives of the engine on it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,11 +23,14 @@ use crate::clock::ManualClock;
 use crate::config::EngineConfig;
 use crate::engine::{Engine, lock_folder};
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::ProjectId;
+use crate::retention::RetentionPolicy;
+use crate::schema::{ProjectId, TableId};
 use crate::storage::Storage;
 
 /// Projects that rows are sent to.
 pub(super) const PROJECTS: [i64; 3] = [1, 2, 3];
+
+pub(super) const DAY_US: i64 = 86_400_000_000;
 
 /// When the simulation begins: 2025-12-16.
 const BEGIN_US: i64 = 1_765_881_156_184_820;
@@ -45,6 +49,8 @@ pub(super) struct World {
     pub(super) model: Model,
     pub(super) reader: Reader,
     pub(super) held: Vec<Held>,
+    /// How long rows are kept: project and days. The engine is told at each start.
+    pub(super) retention: BTreeMap<i64, u32>,
     pub(super) catalog: CatalogFaults,
     pub(super) sabotage: Sabotage,
     folder: TempDir,
@@ -88,7 +94,7 @@ impl World {
             max_wal_bytes,
             max_buffer_bytes: rng.random_range(100_000..2_000_000),
             flush_bytes: rng.random_range(10_000..200_000),
-            target_file_bytes: rng.random_range(10_000..100_000),
+            target_file_bytes: rng.random_range(20_000..1_000_000),
             ..EngineConfig::new(folder.path())
         };
         let disk_bytes = if rng.random_bool(0.3) { max_wal_bytes as usize } else { usize::MAX };
@@ -100,6 +106,7 @@ impl World {
             model: Model::default(),
             reader: Reader::default(),
             held: Vec::new(),
+            retention: BTreeMap::new(),
             catalog: CatalogFaults::default(),
             rng,
             faults,
@@ -127,6 +134,28 @@ impl World {
     pub(super) fn move_clock(&mut self, by_us: i64) {
         self.now_us += by_us;
         self.clock.set(self.now_us);
+        self.note_expired();
+    }
+
+    /// Tells the engine how long the rows of a project are kept.
+    pub(super) fn tell_retention(&mut self, project: i64) -> Result<(), Broken> {
+        let policy = RetentionPolicy::of_days(self.retention.get(&project).copied());
+        let told = self.engine().set_retention(TableId::logs(ProjectId(project)), policy);
+        told.map_err(|error| Broken(format!("a policy is refused: {error}")))?;
+        self.note_expired();
+        Ok(())
+    }
+
+    /// Before which time the rows of a project have expired.
+    pub(super) fn cutoff_us(&self, project: i64) -> i64 {
+        self.retention.get(&project).map_or(i64::MIN, |&days| self.now_us - i64::from(days) * DAY_US)
+    }
+
+    /// What has expired by now may be gone from now on.
+    pub(super) fn note_expired(&mut self) {
+        for project in PROJECTS {
+            self.model.expire(project, self.cutoff_us(project));
+        }
     }
 
     /// Does work until it ends or the machine stops.
@@ -179,7 +208,11 @@ impl World {
                 }
             }
         }
-        self.check_after_start().await
+        self.settle_open_requests().await?;
+        for project in PROJECTS {
+            self.tell_retention(project)?;
+        }
+        self.check_rows().await
     }
 
     async fn open(&self) -> Result<Arc<Engine>> {
