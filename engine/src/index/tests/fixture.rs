@@ -103,14 +103,6 @@ fn the_rows_of_version_1_still_make_the_same_recipes() {
     };
     for (frozen, num_rows) in [(VERSION_1, 1200), (VERSION_1_SMALL, 3)] {
         let rows: Vec<Row> = (0..num_rows).map(row).collect();
-        if let Some(dir) = std::env::var_os("WRITE_FIXTURE") {
-            std::fs::write(
-                std::path::Path::new(&dir).join(format!("{num_rows}")),
-                &super::build(&rows, &SidecarLimits::default()).bytes,
-            )
-            .unwrap();
-            continue;
-        }
         let made = super::recipes(&rows, &SidecarLimits::default());
         let frozen = open(frozen);
         assert_eq!((frozen.rollup(), frozen.attribute_values()), (&made.rollup, &made.attribute_values));

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use engine::ErrorKind;
 use engine::operations::{
     OnAmbiguity, RebuildFindingKind, RebuildOptions, RebuildReport, RebuildSource, rebuild_catalog,
 };
 use engine::query::LogRow;
+use engine::{Engine, EngineConfig, ErrorKind};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
@@ -205,6 +205,13 @@ async fn around_a_compaction() -> Compacted {
         engine.flush().await.unwrap();
     }
     let before = copy_of(after.path());
+    let files = engine.snapshot(PROJECT).files;
+    let mean_bytes = files.iter().map(|file| file.size_bytes).sum::<u64>() / files.len() as u64;
+    drop((engine, files));
+    // Three files reach the target, so that there are two merges.
+    let target_file_bytes = mean_bytes * 14 / 5;
+    let config = EngineConfig { target_file_bytes, ..config(after.path()) };
+    let engine = Engine::open(config, clock()).await.unwrap();
     engine.compact(true).await.unwrap();
     let expected = rows(&engine, PROJECT).await;
     engine.shutdown().await.unwrap();
