@@ -254,34 +254,45 @@ async fn batches_that_only_compacted_files_hold_are_not_replayed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parts_without_inputs_are_ambiguous_and_nothing_is_guessed() {
+async fn a_compaction_that_lost_an_input_after_it_was_whole_lacks_nothing() {
     let Compacted { before, after, inputs, outputs, expected } = around_a_compaction().await;
     let folder = copy_of(before.path());
-    copy_into(after.path(), folder.path(), &outputs[0]);
-    let lost = folder.path().join(inputs[0].strip_prefix(before.path()).unwrap());
-    let num_lost = num_rows(&lost);
-    fs::remove_file(&lost).unwrap();
+    for output in &outputs {
+        copy_into(after.path(), folder.path(), output);
+    }
+    for input in inputs.iter().step_by(2) {
+        fs::remove_file(folder.path().join(input.strip_prefix(before.path()).unwrap())).unwrap();
+    }
+    assert_eq!(rows_after(folder.path(), RebuildSource::Footers).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_read_is_ambiguous_and_nothing_is_guessed() {
+    let folder = TempDir::new().unwrap();
+    let engine = three_days(folder.path()).await;
+    let expected = rows(&engine, PROJECT).await;
+    engine.shutdown().await.unwrap();
+    drop(engine);
     remove_catalog(folder.path());
     remove_manifests(folder.path());
-    fs::remove_dir_all(folder.path().join("wal")).unwrap();
+    let files = data_files(folder.path());
+    let num_lost = num_rows(&files[1]);
+    cut_in_half(&files[1]);
 
     let refused = rebuild(folder.path(), RebuildSource::Auto, OnAmbiguity::Refuse).await;
-    assert!(!refused.is_written && refused.source == RebuildSource::Footers);
-    let ambiguous: Vec<_> =
-        refused.findings.iter().filter(|finding| finding.kind == RebuildFindingKind::Ambiguous).collect();
-    assert!(ambiguous.iter().any(|finding| finding.object.contains(name_of(&outputs[0]))), "{refused:#?}");
-    assert!(!folder.path().join("catalog.db").exists());
-    let before_choice = data_files(folder.path());
-
-    let kept = copy_of(folder.path());
-    assert!(rebuild(kept.path(), RebuildSource::Footers, OnAmbiguity::Keep).await.is_written);
-    let kept_rows = rows(&*open(kept.path()).await, PROJECT).await;
-    assert!(kept_rows.len() > expected.len() - num_lost, "no row that a file holds is left out");
-
-    assert!(rebuild(folder.path(), RebuildSource::Footers, OnAmbiguity::LeaveOut).await.is_written);
-    let left = rows(&*open(folder.path()).await, PROJECT).await;
-    assert_eq!(left.len(), expected.len() - num_lost, "no row is there twice");
-    assert_eq!(data_files(folder.path()), before_choice, "nothing is deleted");
+    assert!(!refused.is_written && refused.source == RebuildSource::Footers, "{refused:#?}");
+    let is_named = |finding: &engine::operations::RebuildFinding| {
+        finding.kind == RebuildFindingKind::Ambiguous && finding.object.contains(name_of(&files[1]))
+    };
+    assert!(refused.findings.iter().any(is_named), "{refused:#?}");
+    assert!(!folder.path().join("catalog.db").exists(), "nothing is written");
+    for on_ambiguity in [OnAmbiguity::Keep, OnAmbiguity::LeaveOut] {
+        let cut = copy_of(folder.path());
+        let report = rebuild(cut.path(), RebuildSource::Footers, on_ambiguity).await;
+        assert!(report.is_written && !report.is_clean(), "{report:#?}");
+        assert_eq!(rows(&*open(cut.path()).await, PROJECT).await.len(), expected.len() - num_lost);
+        assert_eq!(data_files(cut.path()).len(), files.len(), "nothing is deleted");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
