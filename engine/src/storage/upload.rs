@@ -24,7 +24,7 @@ const MAX_PARTS_IN_FLIGHT: usize = 2;
 const MIN_KEPT_PIECE_BYTES: usize = 16 << 10;
 
 /// An object that is being written. It is there, durable and whole, when [`finish`](Self::finish) returns, and not
-/// before. Up to [`PART_BYTES`] it is put at once, beyond in parts.
+/// before. Up to `PART_BYTES` it is put at once, beyond in parts.
 ///
 /// The name of an object is used once, ever. So it is harmless when a store gets a request twice, because a
 /// connection broke and the client repeated it: both write the same bytes under the same name.
