@@ -11,7 +11,7 @@ use engine::ingest::RecordLimits;
 use crate::api::ingest::IngestBudget;
 use crate::config::ServerConfig;
 use crate::meta::bootstrap::{Credentials, bootstrap};
-use crate::meta::{self, Meta, MetaError};
+use crate::meta::{Meta, MetaError};
 use crate::retention::RetentionWatch;
 
 /// The open data folder and everything that serves it; cheap to clone.
@@ -68,7 +68,7 @@ impl AppState {
         make_data_dir(config.data_dir())?;
         // The engine first: it locks the folder, so that no other process's metadata is changed.
         let engine = Engine::open(config.engine.clone(), Arc::clone(&clock)).await?;
-        let meta = Meta::open(&config.data_dir().join(meta::FILE_NAME)).await?;
+        let meta = Meta::open_at(&config.metadata()).await?;
         let credentials = bootstrap(&meta, clock.now_us()).await?;
         let retention = RetentionWatch::start(meta.clone(), &engine).await?;
         let ingest_budget = IngestBudget::new(config.ingest.max_in_flight_bytes);

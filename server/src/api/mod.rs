@@ -18,6 +18,7 @@
 mod fields;
 mod health;
 pub(crate) mod ingest;
+mod input;
 pub(crate) mod iso_time;
 mod logs;
 mod project_call;

@@ -1,25 +1,30 @@
 //! Metadata: organizations, users, memberships, projects, tokens and keys, in an SQL database.
 //!
-//! SQLite through sqlx's database-neutral driver, with one SQL text that PostgreSQL understands as well:
-//! `$1` placeholders, TEXT and BIGINT columns only. One file per entity; [`bootstrap`] fills a new database.
+//! SQLite or PostgreSQL through sqlx's database-neutral driver, with one SQL text for both: `$1` placeholders, TEXT
+//! and BIGINT columns only. One file per entity; [`bootstrap`] fills a new database.
 
 pub mod bootstrap;
-mod membership;
-mod organization;
+mod counter;
+pub mod invite;
+pub mod membership;
+pub mod organization;
+pub mod outbox;
 pub mod personal_api_key;
-mod project;
-mod project_token;
+pub mod project;
+pub mod project_token;
 mod retention;
-mod user;
+pub mod role;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod user;
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-use engine::database::{DatabaseError, SchemaStep, copy_sqlite, open_sqlite};
-use sqlx::AnyPool;
+use engine::database::{Backend, DatabaseError, SchemaStep, copy_sqlite, open_postgres, open_sqlite};
+use sqlx::{Any, AnyPool, Transaction};
 
 pub use membership::Level;
-pub use personal_api_key::PersonalApiKey;
-pub use project::Project;
 
 /// Name of the SQLite file in the data folder.
 pub const FILE_NAME: &str = "meta.db";
@@ -33,10 +38,29 @@ const SCHEMA: [SchemaStep; 1] = [SchemaStep {
     sql: include_str!("migrations/0001_organizations_users_projects_keys.sql"),
 }];
 
+/// Where the metadata are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum MetaLocation {
+    /// In an SQLite file.
+    File(PathBuf),
+    /// In a PostgreSQL database with this URL, which may hold a password.
+    Postgres(String),
+}
+
+impl fmt::Debug for MetaLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres(..)"),
+        }
+    }
+}
+
 /// The metadata database; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Meta {
     pool: AnyPool,
+    backend: Backend,
 }
 
 /// What can go wrong with the metadata database.
@@ -62,13 +86,39 @@ impl Meta {
     /// # Errors
     /// [`MetaError::Open`] when a later version has been here, the file cannot be opened or is no database.
     pub async fn open(path: &Path) -> Result<Self, MetaError> {
-        Ok(Self { pool: open_sqlite(path, MAX_CONNECTIONS, &SCHEMA).await? })
+        let pool = open_sqlite(path, MAX_CONNECTIONS, &SCHEMA).await?;
+        Ok(Self { pool, backend: Backend::Sqlite })
     }
 
-    /// Writes a consistent copy to a new file, while the database is in use.
+    /// Opens the database at a location and brings its schema up to date. A file is made when it does not exist, a
+    /// PostgreSQL database must exist.
     ///
     /// # Errors
-    /// When the file exists or cannot be written.
+    /// As [`Meta::open`], and when the database server does not answer.
+    pub async fn open_at(location: &MetaLocation) -> Result<Self, MetaError> {
+        match location {
+            MetaLocation::File(path) => Self::open(path).await,
+            MetaLocation::Postgres(url) => {
+                let pool = open_postgres(url, MAX_CONNECTIONS, &SCHEMA).await?;
+                Ok(Self { pool, backend: Backend::Postgres })
+            }
+        }
+    }
+
+    /// Whether the metadata are a file of the data folder, which a backup of the folder must hold too.
+    pub fn is_file(&self) -> bool {
+        self.backend == Backend::Sqlite
+    }
+
+    /// Begins a transaction that writes: what it reads holds until it ends, because no other runs beside it.
+    pub(crate) async fn begin_write(&self) -> Result<Transaction<'static, Any>, MetaError> {
+        Ok(self.backend.begin_write(&self.pool).await?)
+    }
+
+    /// Writes a consistent copy of a database file to a new file, while it is in use.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written, or the metadata are no file.
     pub async fn copy_to(&self, path: &Path) -> Result<(), MetaError> {
         Ok(copy_sqlite(&self.pool, path).await?)
     }
