@@ -72,6 +72,17 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "validation_error", "invalid_input", detail).simple()
     }
 
+    /// 400: a member of something that is written is not what it may be. `attr` is its path; none is the whole.
+    pub fn validation(
+        code: &'static str,
+        attr: Option<String>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let mut error = Self::new(StatusCode::BAD_REQUEST, "validation_error", code, detail);
+        error.0.attr = attr;
+        error
+    }
+
     /// 401: nothing says who calls.
     pub fn not_authenticated() -> Self {
         let detail = "authentication credentials were not provided";
@@ -163,6 +174,16 @@ impl ApiError {
     /// What the caller may read.
     pub fn detail(&self) -> &str {
         &self.0.detail
+    }
+
+    /// The word that clients tell causes apart by.
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// The member of the request that the error is about.
+    pub fn attr(&self) -> Option<&str> {
+        self.0.attr.as_deref()
     }
 
     fn body(&self) -> Value {

@@ -64,6 +64,16 @@ impl Caller {
         }
     }
 
+    /// Whether the key has a scope.
+    pub fn has_scope(&self, scope: Scope) -> bool {
+        scope.is_granted_by(&self.key.scopes)
+    }
+
+    /// Whose rights the key carries.
+    pub fn user_id(&self) -> i64 {
+        self.key.user_id
+    }
+
     /// The project that a path names, if the caller may use it.
     ///
     /// # Errors

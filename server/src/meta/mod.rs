@@ -4,13 +4,14 @@
 //! `$1` placeholders, TEXT and BIGINT columns only. One file per entity; [`bootstrap`] fills a new database.
 
 pub mod bootstrap;
+pub mod log_view;
 mod membership;
 mod organization;
 pub mod personal_api_key;
 mod project;
 mod project_token;
 mod retention;
-mod user;
+pub mod user;
 
 use std::path::Path;
 
@@ -27,11 +28,18 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 1] = [SchemaStep {
-    version: 1,
-    description: "organizations, users, projects and keys",
-    sql: include_str!("migrations/0001_organizations_users_projects_keys.sql"),
-}];
+const SCHEMA: [SchemaStep; 2] = [
+    SchemaStep {
+        version: 1,
+        description: "organizations, users, projects and keys",
+        sql: include_str!("migrations/0001_organizations_users_projects_keys.sql"),
+    },
+    SchemaStep {
+        version: 2,
+        description: "saved views and exports",
+        sql: include_str!("migrations/0002_views_exports.sql"),
+    },
+];
 
 /// The metadata database; cheap to clone.
 #[derive(Clone, Debug)]
@@ -77,6 +85,11 @@ impl Meta {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Whether a statement failed because something that must be unique is there already.
+fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 #[cfg(test)]
@@ -135,7 +148,7 @@ mod tests {
         meta.close().await;
         let error = Meta::open(&path).await.unwrap_err();
         assert!(
-            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 1 })),
+            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 2 })),
             "{error}"
         );
     }

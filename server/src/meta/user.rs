@@ -5,6 +5,19 @@ use uuid::Uuid;
 
 use super::MetaError;
 
+/// What of a user is shown beside what the user has made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BasicUser {
+    /// Its number.
+    pub id: i64,
+    /// UUID text.
+    pub uuid: String,
+    /// Unique in the database.
+    pub email: String,
+    /// How to address the user.
+    pub first_name: String,
+}
+
 /// A user to add.
 #[derive(Debug)]
 pub(super) struct NewUser<'a> {
