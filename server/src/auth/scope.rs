@@ -13,11 +13,16 @@ pub struct Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Read,
+    Write,
 }
 
 impl Scope {
     /// Needed by every question about logs.
     pub const LOGS_READ: Self = Self { object: "logs", action: Action::Read };
+    /// Needed to change what belongs to logs, and to have one explained.
+    pub const LOGS_WRITE: Self = Self { object: "logs", action: Action::Write };
+    /// Needed to see exports that somebody else has asked for.
+    pub const EXPORT_READ: Self = Self { object: "export", action: Action::Read };
 
     /// Whether a key with these scopes may do it. A key without any is of the time before scopes, and may.
     pub fn is_granted_by(self, scopes: &[String]) -> bool {
@@ -30,6 +35,7 @@ impl Scope {
                 object == self.object
                     && match self.action {
                         Action::Read => action == "read" || action == "write",
+                        Action::Write => action == "write",
                     }
             }
             None => false,
@@ -41,6 +47,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let action = match self.action {
             Action::Read => "read",
+            Action::Write => "write",
         };
         write!(f, "{}:{action}", self.object)
     }
@@ -69,7 +76,17 @@ mod tests {
     }
 
     #[test]
+    fn reading_does_not_imply_writing() {
+        for (scope, granted) in
+            [("logs:read", false), ("logs:write", true), ("*", true), ("export:write", false)]
+        {
+            assert_eq!(Scope::LOGS_WRITE.is_granted_by(&[scope.to_owned()]), granted, "{scope}");
+        }
+    }
+
+    #[test]
     fn a_scope_is_written_as_object_and_action() {
         assert_eq!(Scope::LOGS_READ.to_string(), "logs:read");
+        assert_eq!(Scope::LOGS_WRITE.to_string(), "logs:write");
     }
 }

@@ -6,6 +6,7 @@
 pub mod bootstrap;
 mod counter;
 pub mod invite;
+pub mod log_view;
 pub mod membership;
 pub mod organization;
 pub mod outbox;
@@ -32,11 +33,18 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 1] = [SchemaStep {
-    version: 1,
-    description: "organizations, users, projects and keys",
-    sql: include_str!("migrations/0001_organizations_users_projects_keys.sql"),
-}];
+const SCHEMA: [SchemaStep; 2] = [
+    SchemaStep {
+        version: 1,
+        description: "organizations, users, projects and keys",
+        sql: include_str!("migrations/0001_organizations_users_projects_keys.sql"),
+    },
+    SchemaStep {
+        version: 2,
+        description: "saved views and exports",
+        sql: include_str!("migrations/0002_views_exports.sql"),
+    },
+];
 
 /// Where the metadata are.
 #[derive(Clone, PartialEq, Eq)]
@@ -129,6 +137,11 @@ impl Meta {
     }
 }
 
+/// Whether a statement failed because something that must be unique is there already.
+fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,7 +198,7 @@ mod tests {
         meta.close().await;
         let error = Meta::open(&path).await.unwrap_err();
         assert!(
-            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 1 })),
+            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 2 })),
             "{error}"
         );
     }

@@ -35,6 +35,36 @@ pub struct User {
     pub created_us: i64,
 }
 
+/// What of a user is shown beside what the user has made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BasicUser {
+    /// Its number.
+    pub id: i64,
+    /// UUID text.
+    pub uuid: String,
+    /// As it was given.
+    pub email: String,
+    /// How to address the user.
+    pub first_name: String,
+    /// The rest of the name.
+    pub last_name: String,
+    /// What the user says to be in the organization.
+    pub role_at_organization: Option<String>,
+}
+
+impl From<&User> for BasicUser {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id,
+            uuid: user.uuid.clone(),
+            email: user.email.clone(),
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            role_at_organization: user.role_at_organization.clone(),
+        }
+    }
+}
+
 /// A user to add.
 #[derive(Clone, Copy, Debug)]
 pub struct NewUser<'a> {
@@ -115,6 +145,24 @@ pub(super) fn from_row(row: &AnyRow) -> Result<User, MetaError> {
         last_login_us: row.try_get("last_login_at")?,
         created_us: row.try_get("user_created_at")?,
     })
+}
+
+/// The columns of [`basic_from_row`], of a table that the statement calls `u`.
+pub(super) const BASIC_COLUMNS: &str =
+    "u.id AS user_id, u.uuid AS user_uuid, u.email, u.first_name, u.last_name,
+    u.role_at_organization";
+
+/// The user beside what the user has made; none when that user is not known.
+pub(super) fn basic_from_row(row: &AnyRow) -> Result<Option<BasicUser>, MetaError> {
+    let Some(id) = row.try_get("user_id")? else { return Ok(None) };
+    Ok(Some(BasicUser {
+        id,
+        uuid: row.try_get("user_uuid")?,
+        email: row.try_get("email")?,
+        first_name: row.try_get("first_name")?,
+        last_name: row.try_get("last_name")?,
+        role_at_organization: row.try_get("role_at_organization")?,
+    }))
 }
 
 /// The user with a number.
