@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use engine::ErrorKind;
 use serde_json::{Value, json};
 
+use crate::accounts::AccountError;
 use crate::meta::MetaError;
 
 /// An answer that is not a success.
@@ -272,6 +273,20 @@ impl From<engine::Error> for ApiError {
             ErrorKind::CorruptData | ErrorKind::Internal => return Self::internal(error),
         };
         answer.caused_by(error)
+    }
+}
+
+/// The one place where a refused change of accounts becomes an answer.
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::NotFound(what) => Self::not_found(format!("{what} not found")),
+            AccountError::Forbidden(detail) => Self::permission_denied(detail),
+            AccountError::Invalid { code, attr, detail } => {
+                Self::validation(code, attr.map(str::to_owned), detail)
+            }
+            AccountError::Meta(error) => error.into(),
+        }
     }
 }
 

@@ -7,7 +7,9 @@
 //! - [`config`]: settings, from files, the environment and flags;
 //! - `retention`: how long projects keep their rows, told to the engine;
 //! - [`state`]: what every handler shares: the engine, the metadata, the clock;
-//! - [`meta`]: organizations, users, projects, tokens and keys, in SQLite;
+//! - [`meta`]: organizations, users, projects, tokens and keys, in SQLite or PostgreSQL;
+//! - [`accounts`]: what may be done to organizations, people, projects and keys, for the API and the command line;
+//! - [`activity`]: the audit trail's entries;
 //! - [`secret`]: how keys and tokens are made, hashed and masked;
 //! - [`auth`]: who calls, and whether they may;
 //! - [`error`]: the one error type, and how an engine error becomes a status;
@@ -15,6 +17,7 @@
 //! - `api`: one file or folder per resource;
 //! - [`cli`]: `serve`, `demo`, `init`, `generate`, `retention`.
 
+pub mod accounts;
 pub mod activity;
 mod api;
 pub mod auth;

@@ -11,7 +11,7 @@ use engine::schema::ProjectId;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use scope::Scope;
+pub use scope::{Scope, is_known_scope};
 
 use crate::error::ApiError;
 use crate::meta::Meta;

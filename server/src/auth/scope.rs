@@ -2,6 +2,32 @@
 
 use std::fmt;
 
+/// The objects that keys are made for.
+const OBJECTS: [&str; 14] = [
+    "activity_log",
+    "alert",
+    "approvals",
+    "export",
+    "hog_function",
+    "insight",
+    "logs",
+    "metrics",
+    "organization",
+    "organization_member",
+    "project",
+    "query",
+    "tracing",
+    "user",
+];
+
+/// Whether a key can be given a scope: `*`, or `object:read` or `object:write` of a known object.
+pub fn is_known_scope(scope: &str) -> bool {
+    match scope.split_once(':') {
+        None => scope == "*",
+        Some((object, action)) => OBJECTS.contains(&object) && ["read", "write"].contains(&action),
+    }
+}
+
 /// What an endpoint needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope {
@@ -21,6 +47,22 @@ impl Scope {
     pub const LOGS_READ: Self = Self { object: "logs", action: Action::Read };
     /// Needed to change what belongs to logs, and to have one explained.
     pub const LOGS_WRITE: Self = Self { object: "logs", action: Action::Write };
+    /// Needed to see an organization, its roles and invitations.
+    pub const ORGANIZATION_READ: Self = Self { object: "organization", action: Action::Read };
+    /// Needed to change an organization, its roles and invitations.
+    pub const ORGANIZATION_WRITE: Self = Self { object: "organization", action: Action::Write };
+    /// Needed to see who is in an organization.
+    pub const MEMBER_READ: Self = Self { object: "organization_member", action: Action::Read };
+    /// Needed to change who is in an organization.
+    pub const MEMBER_WRITE: Self = Self { object: "organization_member", action: Action::Write };
+    /// Needed to see projects and their tokens.
+    pub const PROJECT_READ: Self = Self { object: "project", action: Action::Read };
+    /// Needed to change projects and their tokens.
+    pub const PROJECT_WRITE: Self = Self { object: "project", action: Action::Write };
+    /// Needed to see who the caller is, and the own keys.
+    pub const USER_READ: Self = Self { object: "user", action: Action::Read };
+    /// Needed to change what the caller is, and the own keys.
+    pub const USER_WRITE: Self = Self { object: "user", action: Action::Write };
     /// Needed to see exports that somebody else has asked for.
     pub const EXPORT_READ: Self = Self { object: "export", action: Action::Read };
 
