@@ -13,11 +13,21 @@ pub struct Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Read,
+    Write,
 }
 
 impl Scope {
     /// Needed by every question about logs.
     pub const LOGS_READ: Self = Self { object: "logs", action: Action::Read };
+
+    /// Needed by everything that changes how logs are treated.
+    pub const LOGS_WRITE: Self = Self { object: "logs", action: Action::Write };
+
+    /// Needed to see a project's settings.
+    pub const PROJECT_READ: Self = Self { object: "project", action: Action::Read };
+
+    /// Needed to change them.
+    pub const PROJECT_WRITE: Self = Self { object: "project", action: Action::Write };
 
     /// Whether a key with these scopes may do it. A key without any is of the time before scopes, and may.
     pub fn is_granted_by(self, scopes: &[String]) -> bool {
@@ -30,6 +40,7 @@ impl Scope {
                 object == self.object
                     && match self.action {
                         Action::Read => action == "read" || action == "write",
+                        Action::Write => action == "write",
                     }
             }
             None => false,
@@ -41,6 +52,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let action = match self.action {
             Action::Read => "read",
+            Action::Write => "write",
         };
         write!(f, "{}:{action}", self.object)
     }
@@ -65,6 +77,15 @@ mod tests {
         ] {
             let scopes: Vec<String> = scopes.into_iter().map(str::to_owned).collect();
             assert_eq!(Scope::LOGS_READ.is_granted_by(&scopes), granted, "{scopes:?}");
+        }
+    }
+
+    #[test]
+    fn reading_does_not_imply_writing() {
+        for (scope, granted) in
+            [("logs:read", false), ("logs:write", true), ("*", true), ("project:write", false)]
+        {
+            assert_eq!(Scope::LOGS_WRITE.is_granted_by(&[scope.to_owned()]), granted, "{scope}");
         }
     }
 

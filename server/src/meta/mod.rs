@@ -10,6 +10,7 @@ pub mod personal_api_key;
 mod project;
 mod project_token;
 mod retention;
+pub mod rule;
 mod user;
 
 use std::path::Path;
@@ -19,7 +20,7 @@ use sqlx::AnyPool;
 
 pub use membership::Level;
 pub use personal_api_key::PersonalApiKey;
-pub use project::Project;
+pub use project::{Project, ProjectChange, ProjectDetails};
 
 /// Name of the SQLite file in the data folder.
 pub const FILE_NAME: &str = "meta.db";
@@ -27,11 +28,18 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 1] = [SchemaStep {
-    version: 1,
-    description: "organizations, users, projects and keys",
-    sql: include_str!("migrations/0001_organizations_users_projects_keys.sql"),
-}];
+const SCHEMA: [SchemaStep; 2] = [
+    SchemaStep {
+        version: 1,
+        description: "organizations, users, projects and keys",
+        sql: include_str!("migrations/0001_organizations_users_projects_keys.sql"),
+    },
+    SchemaStep {
+        version: 3,
+        description: "processing of records and rules for them",
+        sql: include_str!("migrations/0003_processing_and_rules.sql"),
+    },
+];
 
 /// The metadata database; cheap to clone.
 #[derive(Clone, Debug)]
@@ -135,7 +143,7 @@ mod tests {
         meta.close().await;
         let error = Meta::open(&path).await.unwrap_err();
         assert!(
-            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 1 })),
+            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 3 })),
             "{error}"
         );
     }

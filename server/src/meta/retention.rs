@@ -42,7 +42,7 @@ impl Meta {
     }
 }
 
-fn valid_days(days: i64) -> Result<u32, MetaError> {
+pub(super) fn valid_days(days: i64) -> Result<u32, MetaError> {
     let days_in_bounds = u32::try_from(days).ok().filter(|days| (1..=MAX_RETENTION_DAYS).contains(days));
     days_in_bounds.ok_or_else(|| MetaError::Corrupt(format!("a retention of {days} days")))
 }
