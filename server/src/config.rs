@@ -5,7 +5,7 @@
 //! A name that is not in the table is an error, in a file and in the environment alike.
 
 use std::collections::HashMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use engine::EngineConfig;
 use tracing_subscriber::EnvFilter;
+
+use crate::meta::{self, MetaLocation};
 
 /// What the server runs with: validated, nothing optional.
 #[derive(Clone, Debug)]
@@ -27,8 +29,32 @@ pub struct ServerConfig {
     pub drain_timeout: Duration,
     /// What a request that sends records may cost.
     pub ingest: IngestConfig,
+    /// URL of the PostgreSQL database with the metadata; without it they are a file of the data folder.
+    pub metadata_url: Option<DatabaseUrl>,
     /// How the server logs about itself.
     pub log: LogConfig,
+}
+
+/// URL of a database; its debug form hides it, because it may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    /// The error says nothing of the text, which may hold a password.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("expected a URL that begins with postgres://, or none".to_owned())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(..)")
+    }
 }
 
 /// Bounds on requests that send records.
@@ -78,6 +104,7 @@ impl ServerConfig {
                 max_in_flight_bytes: 256 * MIB,
                 max_record_bytes: MIB,
             },
+            metadata_url: None,
             log: LogConfig { format: LogFormat::Text, filter: "info".to_owned() },
         }
     }
@@ -91,6 +118,14 @@ impl ServerConfig {
     /// The data folder.
     pub fn data_dir(&self) -> &Path {
         &self.engine.data_dir
+    }
+
+    /// Where the metadata are.
+    pub fn metadata(&self) -> MetaLocation {
+        match &self.metadata_url {
+            Some(DatabaseUrl(url)) => MetaLocation::Postgres(url.clone()),
+            None => MetaLocation::File(self.data_dir().join(meta::FILE_NAME)),
+        }
     }
 }
 
@@ -258,6 +293,17 @@ pub const SETTINGS: &[Setting] = &[
         doc: "memory for footers of data files and for sidecars",
         default: "256MiB",
         apply: |config, text| bytes(text).map(|value| config.engine.cache_bytes = value),
+    },
+    Setting {
+        section: "metadata",
+        key: "url",
+        doc: "where organizations, users, projects and keys are: `postgres://user:password@host/database`, \
+              or `none` for a file in the data folder",
+        default: "none",
+        apply: |config, text| {
+            let url = if text == "none" { Ok(None) } else { text.parse().map(Some) };
+            url.map(|value| config.metadata_url = value)
+        },
     },
     Setting {
         section: "storage",

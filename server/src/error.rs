@@ -67,18 +67,6 @@ impl ApiError {
         error
     }
 
-    /// 400: a member of something that is stored cannot be so. `attr` is the member's path, `code` says what is wrong
-    /// with it in one word.
-    pub fn validation(
-        attr: Option<String>,
-        code: &'static str,
-        detail: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        let mut error = Self::new(StatusCode::BAD_REQUEST, "validation_error", code, detail);
-        error.0.attr = attr;
-        error
-    }
-
     /// The same error about a member of something that is to be stored, if it is about a member.
     #[must_use]
     pub fn into_validation(mut self) -> Self {
@@ -91,6 +79,17 @@ impl ApiError {
     /// 400 in the simple form.
     pub fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "validation_error", "invalid_input", detail).simple()
+    }
+
+    /// 400: a member of something that is written is not what it may be. `attr` is its path; none is the whole.
+    pub fn validation(
+        code: &'static str,
+        attr: Option<String>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let mut error = Self::new(StatusCode::BAD_REQUEST, "validation_error", code, detail);
+        error.0.attr = attr;
+        error
     }
 
     /// 401: nothing says who calls.
@@ -184,6 +183,16 @@ impl ApiError {
     /// What the caller may read.
     pub fn detail(&self) -> &str {
         &self.0.detail
+    }
+
+    /// The word that clients tell causes apart by.
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// The member of the request that the error is about.
+    pub fn attr(&self) -> Option<&str> {
+        self.0.attr.as_deref()
     }
 
     fn body(&self) -> Value {

@@ -16,6 +16,7 @@
 //! - `api`: one file or folder per resource;
 //! - [`cli`]: `serve`, `demo`, `init`, `generate`, `retention`.
 
+pub mod activity;
 mod api;
 pub mod auth;
 pub mod cli;

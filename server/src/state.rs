@@ -12,7 +12,7 @@ use crate::api::ingest::IngestBudget;
 use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
-use crate::meta::{self, Meta, MetaError};
+use crate::meta::{Meta, MetaError};
 use crate::retention::RetentionWatch;
 use crate::rules::RulesWatch;
 
@@ -71,7 +71,7 @@ impl AppState {
         make_data_dir(config.data_dir())?;
         // The engine first: it locks the folder, so that no other process's metadata is changed.
         let engine = Engine::open(config.engine.clone(), Arc::clone(&clock)).await?;
-        let meta = Meta::open(&config.data_dir().join(meta::FILE_NAME)).await?;
+        let meta = Meta::open_at(&config.metadata()).await?;
         let credentials = bootstrap(&meta, clock.now_us()).await?;
         let retention = RetentionWatch::start(meta.clone(), &engine).await?;
         let rules = RulesWatch::start(meta.clone()).await?;

@@ -10,6 +10,8 @@
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
+//! | `GET`, `POST /api/projects/{id}/logs/views` | [`logs`] | 10,000 views, 1,000 per page |
+//! | `GET`, `PUT`, `PATCH`, `DELETE /api/projects/{id}/logs/views/{short_id}` | [`logs`] | - |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /_liveness`, `GET /_readiness` | [`health`] | - |
@@ -17,11 +19,14 @@
 //! `/api/environments/` is another name of `/api/projects/`, and a trailing slash means nothing: both are
 //! removed before routing, by [`canonical_path`].
 
+mod basic_user;
 mod fields;
 mod health;
 pub(crate) mod ingest;
+mod input;
 pub(crate) mod iso_time;
 mod logs;
+mod page;
 mod project;
 mod project_call;
 mod retention;
@@ -39,10 +44,7 @@ use crate::state::AppState;
 /// All routes; paths are canonical.
 pub(crate) fn router() -> Router<AppState> {
     Router::new()
-        .nest(
-            "/api/projects/{project_id}",
-            logs::router().merge(retention::router()).merge(project::router()),
-        )
+        .nest("/api/projects/{project_id}", logs::router().merge(retention::router()).merge(project::router()))
         .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
         .merge(ingest::router())
         .merge(health::router())

@@ -4,15 +4,14 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use engine::retention::MAX_RETENTION_DAYS;
-use engine::schema::ProjectId;
 use serde_json::{Value, json};
 
-use super::fields::Fields;
+use super::input::Input;
 use super::iso_time;
 use super::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
-use crate::meta::{ProjectChange, ProjectDetails};
+use crate::meta::project::{Project, ProjectSettings};
 use crate::state::AppState;
 
 /// Longest name, characters.
@@ -24,85 +23,71 @@ pub(super) fn router() -> Router<AppState> {
 }
 
 async fn read(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
-    let project = call.authorize(&state, Scope::PROJECT_READ).await?;
-    Ok(Json(written(&details(&state, project).await?)))
+    let id = call.authorize(&state, Scope::PROJECT_READ).await?;
+    let project = state.meta().project(id).await?.ok_or_else(not_found)?;
+    Ok(Json(written(&project)))
 }
 
 async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
-    let project = call.authorize(&state, Scope::PROJECT_WRITE).await?;
+    let id = call.authorize(&state, Scope::PROJECT_WRITE).await?;
     let change = parse_change(&call.into_json()?)?;
-    if change != ProjectChange::default() {
-        state.meta().change_project(project, &change, state.clock().now_us()).await?;
+    let (meta, now_us) = (state.meta(), state.clock().now_us());
+    let project = if change == Change::default() {
+        meta.project(id).await?
+    } else {
+        let changed = meta.change_project(id, |settings| change.apply(settings), now_us).await?;
         state.follow_metadata().await?;
-    }
-    Ok(Json(written(&details(&state, project).await?)))
-}
-
-async fn details(state: &AppState, project: ProjectId) -> Result<ProjectDetails, ApiError> {
-    let details = state.meta().project_details(project).await?;
-    details.ok_or_else(|| ApiError::not_found("project not found"))
-}
-
-/// Reads what is to be changed. Other members are ignored, as they are when they are sent back with a change.
-fn parse_change(body: &Value) -> Result<ProjectChange, ApiError> {
-    let fields = Fields::of(body, "")?;
-    let refuse_null = |key: &str| match body.get(key) {
-        Some(Value::Null) => {
-            Err(ApiError::validation(Some(key.to_owned()), "null", format!("{key}: this may not be null")))
-        }
-        _ => Ok(()),
+        changed
     };
-    ["name", "json_parse_logs", "pii_scrub_logs"].into_iter().try_for_each(refuse_null)?;
-    let flag = |key: &str| fields.boolean(key).map_err(ApiError::into_validation);
-    Ok(ProjectChange {
-        name: parse_name(&fields)?,
-        retention_days: match body.get("retention_days") {
-            None => None,
-            Some(_) => Some(parse_days(&fields)?),
-        },
-        json_parse_logs: flag("json_parse_logs")?,
-        pii_scrub_logs: flag("pii_scrub_logs")?,
+    Ok(Json(written(&project.ok_or_else(not_found)?)))
+}
+
+fn not_found() -> ApiError {
+    ApiError::not_found("project not found")
+}
+
+/// What is to be changed; none is left as it is.
+#[derive(Debug, Default, PartialEq)]
+struct Change {
+    name: Option<String>,
+    /// The inner none is for ever.
+    retention_days: Option<Option<u32>>,
+    json_parse_logs: Option<bool>,
+    pii_scrub_logs: Option<bool>,
+}
+
+impl Change {
+    fn apply(self, settings: &mut ProjectSettings) {
+        settings.name = self.name.unwrap_or_else(|| std::mem::take(&mut settings.name));
+        settings.retention_days = self.retention_days.unwrap_or(settings.retention_days);
+        settings.json_parse_logs = self.json_parse_logs.unwrap_or(settings.json_parse_logs);
+        settings.pii_scrub_logs = self.pii_scrub_logs.unwrap_or(settings.pii_scrub_logs);
+    }
+}
+
+/// Other members are ignored, as they are when they are sent back with a change.
+fn parse_change(body: &Value) -> Result<Change, ApiError> {
+    let input = Input::of(body)?;
+    let days = input.nullable_integer("retention_days", 1..=i64::from(MAX_RETENTION_DAYS))?;
+    Ok(Change {
+        name: input.text("name", MAX_NAME_CHARS)?,
+        retention_days: days.map(|days| days.and_then(|days| u32::try_from(days).ok())),
+        json_parse_logs: input.boolean("json_parse_logs")?,
+        pii_scrub_logs: input.boolean("pii_scrub_logs")?,
     })
 }
 
-fn parse_name(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
-    let Some(name) = fields.text("name").map_err(ApiError::into_validation)? else { return Ok(None) };
-    let refuse = |code, reason: &str| {
-        Err(ApiError::validation(Some("name".to_owned()), code, format!("name: {reason}")))
-    };
-    match name.trim() {
-        "" => refuse("blank", "a project needs a name"),
-        name if name.chars().count() > MAX_NAME_CHARS => {
-            refuse("max_length", &format!("a name has at most {MAX_NAME_CHARS} characters"))
-        }
-        name => Ok(Some(name.to_owned())),
-    }
-}
-
-/// Null is for ever.
-fn parse_days(fields: &Fields<'_>) -> Result<Option<u32>, ApiError> {
-    let Some(days) = fields.integer("retention_days").map_err(ApiError::into_validation)? else {
-        return Ok(None);
-    };
-    let in_bounds = u32::try_from(days).ok().filter(|days| (1..=MAX_RETENTION_DAYS).contains(days));
-    let code = if days < 1 { "min_value" } else { "max_value" };
-    let refuse = || {
-        let detail = format!("retention_days: {days} is not a number of days from 1 to {MAX_RETENTION_DAYS}");
-        ApiError::validation(Some("retention_days".to_owned()), code, detail)
-    };
-    in_bounds.map(Some).ok_or_else(refuse)
-}
-
-fn written(project: &ProjectDetails) -> Value {
+fn written(project: &Project) -> Value {
+    let settings = &project.settings;
     json!({
         "id": project.id.0,
         "uuid": project.uuid,
         "organization": project.organization_id,
-        "name": project.name,
-        "retention_days": project.retention_days,
-        "json_parse_logs": project.json_parse_logs,
-        "pii_scrub_logs": project.pii_scrub_logs,
-        "created_at": iso_time::format(project.created_at_us),
-        "updated_at": iso_time::format(project.updated_at_us),
+        "name": settings.name,
+        "retention_days": settings.retention_days,
+        "json_parse_logs": settings.json_parse_logs,
+        "pii_scrub_logs": settings.pii_scrub_logs,
+        "created_at": iso_time::format(project.created_us),
+        "updated_at": iso_time::format(project.updated_us),
     })
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Path, Query, Request};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use engine::schema::ProjectId;
 use serde_json::Value;
 
+use super::page::CalledAddress;
 use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -18,7 +19,9 @@ pub(super) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// What a handler is given; it calls [`ProjectCall::authorize`] before it looks at the body.
 #[derive(Debug)]
 pub(crate) struct ProjectCall {
-    project: String,
+    path: HashMap<String, String>,
+    /// As the routes see it, whole.
+    uri: Uri,
     headers: HeaderMap,
     parameters: Vec<(String, String)>,
     body: Result<Value, ApiError>,
@@ -30,12 +33,43 @@ impl ProjectCall {
     /// # Errors
     /// 401, 403 or 404.
     pub(crate) async fn authorize(&self, state: &AppState, scope: Scope) -> Result<ProjectId, ApiError> {
+        Ok(self.authorize_caller(state, &[scope]).await?.0)
+    }
+
+    /// The same for an endpoint that one of several scopes opens, and who calls. Without any of them the first
+    /// one is missing.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub(crate) async fn authorize_caller(
+        &self,
+        state: &AppState,
+        scopes: &[Scope],
+    ) -> Result<(ProjectId, Caller), ApiError> {
         let meta = state.meta();
         let now_us = state.clock().now_us();
         let body = self.body.as_ref().ok();
         let caller = Caller::authenticate(meta, &self.headers, body, &self.parameters, now_us).await?;
-        caller.require_scope(scope)?;
-        caller.require_project(meta, &self.project).await
+        if !scopes.iter().any(|scope| caller.has_scope(*scope)) {
+            scopes.first().map_or(Ok(()), |scope| caller.require_scope(*scope))?;
+        }
+        let project = caller.require_project(meta, self.path_parameter("project_id")).await?;
+        Ok((project, caller))
+    }
+
+    /// A part of the path by its name in the route; empty when the route has no such part.
+    pub(crate) fn path_parameter(&self, name: &str) -> &str {
+        self.path.get(name).map_or("", String::as_str)
+    }
+
+    /// A parameter of the query string, the first of its name.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The address that was called, for links to parts of a list.
+    pub(crate) fn address(&self) -> CalledAddress<'_> {
+        CalledAddress { headers: &self.headers, uri: &self.uri, parameters: &self.parameters }
     }
 
     /// The body as JSON.
@@ -52,13 +86,15 @@ impl FromRequest<AppState> for ProjectCall {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
-        let Path(mut path) = Path::<HashMap<String, String>>::from_request_parts(&mut parts, state)
+        let Path(path) = Path::<HashMap<String, String>>::from_request_parts(&mut parts, state)
             .await
             .map_err(|_| ApiError::not_found("project not found"))?;
         // A query string that cannot be read carries no key: the call is then not authenticated.
         let parameters =
             Query::try_from_uri(&parts.uri).map(|Query(parameters)| parameters).unwrap_or_default();
         let headers = parts.headers.clone();
+        let OriginalUri(uri) =
+            OriginalUri::from_request_parts(&mut parts, state).await.unwrap_or_else(|never| match never {});
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
         let body = body.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
@@ -67,7 +103,7 @@ impl FromRequest<AppState> for ProjectCall {
             _ => ApiError::parse_error(None, "the request body could not be read"),
         });
         let body = body.and_then(|body| parse_json(&body));
-        Ok(Self { project: path.remove("project_id").unwrap_or_default(), headers, parameters, body })
+        Ok(Self { path, uri, headers, parameters, body })
     }
 }
 

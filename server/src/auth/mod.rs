@@ -9,26 +9,42 @@ mod scope;
 use axum::http::HeaderMap;
 use engine::schema::ProjectId;
 use serde_json::Value;
+use uuid::Uuid;
 
 pub use scope::Scope;
 
 use crate::error::ApiError;
-use crate::meta::{Meta, PersonalApiKey};
+use crate::meta::Meta;
+use crate::meta::membership::Level;
+use crate::meta::organization::Organization;
+use crate::meta::personal_api_key::{KeyAttributes, PersonalApiKey};
+use crate::meta::project::Project;
+use crate::meta::user::User;
 
 /// Somebody whose key is valid.
 #[derive(Debug)]
 pub struct Caller {
     key: PersonalApiKey,
+    user: User,
 }
 
-/// What a project path may say in place of a number.
+/// A caller's standing in an organization.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The organization.
+    pub organization: Organization,
+    /// How much the caller may do in it.
+    pub level: Level,
+}
+
+/// What a path may say in place of an id.
 const CURRENT: &str = "@current";
 
 impl Caller {
     /// Finds out who calls.
     ///
     /// # Errors
-    /// 401 when no key is given, it is unknown, or its owner is not active.
+    /// 401 when no key is given, it is unknown or has ended, or its owner is not active.
     pub async fn authenticate(
         meta: &Meta,
         headers: &HeaderMap,
@@ -37,19 +53,36 @@ impl Caller {
         now_us: i64,
     ) -> Result<Self, ApiError> {
         let credential = credential::find(headers, body, query).ok_or_else(ApiError::not_authenticated)?;
-        let key = meta.personal_api_key(&credential.key).await?.filter(|key| key.user_is_active).ok_or_else(
-            || {
-                ApiError::authentication_failed(format!(
-                    "the personal API key found in {} is invalid",
-                    credential.place
-                ))
-            },
-        )?;
+        let found = meta.personal_api_key(&credential.key).await?;
+        let is_valid = |(key, user): &(PersonalApiKey, User)| {
+            user.is_active && key.attributes.expires_us.is_none_or(|expires_us| now_us < expires_us)
+        };
+        let (key, user) = found.filter(is_valid).ok_or_else(|| {
+            ApiError::authentication_failed(format!(
+                "the personal API key found in {} is invalid",
+                credential.place
+            ))
+        })?;
         if let Err(error) = meta.note_use(&key, now_us).await {
             // The stamp is for people; a call does not fail for it.
             tracing::warn!(%error, "cannot note the use of a key");
         }
-        Ok(Self { key })
+        Ok(Self { key, user })
+    }
+
+    /// Who calls.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The caller's number.
+    pub fn user_id(&self) -> i64 {
+        self.user.id
+    }
+
+    /// Whether the key has a scope.
+    pub fn has_scope(&self, scope: Scope) -> bool {
+        scope.is_granted_by(&self.key.attributes.scopes)
     }
 
     /// Whether the key allows what an endpoint does, wherever it does it.
@@ -57,7 +90,7 @@ impl Caller {
     /// # Errors
     /// 403 that names the missing scope.
     pub fn require_scope(&self, scope: Scope) -> Result<(), ApiError> {
-        if scope.is_granted_by(&self.key.scopes) {
+        if self.has_scope(scope) {
             Ok(())
         } else {
             Err(ApiError::permission_denied(format!("the API key is missing the required scope '{scope}'")))
@@ -69,21 +102,104 @@ impl Caller {
     /// # Errors
     /// 404 when there is no such project; 403 when the key or its owner has no access to it.
     pub async fn require_project(&self, meta: &Meta, id: &str) -> Result<ProjectId, ApiError> {
+        Ok(self.require_project_member(meta, id).await?.0.id)
+    }
+
+    /// The project that a path names, if the caller may use it, and the caller's standing in its organization.
+    ///
+    /// # Errors
+    /// As [`Self::require_project`].
+    pub async fn require_project_member(&self, meta: &Meta, id: &str) -> Result<(Project, Member), ApiError> {
         let not_found = || ApiError::not_found("project not found");
-        let id = if id == CURRENT { self.key.current_project_id } else { positive_integer(id) };
+        let id = if id == CURRENT { self.user.current_project_id } else { positive_integer(id) };
         let id = id.ok_or_else(not_found)?;
-        if self.key.scoped_projects.as_ref().is_some_and(|allowed| !allowed.contains(&id)) {
-            return Err(ApiError::permission_denied(format!("the API key has no access to project {id}")));
+        let denied = |whom: &str| ApiError::permission_denied(format!("{whom} no access to project {id}"));
+        let KeyAttributes { scoped_projects, .. } = &self.key.attributes;
+        if scoped_projects.as_ref().is_some_and(|allowed| !allowed.contains(&id)) {
+            return Err(denied("the API key has"));
         }
         let project = meta.project(ProjectId(id)).await?.ok_or_else(not_found)?;
-        let organization = &project.organization_id;
-        if self.key.scoped_organizations.as_ref().is_some_and(|allowed| !allowed.contains(organization)) {
-            return Err(ApiError::permission_denied(format!("the API key has no access to project {id}")));
+        if !self.may_reach(&project.organization_id) {
+            return Err(denied("the API key has"));
         }
-        match meta.membership_level(organization, self.key.user_id).await? {
-            Some(_) => Ok(project.id),
-            None => Err(ApiError::permission_denied(format!("you have no access to project {id}"))),
+        let member =
+            self.standing(meta, &project.organization_id).await?.ok_or_else(|| denied("you have"))?;
+        self.require_active(&member)?;
+        Ok((project, member))
+    }
+
+    /// The organization that a path names, if the caller is a member of it.
+    ///
+    /// # Errors
+    /// 403 when the key is for projects or other organizations, or the organization is not active; 404 when there is
+    /// no such organization or the caller is not in it, so that nobody learns which there are.
+    pub async fn require_organization(&self, meta: &Meta, id: &str) -> Result<Member, ApiError> {
+        let member = self.require_organization_at_all(meta, id).await?;
+        self.require_active(&member)?;
+        Ok(member)
+    }
+
+    /// The same, also when the organization is not active.
+    ///
+    /// # Errors
+    /// As [`Self::require_organization`].
+    pub async fn require_organization_at_all(&self, meta: &Meta, id: &str) -> Result<Member, ApiError> {
+        let not_found = || ApiError::not_found("organization not found");
+        if self.key.attributes.scoped_projects.is_some() {
+            return Err(ApiError::permission_denied("the API key is for projects only"));
         }
+        let id = match id {
+            CURRENT => self.user.current_organization_id.clone().ok_or_else(not_found)?,
+            id => Uuid::parse_str(id).map_err(|_| not_found())?.to_string(),
+        };
+        if !self.may_reach(&id) {
+            return Err(ApiError::permission_denied("the API key has no access to this organization"));
+        }
+        self.standing(meta, &id).await?.ok_or_else(not_found)
+    }
+
+    /// Whether the key may be used on an organization, as far as it is restricted to some.
+    pub fn may_reach(&self, organization_id: &str) -> bool {
+        let KeyAttributes { scoped_organizations, .. } = &self.key.attributes;
+        scoped_organizations.as_ref().is_none_or(|allowed| allowed.iter().any(|id| id == organization_id))
+    }
+
+    async fn standing(&self, meta: &Meta, organization_id: &str) -> Result<Option<Member>, ApiError> {
+        let Some(level) = meta.membership_level(organization_id, self.user.id).await? else {
+            return Ok(None);
+        };
+        let organization = meta.organization(organization_id).await?;
+        Ok(organization.map(|organization| Member { organization, level }))
+    }
+
+    /// Only members learn that an organization is not active.
+    fn require_active(&self, Member { organization, level }: &Member) -> Result<(), ApiError> {
+        if organization.is_pending_deletion {
+            return Err(ApiError::permission_denied("the organization is being deleted"));
+        }
+        if !organization.is_active {
+            let reason = organization.is_not_active_reason.as_deref();
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            return Err(ApiError::permission_denied(format!("the organization is deactivated{reason}")));
+        }
+        if !organization.settings.members_can_use_personal_api_keys && *level < Level::ADMIN {
+            return Err(ApiError::permission_denied("the organization does not let members use API keys"));
+        }
+        Ok(())
+    }
+}
+
+impl Member {
+    /// Whether the caller may manage the organization.
+    ///
+    /// # Errors
+    /// 403 below the level.
+    pub fn require_level(&self, level: Level) -> Result<(), ApiError> {
+        if self.level >= level {
+            return Ok(());
+        }
+        let name = level.name();
+        Err(ApiError::permission_denied(format!("only an {name} of the organization or above may do this")))
     }
 }
 

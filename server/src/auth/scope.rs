@@ -19,13 +19,12 @@ enum Action {
 impl Scope {
     /// Needed by every question about logs.
     pub const LOGS_READ: Self = Self { object: "logs", action: Action::Read };
-
-    /// Needed by everything that changes how logs are treated.
+    /// Needed to change what belongs to logs, and to have one explained.
     pub const LOGS_WRITE: Self = Self { object: "logs", action: Action::Write };
-
+    /// Needed to see exports that somebody else has asked for.
+    pub const EXPORT_READ: Self = Self { object: "export", action: Action::Read };
     /// Needed to see a project's settings.
     pub const PROJECT_READ: Self = Self { object: "project", action: Action::Read };
-
     /// Needed to change them.
     pub const PROJECT_WRITE: Self = Self { object: "project", action: Action::Write };
 
@@ -83,7 +82,7 @@ mod tests {
     #[test]
     fn reading_does_not_imply_writing() {
         for (scope, granted) in
-            [("logs:read", false), ("logs:write", true), ("*", true), ("project:write", false)]
+            [("logs:read", false), ("logs:write", true), ("*", true), ("export:write", false)]
         {
             assert_eq!(Scope::LOGS_WRITE.is_granted_by(&[scope.to_owned()]), granted, "{scope}");
         }
@@ -92,5 +91,6 @@ mod tests {
     #[test]
     fn a_scope_is_written_as_object_and_action() {
         assert_eq!(Scope::LOGS_READ.to_string(), "logs:read");
+        assert_eq!(Scope::LOGS_WRITE.to_string(), "logs:write");
     }
 }

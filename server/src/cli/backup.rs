@@ -37,7 +37,8 @@ pub(super) async fn run(args: &BackupArgs) -> Result<(), CliError> {
     let mode = if args.copy { BackupMode::Copy } else { BackupMode::Link };
     // The engine first: it locks the folder.
     let engine = Engine::open(config.engine.clone(), Arc::new(SystemClock)).await?;
-    let meta = Meta::open(&config.data_dir().join(meta::FILE_NAME)).await?;
+    let meta = Meta::open_at(&config.metadata()).await?;
+    let has_metadata = meta.is_file();
     let written = write(&engine, &meta, args.dest.clone(), mode).await;
     meta.close().await;
     let stopped = engine.shutdown().await;
@@ -51,12 +52,15 @@ pub(super) async fn run(args: &BackupArgs) -> Result<(), CliError> {
         "num_rows": num_rows,
         "num_bytes": num_bytes,
         "num_linked": num_linked,
+        "has_metadata": has_metadata,
     });
     let line = format!("backed up {num_files} data files with {num_rows} rows, {num_bytes} bytes, to {dest}");
     let linked = (num_linked > 0).then(|| {
         format!("{num_linked} files are hard links and share their bytes with the data folder; --copy makes copies")
     });
-    print(args.json, &json, &[line].into_iter().chain(linked).collect::<Vec<_>>())
+    let elsewhere = (!has_metadata)
+        .then(|| "the metadata are in PostgreSQL and not in this backup: pg_dump copies them".to_owned());
+    print(args.json, &json, &[line].into_iter().chain(linked).chain(elsewhere).collect::<Vec<_>>())
 }
 
 /// A backup in the folder itself would be among its objects, and go with it.
@@ -67,7 +71,8 @@ fn refuse_inside(dest: &Path, data_dir: &Path) -> Result<(), CliError> {
     }
 }
 
-/// Writes a backup of rows and metadata. The metadata come last, so that they know every project that has rows.
+/// Writes a backup of rows, and of the metadata if they are a file. They come last, so that they know every project
+/// that has rows.
 pub(crate) async fn write(
     engine: &Engine,
     meta: &Meta,
@@ -75,7 +80,9 @@ pub(crate) async fn write(
     mode: BackupMode,
 ) -> Result<BackupSummary, CliError> {
     let mut backup = engine.backup(&dest, mode).await?;
-    meta.copy_to(&backup.folder().join(meta::FILE_NAME)).await?;
-    backup.add_file(meta::FILE_NAME).await?;
+    if meta.is_file() {
+        meta.copy_to(&backup.folder().join(meta::FILE_NAME)).await?;
+        backup.add_file(meta::FILE_NAME).await?;
+    }
     Ok(backup.finish(SystemClock.now_us()).await?)
 }

@@ -1,4 +1,4 @@
-//! What the commands that work on a stopped folder share: which folder, and how they report.
+//! What the commands that work on a folder share: which folder, and how they report.
 
 use std::io::{Write, stdout};
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{CliError, SettingArgs};
 use crate::config::ServerConfig;
+use crate::meta::{Meta, MetaLocation};
 
 /// Which folder, with the settings of the server that uses it.
 #[derive(Debug, Args)]
@@ -15,7 +16,7 @@ pub(super) struct FolderArgs {
     /// TOML file with settings
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The data folder; no server may be using it [default: ./timberline-data]
+    /// The data folder [default: ./timberline-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
 }
@@ -33,6 +34,16 @@ pub(super) fn load_for(config: Option<PathBuf>, data_dir: PathBuf) -> Result<Ser
     let mut loaded = SettingArgs { config, data_dir: None, listen: None, grpc_listen: None }.load()?;
     loaded.engine.data_dir = data_dir;
     Ok(loaded)
+}
+
+/// Opens the metadata of a folder that is one: a mistyped path must not make a new one. Works beside a server.
+pub(super) async fn open_meta(config: &ServerConfig) -> Result<Meta, CliError> {
+    match config.metadata() {
+        MetaLocation::File(path) if !path.is_file() => {
+            Err(CliError::NoDataFolder { path: config.data_dir().to_owned() })
+        }
+        location => Ok(Meta::open_at(&location).await?),
+    }
 }
 
 /// Prints lines for people, or one JSON object for machines.

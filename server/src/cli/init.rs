@@ -8,8 +8,9 @@ use engine::clock::{Clock, SystemClock};
 use serde_json::json;
 
 use super::CliError;
+use super::folder::load_for;
+use crate::meta::Meta;
 use crate::meta::bootstrap::{Credentials, bootstrap};
-use crate::meta::{self, Meta};
 use crate::state::make_data_dir;
 
 #[derive(Debug, Args)]
@@ -17,14 +18,18 @@ pub(super) struct InitArgs {
     /// Folder to make; it may exist if nothing was made in it yet
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
+    /// TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print the credentials as one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(args: &InitArgs) -> Result<(), CliError> {
-    make_data_dir(&args.data_dir)?;
-    let meta = Meta::open(&args.data_dir.join(meta::FILE_NAME)).await?;
+    let config = load_for(args.config.clone(), args.data_dir.clone())?;
+    make_data_dir(config.data_dir())?;
+    let meta = Meta::open_at(&config.metadata()).await?;
     let credentials = bootstrap(&meta, SystemClock.now_us()).await?;
     meta.close().await;
     match credentials {

@@ -4,7 +4,6 @@
 //! `preview` looks at the rows and needs the folder for itself.
 
 use std::io::{Write, stdout};
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -16,8 +15,9 @@ use engine::schema::{ProjectId, TableId};
 use engine::{Engine, EngineConfig};
 
 use super::CliError;
-use crate::config::DEFAULT_DATA_DIR;
-use crate::meta::{self, Meta};
+use super::folder::{FolderArgs, open_meta};
+use crate::config::ServerConfig;
+use crate::meta::Meta;
 
 #[derive(Debug, Args)]
 pub(super) struct RetentionArgs {
@@ -39,9 +39,8 @@ enum RetentionCommand {
 
 #[derive(Debug, Args)]
 struct ProjectArgs {
-    /// Folder that holds everything
-    #[arg(long, value_name = "DIR", env = "TIMBERLINE_SERVER__DATA_DIR", default_value = DEFAULT_DATA_DIR)]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    folder: FolderArgs,
     /// Number of the project
     #[arg(long, value_name = "N")]
     project: i64,
@@ -75,21 +74,25 @@ impl FromStr for Days {
 }
 
 pub(super) async fn run(args: &RetentionArgs) -> Result<(), CliError> {
-    let (project, meta) = match &args.command {
-        RetentionCommand::Show(project) => (project, open_meta(&project.data_dir).await?),
-        RetentionCommand::Set(args) | RetentionCommand::Preview(args) => {
-            (&args.project, open_meta(&args.project.data_dir).await?)
-        }
+    let project = match &args.command {
+        RetentionCommand::Show(project) => project,
+        RetentionCommand::Set(args) | RetentionCommand::Preview(args) => &args.project,
     };
-    let answered = answer(&args.command, project, &meta).await;
+    let config = project.folder.load()?;
+    let meta = open_meta(&config).await?;
+    let answered = answer(&args.command, ProjectId(project.project), &config, &meta).await;
     meta.close().await;
     let text = answered?;
     let mut out = stdout();
     write!(out, "{text}").and_then(|()| out.flush()).map_err(CliError::Print)
 }
 
-async fn answer(command: &RetentionCommand, project: &ProjectArgs, meta: &Meta) -> Result<String, CliError> {
-    let id = ProjectId(project.project);
+async fn answer(
+    command: &RetentionCommand,
+    id: ProjectId,
+    config: &ServerConfig,
+    meta: &Meta,
+) -> Result<String, CliError> {
     let current = meta.retention_of_project(id).await?.ok_or(CliError::NoProject { id: id.0 })?;
     match command {
         RetentionCommand::Show(_) => Ok(sentence(id, current)),
@@ -101,28 +104,19 @@ async fn answer(command: &RetentionCommand, project: &ProjectArgs, meta: &Meta) 
             Ok(sentence(id, days))
         }
         RetentionCommand::Preview(args) => {
-            let preview = preview(&project.data_dir, id, current, args.days).await?;
+            let preview = preview(config, id, current, args.days).await?;
             Ok(table(&preview))
         }
     }
 }
 
-/// Opens the metadata of a folder that is one: a mistyped path must not make a new one.
-async fn open_meta(data_dir: &Path) -> Result<Meta, CliError> {
-    let path = data_dir.join(meta::FILE_NAME);
-    if !path.is_file() {
-        return Err(CliError::NoDataFolder { path: data_dir.to_owned() });
-    }
-    Ok(Meta::open(&path).await?)
-}
-
 async fn preview(
-    data_dir: &Path,
+    config: &ServerConfig,
     id: ProjectId,
     current: Option<u32>,
     Days(days): Days,
 ) -> Result<RetentionPreview, CliError> {
-    let config = EngineConfig { compaction: false, ..EngineConfig::new(data_dir) };
+    let config = EngineConfig { compaction: false, ..config.engine.clone() };
     let engine = Engine::open(config, Arc::new(SystemClock)).await?;
     let table = TableId::logs(id);
     engine.set_retention(table, RetentionPolicy::of_days(current))?;

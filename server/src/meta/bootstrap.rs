@@ -3,7 +3,9 @@
 use engine::schema::ProjectId;
 use uuid::Uuid;
 
-use super::personal_api_key::NewPersonalApiKey;
+use super::organization::OrganizationSettings;
+use super::personal_api_key::KeyAttributes;
+use super::project::ProjectSettings;
 use super::user::NewUser;
 use super::{
     Level, Meta, MetaError, membership, organization, personal_api_key, project, project_token, user,
@@ -33,8 +35,8 @@ pub struct Credentials {
 /// # Errors
 /// When the database does not answer; then nothing was written.
 pub async fn bootstrap(meta: &Meta, now_us: i64) -> Result<Option<Credentials>, MetaError> {
-    // IMMEDIATE, so that two processes on one new folder do not both see it empty.
-    let mut transaction = meta.pool.begin_with("BEGIN IMMEDIATE").await?;
+    // Two processes on one new folder must not both see it empty.
+    let mut transaction = meta.begin_write().await?;
     if organization::count(&mut transaction).await? > 0 {
         return Ok(None);
     }
@@ -44,55 +46,55 @@ pub async fn bootstrap(meta: &Meta, now_us: i64) -> Result<Option<Credentials>, 
         ingest_token: Secret::generate(PROJECT_TOKEN_PREFIX)?,
         personal_api_key: Secret::generate(PERSONAL_API_KEY_PREFIX)?,
     };
-    let organization_id = credentials.organization_id;
-    let owner = NewUser {
-        id: FIRST_USER,
-        email: "admin@localhost",
-        first_name: "Admin",
-        organization_id,
-        project_id: FIRST_PROJECT.0,
+    let organization_id = credentials.organization_id.to_string();
+    let connection = &mut *transaction;
+    let settings = OrganizationSettings::named("My organization");
+    organization::insert(connection, &organization_id, "my-organization", &settings, now_us).await?;
+    let settings = ProjectSettings::named("Default project");
+    let project = project::insert(connection, &organization_id, &settings, now_us).await?;
+    let owner = NewUser { email: "admin@localhost", first_name: "Admin", last_name: "", password_hash: None };
+    let owner = user::insert(connection, &owner, now_us).await?;
+    user::set_current(connection, owner, Some(&organization_id), Some(project.0)).await?;
+    membership::insert(connection, &organization_id, owner, Level::OWNER, now_us).await?;
+    let key = KeyAttributes {
+        label: "First key".to_owned(),
+        scopes: vec!["*".to_owned()],
+        ..KeyAttributes::default()
     };
-    let key = NewPersonalApiKey {
-        user_id: FIRST_USER,
-        label: "First key",
-        scopes: &["*"],
-        scoped_projects: None,
-        scoped_organizations: None,
-    };
-    organization::insert(&mut transaction, organization_id, "My organization", now_us).await?;
-    project::insert(&mut transaction, FIRST_PROJECT, organization_id, "Default project", now_us).await?;
-    user::insert(&mut transaction, &owner, now_us).await?;
-    membership::insert(&mut transaction, organization_id, FIRST_USER, Level::OWNER, now_us).await?;
-    personal_api_key::insert(&mut transaction, &credentials.personal_api_key, &key, now_us).await?;
-    project_token::insert(&mut transaction, &credentials.ingest_token, FIRST_PROJECT, now_us).await?;
+    personal_api_key::insert(connection, &credentials.personal_api_key, owner, &key, now_us).await?;
+    let token = &credentials.ingest_token;
+    project_token::insert(connection, token, "First token", project, Some(owner), now_us).await?;
     transaction.commit().await?;
     Ok(Some(credentials))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::on_every_backend;
     use super::*;
 
     #[tokio::test]
     async fn a_new_database_is_filled_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let meta = Meta::open(&folder.path().join("meta.db")).await.unwrap();
-        let credentials = bootstrap(&meta, 7).await.unwrap().unwrap();
-        assert!(bootstrap(&meta, 8).await.unwrap().is_none());
+        on_every_backend(|meta| async move {
+            let credentials = bootstrap(&meta, 7).await.unwrap().unwrap();
+            assert!(bootstrap(&meta, 8).await.unwrap().is_none());
 
-        let project = meta.project_of_token(credentials.ingest_token.reveal()).await.unwrap();
-        assert_eq!(project, Some(FIRST_PROJECT));
-        assert_eq!(meta.project_of_token("phc_another").await.unwrap(), None);
-        let token = meta.token_of_project(FIRST_PROJECT).await.unwrap();
-        assert_eq!(token.as_deref(), Some(credentials.ingest_token.reveal()));
+            let project = meta.project_of_token(credentials.ingest_token.reveal()).await.unwrap();
+            assert_eq!(project, Some(FIRST_PROJECT));
+            assert_eq!(meta.project_of_token("phc_another").await.unwrap(), None);
+            let token = meta.token_of_project(FIRST_PROJECT).await.unwrap();
+            assert_eq!(token.as_deref(), Some(credentials.ingest_token.reveal()));
 
-        let key = meta.personal_api_key(credentials.personal_api_key.reveal()).await.unwrap().unwrap();
-        assert_eq!((key.user_is_active, key.current_project_id), (true, Some(1)));
-        assert_eq!(key.scopes, ["*"]);
-        let organization = meta.project(FIRST_PROJECT).await.unwrap().unwrap().organization_id;
-        assert_eq!(organization, credentials.organization_id.to_string());
-        let level = meta.membership_level(&organization, key.user_id).await.unwrap();
-        assert_eq!(level, Some(Level::OWNER));
-        assert_eq!(meta.membership_level(&organization, 2).await.unwrap(), None);
+            let found = meta.personal_api_key(credentials.personal_api_key.reveal()).await.unwrap();
+            let (key, user) = found.unwrap();
+            assert_eq!((user.is_active, user.current_project_id), (true, Some(1)));
+            assert_eq!(key.attributes.scopes, ["*"]);
+            let organization = meta.project(FIRST_PROJECT).await.unwrap().unwrap().organization_id;
+            assert_eq!(organization, credentials.organization_id.to_string());
+            let level = meta.membership_level(&organization, user.id).await.unwrap();
+            assert_eq!(level, Some(Level::OWNER));
+            assert_eq!(meta.membership_level(&organization, 2).await.unwrap(), None);
+        })
+        .await;
     }
 }

@@ -1,26 +1,32 @@
 //! Metadata: organizations, users, memberships, projects, tokens and keys, in an SQL database.
 //!
-//! SQLite through sqlx's database-neutral driver, with one SQL text that PostgreSQL understands as well:
-//! `$1` placeholders, TEXT and BIGINT columns only. One file per entity; [`bootstrap`] fills a new database.
+//! SQLite or PostgreSQL through sqlx's database-neutral driver, with one SQL text for both: `$1` placeholders, TEXT
+//! and BIGINT columns only. One file per entity; [`bootstrap`] fills a new database.
 
 pub mod bootstrap;
-mod membership;
-mod organization;
+mod counter;
+pub mod invite;
+pub mod log_view;
+pub mod membership;
+pub mod organization;
+pub mod outbox;
 pub mod personal_api_key;
-mod project;
-mod project_token;
+pub mod project;
+pub mod project_token;
 mod retention;
+pub mod role;
 pub mod rule;
-mod user;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod user;
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-use engine::database::{DatabaseError, SchemaStep, copy_sqlite, open_sqlite};
-use sqlx::AnyPool;
+use engine::database::{Backend, DatabaseError, SchemaStep, copy_sqlite, open_postgres, open_sqlite};
+use sqlx::{Any, AnyPool, Transaction};
 
 pub use membership::Level;
-pub use personal_api_key::PersonalApiKey;
-pub use project::{Project, ProjectChange, ProjectDetails};
 
 /// Name of the SQLite file in the data folder.
 pub const FILE_NAME: &str = "meta.db";
@@ -28,11 +34,16 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 2] = [
+const SCHEMA: [SchemaStep; 3] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
         sql: include_str!("migrations/0001_organizations_users_projects_keys.sql"),
+    },
+    SchemaStep {
+        version: 2,
+        description: "saved views and exports",
+        sql: include_str!("migrations/0002_views_exports.sql"),
     },
     SchemaStep {
         version: 3,
@@ -41,10 +52,29 @@ const SCHEMA: [SchemaStep; 2] = [
     },
 ];
 
+/// Where the metadata are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum MetaLocation {
+    /// In an SQLite file.
+    File(PathBuf),
+    /// In a PostgreSQL database with this URL, which may hold a password.
+    Postgres(String),
+}
+
+impl fmt::Debug for MetaLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Postgres(_) => f.write_str("Postgres(..)"),
+        }
+    }
+}
+
 /// The metadata database; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Meta {
     pool: AnyPool,
+    backend: Backend,
 }
 
 /// What can go wrong with the metadata database.
@@ -70,13 +100,39 @@ impl Meta {
     /// # Errors
     /// [`MetaError::Open`] when a later version has been here, the file cannot be opened or is no database.
     pub async fn open(path: &Path) -> Result<Self, MetaError> {
-        Ok(Self { pool: open_sqlite(path, MAX_CONNECTIONS, &SCHEMA).await? })
+        let pool = open_sqlite(path, MAX_CONNECTIONS, &SCHEMA).await?;
+        Ok(Self { pool, backend: Backend::Sqlite })
     }
 
-    /// Writes a consistent copy to a new file, while the database is in use.
+    /// Opens the database at a location and brings its schema up to date. A file is made when it does not exist, a
+    /// PostgreSQL database must exist.
     ///
     /// # Errors
-    /// When the file exists or cannot be written.
+    /// As [`Meta::open`], and when the database server does not answer.
+    pub async fn open_at(location: &MetaLocation) -> Result<Self, MetaError> {
+        match location {
+            MetaLocation::File(path) => Self::open(path).await,
+            MetaLocation::Postgres(url) => {
+                let pool = open_postgres(url, MAX_CONNECTIONS, &SCHEMA).await?;
+                Ok(Self { pool, backend: Backend::Postgres })
+            }
+        }
+    }
+
+    /// Whether the metadata are a file of the data folder, which a backup of the folder must hold too.
+    pub fn is_file(&self) -> bool {
+        self.backend == Backend::Sqlite
+    }
+
+    /// Begins a transaction that writes: what it reads holds until it ends, because no other runs beside it.
+    pub(crate) async fn begin_write(&self) -> Result<Transaction<'static, Any>, MetaError> {
+        Ok(self.backend.begin_write(&self.pool).await?)
+    }
+
+    /// Writes a consistent copy of a database file to a new file, while it is in use.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written, or the metadata are no file.
     pub async fn copy_to(&self, path: &Path) -> Result<(), MetaError> {
         Ok(copy_sqlite(&self.pool, path).await?)
     }
@@ -85,6 +141,11 @@ impl Meta {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Whether a statement failed because something that must be unique is there already.
+fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 #[cfg(test)]

@@ -50,43 +50,47 @@ pub(super) fn valid_days(days: i64) -> Result<u32, MetaError> {
 #[cfg(test)]
 mod tests {
     use super::super::bootstrap::{FIRST_PROJECT, bootstrap};
+    use super::super::testing::on_every_backend;
     use super::*;
 
     #[tokio::test]
     async fn rows_are_kept_for_ever_until_a_number_of_days_is_set() {
-        let folder = tempfile::tempdir().unwrap();
-        let meta = Meta::open(&folder.path().join("meta.db")).await.unwrap();
-        bootstrap(&meta, 7).await.unwrap();
-        assert_eq!(meta.retention_of_project(FIRST_PROJECT).await.unwrap(), Some(None));
-        assert_eq!(meta.retention_of_projects().await.unwrap(), []);
-        assert!(meta.set_retention_of_project(FIRST_PROJECT, Some(30), 8).await.unwrap());
-        assert_eq!(meta.retention_of_project(FIRST_PROJECT).await.unwrap(), Some(Some(30)));
-        assert_eq!(meta.retention_of_projects().await.unwrap(), [(FIRST_PROJECT, 30)]);
-        assert!(meta.set_retention_of_project(FIRST_PROJECT, None, 9).await.unwrap());
-        assert_eq!(meta.retention_of_project(FIRST_PROJECT).await.unwrap(), Some(None));
+        on_every_backend(|meta| async move {
+            bootstrap(&meta, 7).await.unwrap();
+            assert_eq!(meta.retention_of_project(FIRST_PROJECT).await.unwrap(), Some(None));
+            assert_eq!(meta.retention_of_projects().await.unwrap(), []);
+            assert!(meta.set_retention_of_project(FIRST_PROJECT, Some(30), 8).await.unwrap());
+            assert_eq!(meta.retention_of_project(FIRST_PROJECT).await.unwrap(), Some(Some(30)));
+            assert_eq!(meta.retention_of_projects().await.unwrap(), [(FIRST_PROJECT, 30)]);
+            assert!(meta.set_retention_of_project(FIRST_PROJECT, None, 9).await.unwrap());
+            assert_eq!(meta.retention_of_project(FIRST_PROJECT).await.unwrap(), Some(None));
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn a_project_that_is_not_there_has_no_retention() {
-        let folder = tempfile::tempdir().unwrap();
-        let meta = Meta::open(&folder.path().join("meta.db")).await.unwrap();
-        assert_eq!(meta.retention_of_project(ProjectId(9)).await.unwrap(), None);
-        assert!(!meta.set_retention_of_project(ProjectId(9), Some(1), 0).await.unwrap());
+        on_every_backend(|meta| async move {
+            assert_eq!(meta.retention_of_project(ProjectId(9)).await.unwrap(), None);
+            assert!(!meta.set_retention_of_project(ProjectId(9), Some(1), 0).await.unwrap());
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn a_number_that_nobody_can_have_set_is_damage() {
-        let folder = tempfile::tempdir().unwrap();
-        let meta = Meta::open(&folder.path().join("meta.db")).await.unwrap();
-        bootstrap(&meta, 7).await.unwrap();
-        for days in ["0", "-1", "36501"] {
-            sqlx::raw_sql(sqlx::AssertSqlSafe(format!("UPDATE projects SET retention_days = {days}")))
-                .execute(&meta.pool)
-                .await
-                .unwrap();
-            let error = meta.retention_of_projects().await.unwrap_err().to_string();
-            assert!(error.contains(&format!("a retention of {days} days")), "{error}");
-            assert!(meta.retention_of_project(FIRST_PROJECT).await.is_err());
-        }
+        on_every_backend(|meta| async move {
+            bootstrap(&meta, 7).await.unwrap();
+            for days in ["0", "-1", "36501"] {
+                sqlx::raw_sql(sqlx::AssertSqlSafe(format!("UPDATE projects SET retention_days = {days}")))
+                    .execute(&meta.pool)
+                    .await
+                    .unwrap();
+                let error = meta.retention_of_projects().await.unwrap_err().to_string();
+                assert!(error.contains(&format!("a retention of {days} days")), "{error}");
+                assert!(meta.retention_of_project(FIRST_PROJECT).await.is_err());
+            }
+        })
+        .await;
     }
 }

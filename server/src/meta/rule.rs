@@ -6,7 +6,7 @@ use engine::schema::ProjectId;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
-use super::{Meta, MetaError};
+use super::{Meta, MetaError, is_unique_violation};
 
 /// What a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +75,9 @@ pub struct ProjectRulesVersion {
     pub project: ProjectId,
     /// Grows with every change.
     pub version: i64,
-    /// See [`super::ProjectDetails`].
+    /// See [`super::project::ProjectSettings`].
     pub json_parse_logs: bool,
-    /// See [`super::ProjectDetails`].
+    /// See [`super::project::ProjectSettings`].
     pub pii_scrub_logs: bool,
 }
 
@@ -100,10 +100,7 @@ pub enum RuleError {
 
 impl From<sqlx::Error> for RuleError {
     fn from(error: sqlx::Error) -> Self {
-        match error.as_database_error() {
-            Some(cause) if cause.is_unique_violation() => Self::MetricNameTaken,
-            _ => Self::Meta(error.into()),
-        }
+        if is_unique_violation(&error) { Self::MetricNameTaken } else { Self::Meta(error.into()) }
     }
 }
 
@@ -176,7 +173,7 @@ impl Meta {
         user: i64,
         now_us: i64,
     ) -> Result<String, RuleError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin_write().await?;
         let (count, last): (i64, i64) = sqlx::query_as(
             "SELECT COUNT(*), COALESCE(MAX(priority), -1) FROM logs_rules WHERE project_id = $1 AND kind = $2",
         )
@@ -221,7 +218,7 @@ impl Meta {
         content: &RuleContent,
         now_us: i64,
     ) -> Result<bool, RuleError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin_write().await?;
         let changed = sqlx::query(
             "UPDATE logs_rules SET name = $1, enabled = $2, priority = COALESCE($3, priority), metric_name = $4,
              definition = $5, version = version + 1, updated_at = $6 WHERE project_id = $7 AND kind = $8 AND id = $9",
@@ -244,7 +241,7 @@ impl Meta {
 
     /// Removes a rule. Whether there was one.
     pub async fn remove_rule(&self, project: ProjectId, kind: RuleKind, id: &str) -> Result<bool, MetaError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.begin_write().await?;
         let removed = sqlx::query("DELETE FROM logs_rules WHERE project_id = $1 AND kind = $2 AND id = $3")
             .bind(project.0)
             .bind(kind.as_str())
@@ -267,15 +264,16 @@ impl Meta {
         ids: &[String],
         now_us: i64,
     ) -> Result<(), RuleError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let stored: Vec<(String,)> =
-            sqlx::query_as("SELECT id FROM logs_rules WHERE project_id = $1 AND kind = $2 ORDER BY id")
+        let mut transaction = self.begin_write().await?;
+        let mut stored: Vec<(String,)> =
+            sqlx::query_as("SELECT id FROM logs_rules WHERE project_id = $1 AND kind = $2")
                 .bind(project.0)
                 .bind(kind.as_str())
                 .fetch_all(&mut *transaction)
                 .await?;
         let mut sorted = ids.to_vec();
         sorted.sort();
+        stored.sort();
         if !sorted.iter().eq(stored.iter().map(|(id,)| id)) {
             return Err(RuleError::OtherIds);
         }
@@ -299,6 +297,7 @@ impl Meta {
 #[cfg(test)]
 mod tests {
     use super::super::bootstrap::{FIRST_PROJECT, FIRST_USER, bootstrap};
+    use super::super::testing::on_every_backend;
     use super::*;
 
     fn content(name: &str, priority: Option<i64>) -> RuleContent {
@@ -312,10 +311,8 @@ mod tests {
 
     #[tokio::test]
     async fn rules_have_an_order() {
-        let folder = tempfile::tempdir().unwrap();
-        let meta = Meta::open(&folder.path().join("meta.db")).await.unwrap();
+        on_every_backend(|meta| async move {
         bootstrap(&meta, 7).await.unwrap();
-        assert_eq!(meta.rules_versions().await.unwrap(), []);
         let kind = RuleKind::Sampling;
         let add = async |content: &RuleContent| {
             meta.add_rule(FIRST_PROJECT, kind, content, FIRST_USER, 8).await.unwrap()
@@ -342,12 +339,13 @@ mod tests {
         let rules = meta.rules(FIRST_PROJECT, kind).await.unwrap();
         assert_eq!((rules[0].version, rules[0].updated_at_us, rules[0].created_by), (3, 10, FIRST_USER));
         assert!(meta.rules_versions().await.unwrap()[0].version >= 6);
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn metric_names_are_unique_and_rules_bounded() {
-        let folder = tempfile::tempdir().unwrap();
-        let meta = Meta::open(&folder.path().join("meta.db")).await.unwrap();
+        on_every_backend(|meta| async move {
         bootstrap(&meta, 7).await.unwrap();
         let named = RuleContent { metric_name: Some("m".into()), ..content("a", None) };
         meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, FIRST_USER, 8).await.unwrap();
@@ -361,5 +359,7 @@ mod tests {
         let error =
             meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &one_more, FIRST_USER, 8).await.unwrap_err();
         assert!(matches!(error, RuleError::TooMany(_)));
+        })
+        .await;
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Reading order: [`request`] and [`rows_request`] (JSON to the engine's model) with [`date_range`],
 //! [`filter_group`], [`identity`], [`cursor`] and [`custom_columns`]; then one file per endpoint.
+//! [`views`] is what people save of their questions.
 
 mod count;
 mod cursor;
@@ -15,6 +16,7 @@ mod request;
 mod row;
 mod rows_request;
 mod sparkline;
+mod views;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -30,6 +32,11 @@ pub(super) fn router() -> Router<AppState> {
         .route("/logs/count", post(count::count_logs))
         .route("/logs/sparkline", post(sparkline::sparkline))
         .route("/logs/has_logs", get(has_logs::has_logs))
+        .route("/logs/views", get(views::list).post(views::create))
+        .route(
+            "/logs/views/{short_id}",
+            get(views::retrieve).put(views::replace).patch(views::change).delete(views::delete),
+        )
 }
 
 /// The `query` member of a body, or an empty one: nothing but defaults.

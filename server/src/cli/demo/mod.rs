@@ -17,7 +17,7 @@ use super::serve::Started;
 use super::{CliError, SettingArgs, welcome};
 use crate::config::ServerConfig;
 use crate::meta::bootstrap::{FIRST_PROJECT, FIRST_USER};
-use crate::meta::personal_api_key::NewPersonalApiKey;
+use crate::meta::personal_api_key::KeyAttributes;
 use crate::secret::Secret;
 use crate::state::AppState;
 
@@ -58,14 +58,13 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), CliError> {
 
 /// A key that may only ask, made anew at each start: the first key's text is not kept anywhere.
 async fn demo_key(state: &AppState) -> Result<Secret, CliError> {
-    let attributes = NewPersonalApiKey {
-        user_id: FIRST_USER,
-        label: "Demo",
-        scopes: &["logs:read"],
-        scoped_projects: Some(&[FIRST_PROJECT.0]),
-        scoped_organizations: None,
+    let attributes = KeyAttributes {
+        label: "Demo".to_owned(),
+        scopes: vec!["logs:read".to_owned()],
+        scoped_projects: Some(vec![FIRST_PROJECT.0]),
+        ..KeyAttributes::default()
     };
-    Ok(state.meta().replace_personal_api_key(&attributes, state.clock().now_us()).await?)
+    Ok(state.meta().replace_personal_api_key(FIRST_USER, &attributes, state.clock().now_us()).await?)
 }
 
 /// Takes a generated request in the way a sent one is taken in.

@@ -127,9 +127,14 @@ async fn an_unknown_project_is_404_and_a_foreign_one_403() {
     let server = TestServer::start().await;
     server
         .change_metadata(
-            "INSERT INTO organizations VALUES ('0190f6a0-0000-7000-8000-000000000001', 'Other', 1, 1);
-             INSERT INTO projects (id, uuid, organization_id, name, created_at, updated_at) VALUES (7, '0190f6a0-0000-7000-8000-000000000002',
-                                          '0190f6a0-0000-7000-8000-000000000001', 'Other', 1, 1);",
+            "INSERT INTO organizations
+               (id, slug, name, members_can_use_personal_api_keys, allow_publicly_shared_resources,
+                default_anonymize_ips, is_active, is_pending_deletion, created_at, updated_at)
+             VALUES ('0190f6a0-0000-7000-8000-000000000001', 'other', 'Other', 1, 1, 0, 1, 0, 1, 1);
+             INSERT INTO projects
+               (id, uuid, organization_id, name, timezone, receive_org_level_activity_logs, created_at, updated_at)
+             VALUES (7, '0190f6a0-0000-7000-8000-000000000002', '0190f6a0-0000-7000-8000-000000000001', 'Other',
+                     'UTC', 0, 1, 1);",
         )
         .await;
     for id in ["99", "abc", "-1", "+1", "1.0", "99999999999999999999", "@me", "%00"] {

@@ -7,12 +7,15 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use engine::clock::{Clock, ManualClock};
 use serde_json::{Value, json};
 use server::config::ServerConfig;
+use server::meta::MetaLocation;
 use server::meta::bootstrap::{Credentials, FIRST_USER};
-use server::meta::personal_api_key::NewPersonalApiKey;
+use server::meta::personal_api_key::KeyAttributes;
 use server::state::AppState;
-use sqlx::{AnyPool, AssertSqlSafe};
+use sqlx::any::install_default_drivers;
+use sqlx::{AnyPool, AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
 use tower::ServiceExt;
+use uuid::Uuid;
 
 /// 2025-12-16T10:33:00Z: what the server's clock shows.
 pub(super) const NOW_US: i64 = 1_765_881_180_000_000;
@@ -22,7 +25,7 @@ pub(super) const NOW_NS: i64 = NOW_US * 1_000;
 pub(super) struct TestServer {
     pub(super) state: AppState,
     pub(super) credentials: Credentials,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 /// An answer, whole.
@@ -68,10 +71,13 @@ impl TestServer {
         let mut config = ServerConfig::new(folder.path().join("data"));
         // Allocated on the disk at every start.
         config.engine.wal_segment_bytes = 1024 * 1024;
+        if let Some(url) = new_postgres_database().await {
+            config.metadata_url = Some(url.parse().unwrap());
+        }
         change(&mut config);
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW_US));
         let (state, credentials) = AppState::open_with_clock(&config, clock).await.unwrap();
-        Self { state, credentials: credentials.unwrap(), folder }
+        Self { state, credentials: credentials.unwrap(), _folder: folder }
     }
 
     pub(super) fn key(&self) -> &str {
@@ -143,23 +149,44 @@ impl TestServer {
         projects: Option<&[i64]>,
         organizations: Option<&[String]>,
     ) -> String {
-        let attributes = NewPersonalApiKey {
-            user_id: FIRST_USER,
-            label: "limited",
-            scopes,
-            scoped_projects: projects,
-            scoped_organizations: organizations,
+        let attributes = KeyAttributes {
+            label: "limited".to_owned(),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            scoped_projects: projects.map(<[i64]>::to_vec),
+            scoped_organizations: organizations.map(<[String]>::to_vec),
+            expires_us: None,
         };
-        self.state.meta().create_personal_api_key(&attributes, NOW_US).await.unwrap().reveal().to_owned()
+        let key = self.state.meta().create_personal_api_key(FIRST_USER, &attributes, NOW_US).await;
+        key.unwrap().reveal().to_owned()
     }
 
     /// Changes the metadata behind the server's back, where no endpoint exists yet.
     pub(super) async fn change_metadata(&self, sql: &str) {
-        let path = self.folder.path().join("data/meta.db");
-        let pool = AnyPool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let url = match self.state.config().metadata() {
+            MetaLocation::File(path) => format!("sqlite://{}", path.display()),
+            MetaLocation::Postgres(url) => url,
+        };
+        let pool = AnyPool::connect(&url).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&pool).await.unwrap();
         pool.close().await;
     }
+}
+
+/// URL of a new PostgreSQL database, if tests are to use that instead of a file.
+///
+/// `TIMBERLINE_TEST_METADATA=postgres` says so, and `TIMBERLINE_TEST_POSTGRES_URL` names a server on which databases
+/// can be made.
+async fn new_postgres_database() -> Option<String> {
+    if std::env::var_os("TIMBERLINE_TEST_METADATA")? != "postgres" {
+        return None;
+    }
+    let url = std::env::var("TIMBERLINE_TEST_POSTGRES_URL").expect("TIMBERLINE_TEST_POSTGRES_URL is set");
+    install_default_drivers();
+    let name = format!("timberline_test_{}", Uuid::now_v7().simple());
+    let mut server = sqlx::AnyConnection::connect(&url).await.unwrap();
+    server.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+    let (address, _database) = url.rsplit_once('/').unwrap();
+    Some(format!("{address}/{name}"))
 }
 
 /// One OTLP/JSON document with the records of a service.

@@ -16,3 +16,4 @@ mod questions;
 mod refusals;
 mod retention;
 mod routes;
+mod views;

@@ -1,50 +1,14 @@
-//! SQL databases as Timberline opens them: one text for every backend, migrations at start.
-//!
-//! Through sqlx's database-neutral driver, so that the SQL can use only what SQLite and PostgreSQL share:
-//! `$1` placeholders; TEXT, BIGINT, DOUBLE PRECISION and binary columns.
+//! SQLite: a database in one file of this process.
 
 use std::path::Path;
-use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row, SqlStr};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor, Row};
+
+use super::{ACQUIRE_TIMEOUT, DatabaseError, SchemaStep, migrate};
 
 /// How long a connection waits for another writer, also of another process, before it gives up.
 const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 5000";
-
-/// How long a caller waits for a free connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// One step of a schema. Steps are never changed once released, only added.
-#[derive(Clone, Copy, Debug)]
-pub struct SchemaStep {
-    /// Rises from 1.
-    pub version: i64,
-    /// What the step is for.
-    pub description: &'static str,
-    /// Its statements.
-    pub sql: &'static str,
-}
-
-/// What can go wrong when a database is opened.
-#[derive(Debug, thiserror::Error)]
-pub enum DatabaseError {
-    /// A later version of the program has changed the schema.
-    #[error("the database has schema {found} and this program knows up to {known}: use a newer version")]
-    NewerSchema {
-        /// Schema of the database.
-        found: i64,
-        /// Newest schema this program knows.
-        known: i64,
-    },
-    /// The schema could not be brought up to date.
-    #[error("cannot bring the schema up to date")]
-    Migrate(#[from] MigrateError),
-    /// The database does not answer.
-    #[error("cannot open the database")]
-    Open(#[from] sqlx::Error),
-}
 
 /// Opens an SQLite file, makes it when it does not exist, and brings its schema up to date.
 ///
@@ -93,21 +57,6 @@ pub async fn copy_sqlite(pool: &AnyPool, to: &Path) -> Result<(), DatabaseError>
         .ok_or_else(|| sqlx::Error::Configuration(format!("the path {} is no text", to.display()).into()))?;
     sqlx::query("VACUUM INTO $1").bind(to).execute(pool).await?;
     Ok(())
-}
-
-async fn migrate(pool: &AnyPool, schema: &[SchemaStep]) -> Result<(), DatabaseError> {
-    let steps = schema.iter().map(|step| {
-        let sql = SqlStr::from_static(step.sql);
-        Migration::new(step.version, step.description.into(), MigrationType::Simple, sql, false)
-    });
-    let migrator = Migrator::with_migrations(steps.collect());
-    let known = schema.iter().map(|step| step.version).max().unwrap_or_default();
-    match migrator.run(pool).await {
-        Err(MigrateError::VersionMissing(found)) if found > known => {
-            Err(DatabaseError::NewerSchema { found, known })
-        }
-        result => Ok(result?),
-    }
 }
 
 /// What a URL of the neutral driver cannot carry.
