@@ -16,7 +16,7 @@
 //! large ones), [`retention`] and `expire` (which rows have expired, and how their files leave), [`query`] (questions),
 //! and [`Engine`], all of it behind one handle. [`operations`] work on a folder as a whole: rebuild, check, back up,
 //! restore.
-//! [`error`], [`limits`], [`config`], [`clock`] and [`database`] stand below them all.
+//! [`error`], [`limits`], [`config`], [`clock`], [`scrub`] and [`database`] stand below them all.
 
 mod background;
 pub mod buffer;
@@ -39,6 +39,7 @@ pub mod operations;
 pub mod query;
 pub mod retention;
 pub mod schema;
+pub mod scrub;
 #[cfg(test)]
 mod simulation;
 pub mod sql;

@@ -68,6 +68,15 @@ impl ApiError {
         error
     }
 
+    /// The same error about a member of something that is to be stored, if it is about a member.
+    #[must_use]
+    pub fn into_validation(mut self) -> Self {
+        if self.0.code == "parse_error" && self.0.attr.is_some() {
+            (self.0.kind, self.0.code, self.0.form) = ("validation_error", "invalid_input", Form::Envelope);
+        }
+        self
+    }
+
     /// 400 in the simple form.
     pub fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "validation_error", "invalid_input", detail).simple()

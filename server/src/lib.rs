@@ -5,6 +5,7 @@
 //!
 //! Modules in reading order:
 //! - [`config`]: settings, from files, the environment and flags;
+//! - `rules`: what projects have done with records as they come in;
 //! - `retention`: how long projects keep their rows, told to the engine;
 //! - [`state`]: what every handler shares: the engine, the metadata, the clock;
 //! - [`meta`]: organizations, users, projects, tokens and keys, in SQLite or PostgreSQL;
@@ -27,6 +28,7 @@ pub mod error;
 pub mod meta;
 mod middleware;
 mod retention;
+mod rules;
 pub mod secret;
 pub mod state;
 

@@ -9,6 +9,8 @@ use axum::response::Response;
 use tracing::{Instrument, info_span};
 use uuid::Uuid;
 
+use crate::api::ingest::datadog;
+
 /// Header of the request id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id that is taken over from a caller.
@@ -19,7 +21,8 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 /// The log has the path and never the query string, which may carry a key or a token.
 pub(crate) async fn request_context(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
-    let span = info_span!("request", id = %id, method = %request.method(), path = request.uri().path());
+    let span =
+        info_span!("request", id = %id, method = %request.method(), path = logged_path(request.uri().path()));
     let started = Instant::now();
     async {
         let mut response = next.run(request).await;
@@ -35,6 +38,11 @@ pub(crate) async fn request_context(request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// A path without the token that Datadog's senders may have in theirs.
+fn logged_path(path: &str) -> &str {
+    if path.starts_with(datadog::PATH) { datadog::PATH } else { path }
 }
 
 /// The caller's own id when it is short and plain, so that it cannot forge lines of the log; else a new one.
@@ -55,6 +63,12 @@ mod tests {
 
     fn id_for(given: &str) -> String {
         request_id(&HeaderMap::from_iter([(REQUEST_ID, given.parse().unwrap())]))
+    }
+
+    #[test]
+    fn the_log_has_no_token() {
+        assert_eq!(logged_path("/i/v1/logs/datadog/phc_secret"), "/i/v1/logs/datadog");
+        assert_eq!(logged_path("/i/v1/logs"), "/i/v1/logs");
     }
 
     #[test]

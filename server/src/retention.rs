@@ -9,6 +9,7 @@ use std::time::Duration;
 use engine::Engine;
 use engine::retention::RetentionPolicy;
 use engine::schema::{ProjectId, TableId};
+use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -20,7 +21,10 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Keeps the engine told until it is dropped.
 #[derive(Debug)]
-pub(crate) struct RetentionWatch(AbortOnDropHandle<()>);
+pub(crate) struct RetentionWatch {
+    told: Arc<Mutex<Told>>,
+    looking: AbortOnDropHandle<()>,
+}
 
 impl RetentionWatch {
     /// Tells the engine what the metadata say now, and goes on doing so.
@@ -28,26 +32,34 @@ impl RetentionWatch {
     /// # Errors
     /// When the metadata cannot be read now: no row that has expired may be seen because of it.
     pub(crate) async fn start(meta: Meta, engine: &Arc<Engine>) -> Result<Self, OpenError> {
-        let mut told = Told::default();
-        told.tell(&meta, engine).await?;
-        let watching = watch(meta, Arc::downgrade(engine), told);
-        Ok(Self(AbortOnDropHandle::new(tokio::spawn(watching))))
+        let told = Arc::new(Mutex::new(Told::default()));
+        told.lock().await.tell(&meta, engine).await?;
+        let watching = watch(meta, Arc::downgrade(engine), Arc::clone(&told));
+        Ok(Self { told, looking: AbortOnDropHandle::new(tokio::spawn(watching)) })
+    }
+
+    /// Tells the engine what was just changed.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read.
+    pub(crate) async fn look(&self, meta: &Meta, engine: &Engine) -> Result<(), OpenError> {
+        self.told.lock().await.tell(meta, engine).await
     }
 
     /// Looks no more.
     pub(crate) fn stop(&self) {
-        self.0.abort();
+        self.looking.abort();
     }
 }
 
 /// The engine is not held between two looks, so that its folder is free as soon as nobody else uses it.
-async fn watch(meta: Meta, engine: Weak<Engine>, mut told: Told) {
+async fn watch(meta: Meta, engine: Weak<Engine>, told: Arc<Mutex<Told>>) {
     let mut looks = interval(LOOK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
         let Some(engine) = engine.upgrade() else { return };
-        if let Err(error) = told.tell(&meta, &engine).await {
+        if let Err(error) = told.lock().await.tell(&meta, &engine).await {
             tracing::error!(%error, "cannot tell how long projects keep their rows");
         }
     }

@@ -10,9 +10,11 @@ use engine::ingest::RecordLimits;
 
 use crate::api::ingest::IngestBudget;
 use crate::config::ServerConfig;
+use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{Meta, MetaError};
 use crate::retention::RetentionWatch;
+use crate::rules::RulesWatch;
 
 /// The open data folder and everything that serves it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,6 +27,7 @@ struct Shared {
     meta: Meta,
     clock: Arc<dyn Clock>,
     retention: RetentionWatch,
+    rules: RulesWatch,
     ingest_budget: IngestBudget,
     is_stopping: AtomicBool,
 }
@@ -71,10 +74,11 @@ impl AppState {
         let meta = Meta::open_at(&config.metadata()).await?;
         let credentials = bootstrap(&meta, clock.now_us()).await?;
         let retention = RetentionWatch::start(meta.clone(), &engine).await?;
+        let rules = RulesWatch::start(meta.clone()).await?;
         let ingest_budget = IngestBudget::new(config.ingest.max_in_flight_bytes);
         let config = config.clone();
         let is_stopping = AtomicBool::new(false);
-        let shared = Shared { config, engine, meta, clock, retention, ingest_budget, is_stopping };
+        let shared = Shared { config, engine, meta, clock, retention, rules, ingest_budget, is_stopping };
         Ok((Self(Arc::new(shared)), credentials))
     }
 
@@ -103,6 +107,20 @@ impl AppState {
         RecordLimits { max_record_bytes: self.0.config.ingest.max_record_bytes, ..RecordLimits::default() }
     }
 
+    /// What is done with records as they come in.
+    pub(crate) fn rules(&self) -> &RulesWatch {
+        &self.0.rules
+    }
+
+    /// Does at once what follows from a change of a project's settings or rules.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read; then it is done a second later.
+    pub(crate) async fn follow_metadata(&self) -> Result<(), ApiError> {
+        self.0.rules.look().await?;
+        self.0.retention.look(&self.0.meta, &self.0.engine).await.map_err(ApiError::internal)
+    }
+
     /// The memory of ingest requests under way.
     pub(crate) fn ingest_budget(&self) -> &IngestBudget {
         &self.0.ingest_budget
@@ -124,6 +142,7 @@ impl AppState {
     /// When the engine cannot flush; what was acknowledged is in its write-ahead log all the same.
     pub async fn close(&self) -> Result<(), engine::Error> {
         self.0.retention.stop();
+        self.0.rules.stop();
         let closed = self.engine().shutdown().await;
         self.meta().close().await;
         closed

@@ -45,6 +45,19 @@ impl<'a> AttributeList<'a> {
         Ok(())
     }
 
+    /// Takes over the entries of another list, which share no key with this one.
+    pub(super) fn merge(&mut self, other: AttributeList<'a>) {
+        let shift = self.written.len();
+        self.written.push_str(&other.written);
+        self.entries.extend(other.entries.into_iter().map(|(key, value, value_type)| match value {
+            ValueText::Borrowed(_) => (key, value, value_type),
+            ValueText::Written(range) => {
+                (key, ValueText::Written(range.start + shift..range.end + shift), value_type)
+            }
+        }));
+        self.normalise();
+    }
+
     /// Sorts by key; of equal keys the last one sent stays.
     pub(super) fn normalise(&mut self) {
         if self.entries.windows(2).all(|pair| pair[0].0 < pair[1].0) {

@@ -66,8 +66,24 @@ impl<'a> Resource<'a> {
         Self { attributes, fingerprint, size_bytes, type_letters }
     }
 
-    fn service_name(&self) -> &str {
+    pub(super) fn service_name(&self) -> &str {
         self.attributes.get(SERVICE_NAME_KEY).unwrap_or_default()
+    }
+
+    pub(super) fn attributes(&self) -> &AttributeList<'a> {
+        &self.attributes
+    }
+
+    pub(super) fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    pub(super) fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    pub(super) fn type_letters(&self) -> &str {
+        &self.type_letters
     }
 }
 
@@ -267,25 +283,25 @@ fn id_or_unset<const N: usize>(id: &[u8]) -> [u8; N] {
     id.try_into().unwrap_or([0; N])
 }
 
-fn cannot_build(error: arrow::error::ArrowError) -> Error {
+pub(super) fn cannot_build(error: arrow::error::ArrowError) -> Error {
     Error::internal("cannot build a batch of records").with_source(error)
 }
 
 /// Builds a map column from attribute lists.
 #[derive(Debug)]
-struct MapColumnBuilder {
+pub(super) struct MapColumnBuilder {
     offsets: Vec<i32>,
     keys: StringBuilder,
     values: StringBuilder,
 }
 
 impl MapColumnBuilder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { offsets: vec![0], keys: StringBuilder::new(), values: StringBuilder::new() }
     }
 
     /// The batch's limits in rows and bytes keep every offset far from 32 bits.
-    fn append(&mut self, attributes: &AttributeList<'_>) {
+    pub(super) fn append(&mut self, attributes: &AttributeList<'_>) {
         let mut end = *self.offsets.last().expect("BUG: offsets begin with 0");
         for (key, value) in attributes.iter() {
             self.keys.append_value(key);
@@ -295,7 +311,7 @@ impl MapColumnBuilder {
         self.offsets.push(end);
     }
 
-    fn finish(mut self) -> Result<MapArray> {
+    pub(super) fn finish(mut self) -> Result<MapArray> {
         let entries = StructArray::try_new(
             map_entry_fields(),
             vec![Arc::new(self.keys.finish()), Arc::new(self.values.finish())],

@@ -1,13 +1,19 @@
-//! Bytes to rows: OTLP requests, in protobuf or JSON, straight into Arrow columns.
+//! Bytes to rows: OTLP requests, in protobuf or JSON, and Datadog's JSON, straight into Arrow columns.
 //!
-//! Wire names stay in `otlp_protobuf` and `otlp_json`; what a record's fields mean is decided once, in
+//! Wire names stay in `otlp_protobuf`, `otlp_json` and `datadog_json`; what a record's fields mean is decided once, in
 //! `batch_builder`. Nothing here knows files or requests.
 
 mod attributes;
 mod batch_builder;
 mod body_level;
+mod datadog_json;
+#[cfg(test)]
+mod datadog_tests;
+mod flatten;
+mod json_value;
 mod otlp_json;
 mod otlp_protobuf;
+mod processing;
 #[cfg(test)]
 mod tests;
 mod value_text;
@@ -15,8 +21,10 @@ mod wire;
 
 use arrow::array::RecordBatch;
 
+pub use datadog_json::decode_datadog_json;
 pub use otlp_json::decode_otlp_json;
 pub use otlp_protobuf::decode_otlp_protobuf;
+pub use processing::Processing;
 
 /// The rows of one request, decided but for what ingestion assigns: row ids and ingest time.
 #[derive(Clone, Debug)]
@@ -69,4 +77,11 @@ impl Default for RecordLimits {
 /// The text of an instrumentation scope: `name@version`, empty for a scope that says nothing.
 fn scope_name_and_version(name: &str, version: &str) -> String {
     if name.is_empty() && version.is_empty() { String::new() } else { format!("{name}@{version}") }
+}
+
+/// The `N` bytes of a hexadecimal id; `None` for anything else.
+fn hex_bytes<const N: usize>(hex: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = hex.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+    let digits = digits.filter(|digits| digits.len() == 2 * N)?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }

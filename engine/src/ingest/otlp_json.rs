@@ -12,7 +12,7 @@ use std::str::FromStr;
 use super::attributes::AttributeList;
 use super::batch_builder::{LogBatchBuilder, LogRecord as BuilderRecord, Resource as BuilderResource};
 use super::value_text::{push_double, push_int, push_json_double, push_json_string};
-use super::{DecodedLogs, RecordLimits};
+use super::{DecodedLogs, RecordLimits, hex_bytes};
 use crate::error::{Error, Result};
 use crate::schema::AttributeType;
 
@@ -73,8 +73,8 @@ fn append_record(
             severity_text: text_or_empty(&record.severity_text),
             body: &body,
             attributes: &attributes,
-            trace_id: &id_bytes::<16>(text_or_empty(&record.trace_id)),
-            span_id: &id_bytes::<8>(text_or_empty(&record.span_id)),
+            trace_id: &hex_bytes::<16>(text_or_empty(&record.trace_id)).unwrap_or_default(),
+            span_id: &hex_bytes::<8>(text_or_empty(&record.span_id)).unwrap_or_default(),
             flags: record.flags.0,
             event_name: text_or_empty(&record.event_name),
         },
@@ -99,17 +99,6 @@ fn push_attributes<'a>(attributes: &'a Option<Vec<KeyValue<'a>>>, list: &mut Att
 
 fn text_or_empty<'s>(text: &'s Option<Text<'_>>) -> &'s str {
     text.as_ref().map_or("", |text| &text.0)
-}
-
-/// The bytes of a hexadecimal id; empty, and so unset, for anything else.
-fn id_bytes<const N: usize>(hex: &str) -> Vec<u8> {
-    let digits: Option<Vec<u8>> = hex.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-    match digits {
-        Some(digits) if digits.len() == 2 * N => {
-            digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
-        }
-        _ => Vec::new(),
-    }
 }
 
 /// Text, borrowed from the body where it has no escapes.

@@ -3,7 +3,9 @@
 //! | method and path | handler | bound |
 //! |---|---|---|
 //! | `POST /i/v1/logs`, `POST /v1/logs` | [`ingest`] | body bytes, encoded and decompressed; bytes in flight |
-//! | `OPTIONS` on both | [`ingest`] | - |
+//! | `POST /i/v1/logs/datadog/{token}`, `POST /i/v1/logs/datadog`, `POST /api/v2/logs` | [`ingest::datadog`] | as above |
+//! | `OPTIONS` on all of these | [`ingest`] | - |
+//! | `GET`, `PATCH /api/projects/{id}` | [`project`] | - |
 //! | `POST /api/projects/{id}/logs/query` | [`logs`] | 2,000 rows; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
@@ -25,6 +27,7 @@ mod input;
 pub(crate) mod iso_time;
 mod logs;
 mod page;
+mod project;
 mod project_call;
 mod retention;
 
@@ -41,7 +44,7 @@ use crate::state::AppState;
 /// All routes; paths are canonical.
 pub(crate) fn router() -> Router<AppState> {
     Router::new()
-        .nest("/api/projects/{project_id}", logs::router().merge(retention::router()))
+        .nest("/api/projects/{project_id}", logs::router().merge(retention::router()).merge(project::router()))
         .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
         .merge(ingest::router())
         .merge(health::router())

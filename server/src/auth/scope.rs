@@ -65,6 +65,10 @@ impl Scope {
     pub const USER_WRITE: Self = Self { object: "user", action: Action::Write };
     /// Needed to see exports that somebody else has asked for.
     pub const EXPORT_READ: Self = Self { object: "export", action: Action::Read };
+    /// Needed to see a project's settings.
+    pub const PROJECT_READ: Self = Self { object: "project", action: Action::Read };
+    /// Needed to change them.
+    pub const PROJECT_WRITE: Self = Self { object: "project", action: Action::Write };
 
     /// Whether a key with these scopes may do it. A key without any is of the time before scopes, and may.
     pub fn is_granted_by(self, scopes: &[String]) -> bool {

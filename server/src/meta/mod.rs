@@ -15,6 +15,7 @@ pub mod project;
 pub mod project_token;
 mod retention;
 pub mod role;
+pub mod rule;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod user;
@@ -33,7 +34,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 2] = [
+const SCHEMA: [SchemaStep; 3] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -43,6 +44,11 @@ const SCHEMA: [SchemaStep; 2] = [
         version: 2,
         description: "saved views and exports",
         sql: include_str!("migrations/0002_views_exports.sql"),
+    },
+    SchemaStep {
+        version: 3,
+        description: "processing of records and rules for them",
+        sql: include_str!("migrations/0003_processing_and_rules.sql"),
     },
 ];
 
@@ -198,7 +204,7 @@ mod tests {
         meta.close().await;
         let error = Meta::open(&path).await.unwrap_err();
         assert!(
-            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 2 })),
+            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 3 })),
             "{error}"
         );
     }

@@ -36,6 +36,10 @@ pub struct ProjectSettings {
     pub receive_org_level_activity_logs: bool,
     /// For how many days rows are kept; none is for ever.
     pub retention_days: Option<u32>,
+    /// Whether the members of JSON bodies become attributes of records that come in.
+    pub json_parse_logs: bool,
+    /// Whether personal data and secrets are taken out of records that come in.
+    pub pii_scrub_logs: bool,
 }
 
 impl ProjectSettings {
@@ -46,6 +50,8 @@ impl ProjectSettings {
             timezone: "UTC".to_owned(),
             receive_org_level_activity_logs: false,
             retention_days: None,
+            json_parse_logs: false,
+            pii_scrub_logs: false,
         }
     }
 
@@ -56,6 +62,8 @@ impl ProjectSettings {
             "timezone": self.timezone,
             "receive_org_level_activity_logs": self.receive_org_level_activity_logs,
             "retention_days": self.retention_days,
+            "json_parse_logs": self.json_parse_logs,
+            "pii_scrub_logs": self.pii_scrub_logs,
         });
         fields.as_object().cloned().unwrap_or_default()
     }
@@ -95,12 +103,15 @@ pub(crate) async fn update(
 ) -> Result<(), MetaError> {
     sqlx::query(
         "UPDATE projects SET name = $1, timezone = $2, receive_org_level_activity_logs = $3, retention_days = $4,
-           updated_at = $5 WHERE id = $6",
+           json_parse_logs = $5, pii_scrub_logs = $6, rules_version = rules_version + 1, updated_at = $7
+         WHERE id = $8",
     )
     .bind(settings.name.clone())
     .bind(settings.timezone.clone())
     .bind(i64::from(settings.receive_org_level_activity_logs))
     .bind(settings.retention_days.map(i64::from))
+    .bind(i64::from(settings.json_parse_logs))
+    .bind(i64::from(settings.pii_scrub_logs))
     .bind(now_us)
     .bind(id.0)
     .execute(connection)
@@ -110,7 +121,7 @@ pub(crate) async fn update(
 
 const COLUMNS: &str =
     "id, uuid, organization_id, name, timezone, receive_org_level_activity_logs, retention_days,
-    created_at, updated_at";
+    json_parse_logs, pii_scrub_logs, created_at, updated_at";
 
 fn from_row(row: &AnyRow) -> Result<Project, MetaError> {
     let days: Option<i64> = row.try_get("retention_days")?;
@@ -123,6 +134,8 @@ fn from_row(row: &AnyRow) -> Result<Project, MetaError> {
             timezone: row.try_get("timezone")?,
             receive_org_level_activity_logs: row.try_get::<i64, _>("receive_org_level_activity_logs")? != 0,
             retention_days: days.map(super::retention::valid_days).transpose()?,
+            json_parse_logs: row.try_get::<i64, _>("json_parse_logs")? != 0,
+            pii_scrub_logs: row.try_get::<i64, _>("pii_scrub_logs")? != 0,
         },
         created_us: row.try_get("created_at")?,
         updated_us: row.try_get("updated_at")?,
@@ -155,5 +168,24 @@ impl Meta {
     /// The projects of an organization, oldest first.
     pub async fn projects_of_organization(&self, organization_id: &str) -> Result<Vec<Project>, MetaError> {
         of_organization(&mut *self.pool.acquire().await?, organization_id).await
+    }
+
+    /// Changes what may be set of a project, by what is set now. The project afterwards; none when there is no such
+    /// project.
+    ///
+    /// # Errors
+    /// When the database does not answer; then nothing was changed.
+    pub async fn change_project(
+        &self,
+        id: ProjectId,
+        change: impl FnOnce(&mut ProjectSettings) + Send,
+        now_us: i64,
+    ) -> Result<Option<Project>, MetaError> {
+        let mut transaction = self.begin_write().await?;
+        let Some(mut project) = get(&mut transaction, id).await? else { return Ok(None) };
+        change(&mut project.settings);
+        update(&mut transaction, id, &project.settings, now_us).await?;
+        transaction.commit().await?;
+        Ok(Some(Project { updated_us: now_us, ..project }))
     }
 }

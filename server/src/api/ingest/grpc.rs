@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 
 use super::compression::ContentEncoding;
 use super::format::{Format, protobuf_reply};
-use super::{BUSY, ReceivedBody, authorize, body, body_limits, store};
+use super::{BUSY, Form, ReceivedBody, authorize, body, body_limits, store};
 use crate::error::ApiError;
 use crate::state::AppState;
 
@@ -57,7 +57,7 @@ async fn answer(state: &AppState, request: Request) -> Result<Response, ApiError
                 bytes: request.into_inner().into(),
                 // The library has decompressed the message already.
                 encoding: ContentEncoding::IdentityOrGzip,
-                declared: Some(Format::Protobuf),
+                form: Form::Otlp { declared: Some(Format::Protobuf) },
                 reservation,
             };
             let (rejected, _) = store(&state, project, body).await.map_err(status_of)?;

@@ -1,4 +1,5 @@
-//! `POST /i/v1/logs`, `POST /v1/logs`: OTLP log records in, durable when they are answered 200.
+//! `POST /i/v1/logs`, `POST /v1/logs`: OTLP log records in, durable when they are answered 200; [`datadog`] takes
+//! Datadog's the same way.
 //!
 //! [`token`] (which project) -> [`body`] (bytes, within the [`budget`]) -> [`compression`] -> [`format`]
 //! (protobuf or JSON to the engine's batch) -> the engine -> reply in the request's form.
@@ -8,20 +9,22 @@ mod body;
 mod budget;
 mod compression;
 mod cors;
+pub(crate) mod datadog;
 mod format;
 pub(crate) mod grpc;
 mod token;
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Query, Request, State};
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use axum::routing::post;
 use axum::{Router, middleware};
 use engine::ErrorKind;
-use engine::ingest::{DecodedLogs, Rejected};
+use engine::ingest::{DecodedLogs, Rejected, decode_datadog_json};
 use engine::schema::{ProjectId, TableId};
 
 pub(crate) use budget::IngestBudget;
@@ -45,6 +48,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/i/v1/logs", endpoint())
         .route("/v1/logs", endpoint())
         .layer(middleware::map_response(cors::allow_any_origin))
+        .merge(datadog::router())
 }
 
 async fn wrong_method(method: Method) -> ApiError {
@@ -58,17 +62,27 @@ async fn ingest_logs(State(state): State<AppState>, request: Request) -> Result<
 async fn ingest(state: &AppState, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let project = authorize(state, &parts).await?;
-    let encoding = ContentEncoding::from_headers(&parts.headers).map_err(|encoding| {
+    let form = Form::Otlp { declared: Format::from_content_type(&parts.headers) };
+    let received = receive(state, &parts.headers, body, form).await?;
+    let (rejected, format) = store(state, project, received).await?;
+    Ok(format.success(&rejected))
+}
+
+/// Reads a body whole.
+async fn receive(
+    state: &AppState,
+    headers: &HeaderMap,
+    body: Body,
+    form: Form,
+) -> Result<ReceivedBody, ApiError> {
+    let encoding = ContentEncoding::from_headers(headers).map_err(|encoding| {
         ApiError::unsupported_encoding(format!(
             "content encoding {encoding:?} is not gzip, zstd, deflate or identity"
         ))
     })?;
     let mut reservation = state.ingest_budget().reservation();
-    let bytes = body::read(body, &parts.headers, body_limits(state), &mut reservation).await?;
-    let declared = Format::from_content_type(&parts.headers);
-    let body = ReceivedBody { bytes, encoding, declared, reservation };
-    let (rejected, format) = store(state, project, body).await?;
-    Ok(format.success(&rejected))
+    let bytes = body::read(body, headers, body_limits(state), &mut reservation).await?;
+    Ok(ReceivedBody { bytes, encoding, form, reservation })
 }
 
 fn body_limits(state: &AppState) -> BodyLimits {
@@ -79,9 +93,16 @@ fn body_limits(state: &AppState) -> BodyLimits {
 struct ReceivedBody {
     bytes: Vec<u8>,
     encoding: ContentEncoding,
-    /// What its sender says it is.
-    declared: Option<Format>,
+    form: Form,
     reservation: Reservation,
+}
+
+/// What a body is.
+enum Form {
+    /// An OTLP request, in the form that its sender says.
+    Otlp { declared: Option<Format> },
+    /// Datadog's JSON, and what the request says beside it.
+    Datadog { fallbacks: Vec<(String, String)> },
 }
 
 /// Decodes a body and makes its records durable. Returns what was not taken, and the form for the reply.
@@ -90,7 +111,7 @@ async fn store(
     project: ProjectId,
     body: ReceivedBody,
 ) -> Result<(Rejected, Format), ApiError> {
-    let (logs, format, _reservation) = decode(state, body).await?;
+    let (logs, format, _reservation) = decode(state, project, body).await?;
     let rejected = logs.rejected.clone();
     if logs.num_rows() > 0 {
         state.engine().ingest(TableId::logs(project), logs).await?;
@@ -99,27 +120,48 @@ async fn store(
 }
 
 async fn authorize(state: &AppState, request: &Parts) -> Result<ProjectId, ApiError> {
-    let parameters: Vec<(String, String)> =
-        Query::try_from_uri(&request.uri).map(|Query(parameters)| parameters).unwrap_or_default();
-    let token = token::find(&request.headers, &parameters).map_err(ApiError::authentication_failed)?;
+    project_of_token(state, token::find(&request.headers, &query_parameters(request))).await
+}
+
+/// A query string that cannot be read has no parameters.
+fn query_parameters(request: &Parts) -> Vec<(String, String)> {
+    Query::try_from_uri(&request.uri).map(|Query(parameters)| parameters).unwrap_or_default()
+}
+
+async fn project_of_token(
+    state: &AppState,
+    token: Result<String, &'static str>,
+) -> Result<ProjectId, ApiError> {
+    let token = token.map_err(ApiError::authentication_failed)?;
     let project = state.meta().project_of_token(&token).await?;
     project.ok_or_else(|| ApiError::authentication_failed("the project token is not known"))
 }
 
-/// Decompresses and decodes on a thread that may be busy for a while. The reservation comes back with the
+/// Decompresses, decodes and does what the project's rules say, on a thread that may be busy for a while. The reservation comes back with the
 /// batch: its memory is held until the engine has taken it.
 async fn decode(
     state: &AppState,
+    project: ProjectId,
     body: ReceivedBody,
 ) -> Result<(DecodedLogs, Format, Reservation), ApiError> {
+    let rules = state.rules().of(project);
     let received_us = state.clock().now_us();
     let limits = state.record_limits();
     let limit_bytes = state.config().ingest.max_decompressed_bytes;
     let decoded = tokio::task::spawn_blocking(move || {
-        let ReceivedBody { bytes, encoding, declared, mut reservation } = body;
+        let ReceivedBody { bytes, encoding, form, mut reservation } = body;
         let bytes = compression::decompress(bytes, encoding, limit_bytes, &mut reservation)
             .map_err(|error| decompress_error(error, limit_bytes))?;
-        let (logs, format) = format::decode(&bytes, declared, received_us, &limits).map_err(decode_error)?;
+        let decoded = match form {
+            Form::Otlp { declared } => format::decode(&bytes, declared, received_us, &limits),
+            Form::Datadog { fallbacks } => {
+                decode_datadog_json(&bytes, &fallbacks, received_us, &limits).map(|logs| (logs, Format::Json))
+            }
+        };
+        let (mut logs, format) = decoded.map_err(decode_error)?;
+        if let Some(rules) = rules {
+            logs = rules.apply(logs, &limits)?;
+        }
         Ok((logs, format, reservation))
     });
     decoded.await.map_err(ApiError::internal)?

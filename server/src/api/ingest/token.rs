@@ -25,7 +25,8 @@ pub(super) fn find(headers: &HeaderMap, parameters: &[(String, String)]) -> Resu
     check(token.trim())
 }
 
-fn check(token: &str) -> Result<String, &'static str> {
+/// The token, if it has the shape of one; the error says what is wrong, without the token.
+pub(super) fn check(token: &str) -> Result<String, &'static str> {
     if token.is_empty() || token == "Bearer" {
         Err("the project token is empty")
     } else if token.len() > MAX_TOKEN_BYTES {

@@ -1,6 +1,7 @@
 //! The API as its callers see it: through the router, and through the program on a real socket.
 
 mod auth;
+mod datadog;
 mod grpc;
 mod harness;
 mod ingest_bounds;
@@ -10,6 +11,7 @@ mod pages;
 mod process;
 mod process_refusals;
 mod process_stop;
+mod processing;
 mod questions;
 mod refusals;
 mod retention;
