@@ -34,6 +34,7 @@ pub mod state;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -84,7 +85,8 @@ pub async fn serve(
 ) -> io::Result<()> {
     let stopping = CancellationToken::new();
     let drain_timeout = state.config().drain_timeout;
-    let http = axum::serve(listeners.http, app(state.clone()))
+    let app = app(state.clone());
+    let http = axum::serve(listeners.http, app.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(stopping.clone().cancelled_owned())
         .into_future();
     let grpc = serve_grpc(listeners.grpc, state.clone(), stopping.clone());

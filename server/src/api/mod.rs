@@ -5,7 +5,12 @@
 //! | `POST /i/v1/logs`, `POST /v1/logs` | [`ingest`] | body bytes, encoded and decompressed; bytes in flight |
 //! | `POST /i/v1/logs/datadog/{token}`, `POST /i/v1/logs/datadog`, `POST /api/v2/logs` | [`ingest::datadog`] | as above |
 //! | `OPTIONS` on all of these | [`ingest`] | - |
-//! | `GET`, `PATCH /api/projects/{id}` | [`project`] | - |
+//! | `/api/organizations`, `/api/organizations/{id}` and what is below | [`organizations`] | 1,000 per page |
+//! | `/api/personal_api_keys`, `/api/personal_api_keys/{id}` and `.../roll` | [`personal_api_keys`] | 10 keys per user |
+//! | `GET /api/users/@me` | [`users`] | - |
+//! | `GET /api/projects` | [`project`] | 1,000 per page |
+//! | `GET`, `PUT`, `PATCH /api/projects/{id}` | [`project`] | - |
+//! | `/api/projects/{id}/tokens`, `/api/projects/{id}/tokens/{token_id}` | [`project`] | 100 tokens per project |
 //! | `POST /api/projects/{id}/logs/query` | [`logs`] | 2,000 rows; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
@@ -26,10 +31,13 @@ pub(crate) mod ingest;
 mod input;
 pub(crate) mod iso_time;
 mod logs;
+mod organizations;
 mod page;
+mod personal_api_keys;
 mod project;
 mod project_call;
 mod retention;
+mod users;
 
 use std::borrow::Cow;
 
@@ -44,7 +52,14 @@ use crate::state::AppState;
 /// All routes; paths are canonical.
 pub(crate) fn router() -> Router<AppState> {
     Router::new()
-        .nest("/api/projects/{project_id}", logs::router().merge(retention::router()).merge(project::router()))
+        .nest(
+            "/api/projects/{project_id}",
+            logs::router().merge(retention::router()).merge(project::router()),
+        )
+        .merge(project::list_router())
+        .merge(organizations::router())
+        .merge(personal_api_keys::router())
+        .merge(users::router())
         .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
         .merge(ingest::router())
         .merge(health::router())

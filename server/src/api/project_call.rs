@@ -13,6 +13,7 @@ use super::page::CalledAddress;
 use crate::activity::entry::Actor;
 use crate::auth::{Caller, Member, Scope};
 use crate::error::ApiError;
+use crate::meta::project::Project;
 use crate::state::AppState;
 
 /// Largest body of a call that asks; a filter is kilobytes.
@@ -73,8 +74,24 @@ impl ProjectCall {
         scope: Scope,
     ) -> Result<(Member, Caller), ApiError> {
         let caller = self.authorize_user(state, scope).await?;
-        let member = caller.require_organization(state.meta(), self.path_parameter("organization_id")).await?;
+        let member =
+            caller.require_organization(state.meta(), self.path_parameter("organization_id")).await?;
         Ok((member, caller))
+    }
+
+    /// Finds out who calls about which project, and how the caller stands in its organization.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub(crate) async fn authorize_project(
+        &self,
+        state: &AppState,
+        scope: Scope,
+    ) -> Result<(Project, Member, Caller), ApiError> {
+        let caller = self.authorize_user(state, scope).await?;
+        let id = self.path_parameter("project_id");
+        let (project, member) = caller.require_project_member(state.meta(), id).await?;
+        Ok((project, member, caller))
     }
 
     /// Finds out who calls an endpoint that belongs to no project and no organization.

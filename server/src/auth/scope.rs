@@ -28,6 +28,16 @@ pub fn is_known_scope(scope: &str) -> bool {
     }
 }
 
+/// Whether scopes allow everything that another scope does. None at all are of the time before scopes, and do.
+pub(super) fn implies(scopes: &[String], wanted: &str) -> bool {
+    let is_enough = |scope: &String| match (scope.split_once(':'), wanted.split_once(':')) {
+        _ if scope == "*" || scope == wanted => true,
+        (Some((object, "write")), Some((wanted_object, "read"))) => object == wanted_object,
+        _ => false,
+    };
+    scopes.is_empty() || scopes.iter().any(is_enough)
+}
+
 /// What an endpoint needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope {
@@ -65,10 +75,6 @@ impl Scope {
     pub const USER_WRITE: Self = Self { object: "user", action: Action::Write };
     /// Needed to see exports that somebody else has asked for.
     pub const EXPORT_READ: Self = Self { object: "export", action: Action::Read };
-    /// Needed to see a project's settings.
-    pub const PROJECT_READ: Self = Self { object: "project", action: Action::Read };
-    /// Needed to change them.
-    pub const PROJECT_WRITE: Self = Self { object: "project", action: Action::Write };
 
     /// Whether a key with these scopes may do it. A key without any is of the time before scopes, and may.
     pub fn is_granted_by(self, scopes: &[String]) -> bool {
@@ -127,6 +133,30 @@ mod tests {
             [("logs:read", false), ("logs:write", true), ("*", true), ("export:write", false)]
         {
             assert_eq!(Scope::LOGS_WRITE.is_granted_by(&[scope.to_owned()]), granted, "{scope}");
+        }
+    }
+
+    #[test]
+    fn no_scope_implies_more_than_itself() {
+        let own: Vec<String> = ["logs:write", "export:read"].map(str::to_owned).to_vec();
+        for (wanted, expected) in [
+            ("logs:read", true),
+            ("logs:write", true),
+            ("export:write", false),
+            ("*", false),
+            ("user:read", false),
+        ] {
+            assert_eq!(implies(&own, wanted), expected, "{wanted}");
+        }
+        assert!(implies(&["*".to_owned()], "user:write") && implies(&[], "*"));
+    }
+
+    #[test]
+    fn known_scopes_are_objects_with_an_action() {
+        for (scope, known) in
+            [("*", true), ("logs:read", true), ("logs", false), ("logs:*", false), ("x:read", false)]
+        {
+            assert_eq!(is_known_scope(scope), known, "{scope}");
         }
     }
 

@@ -312,33 +312,37 @@ mod tests {
     #[tokio::test]
     async fn rules_have_an_order() {
         on_every_backend(|meta| async move {
-        bootstrap(&meta, 7).await.unwrap();
-        let kind = RuleKind::Sampling;
-        let add = async |content: &RuleContent| {
-            meta.add_rule(FIRST_PROJECT, kind, content, FIRST_USER, 8).await.unwrap()
-        };
-        let a = add(&content("a", None)).await;
-        let b = add(&content("b", None)).await;
-        let c = add(&content("c", Some(0))).await;
-        assert_eq!(names(&meta).await, ["a", "c", "b"]);
-        let ids = [b.clone(), a.clone(), c.clone()];
-        meta.reorder_rules(FIRST_PROJECT, kind, &ids, 9).await.unwrap();
-        assert_eq!(names(&meta).await, ["b", "a", "c"]);
-        for other in [&ids[..2], &[b.clone(), b.clone(), c.clone()], &["x".to_owned(), a.clone(), c.clone()]]
-        {
-            let error = meta.reorder_rules(FIRST_PROJECT, kind, other, 9).await.unwrap_err();
-            assert!(matches!(error, RuleError::OtherIds));
-        }
-        assert!(meta.change_rule(FIRST_PROJECT, kind, &a, &content("d", None), 10).await.unwrap());
-        assert!(
-            !meta.change_rule(FIRST_PROJECT, RuleKind::Metric, &a, &content("e", None), 10).await.unwrap()
-        );
-        assert_eq!(names(&meta).await, ["b", "d", "c"]);
-        assert!(meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
-        assert!(!meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
-        let rules = meta.rules(FIRST_PROJECT, kind).await.unwrap();
-        assert_eq!((rules[0].version, rules[0].updated_at_us, rules[0].created_by), (3, 10, FIRST_USER));
-        assert!(meta.rules_versions().await.unwrap()[0].version >= 6);
+            bootstrap(&meta, 7).await.unwrap();
+            let kind = RuleKind::Sampling;
+            let add = async |content: &RuleContent| {
+                meta.add_rule(FIRST_PROJECT, kind, content, FIRST_USER, 8).await.unwrap()
+            };
+            let a = add(&content("a", None)).await;
+            let b = add(&content("b", None)).await;
+            let c = add(&content("c", Some(0))).await;
+            assert_eq!(names(&meta).await, ["a", "c", "b"]);
+            let ids = [b.clone(), a.clone(), c.clone()];
+            meta.reorder_rules(FIRST_PROJECT, kind, &ids, 9).await.unwrap();
+            assert_eq!(names(&meta).await, ["b", "a", "c"]);
+            for other in
+                [&ids[..2], &[b.clone(), b.clone(), c.clone()], &["x".to_owned(), a.clone(), c.clone()]]
+            {
+                let error = meta.reorder_rules(FIRST_PROJECT, kind, other, 9).await.unwrap_err();
+                assert!(matches!(error, RuleError::OtherIds));
+            }
+            assert!(meta.change_rule(FIRST_PROJECT, kind, &a, &content("d", None), 10).await.unwrap());
+            assert!(
+                !meta
+                    .change_rule(FIRST_PROJECT, RuleKind::Metric, &a, &content("e", None), 10)
+                    .await
+                    .unwrap()
+            );
+            assert_eq!(names(&meta).await, ["b", "d", "c"]);
+            assert!(meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
+            assert!(!meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
+            let rules = meta.rules(FIRST_PROJECT, kind).await.unwrap();
+            assert_eq!((rules[0].version, rules[0].updated_at_us, rules[0].created_by), (3, 10, FIRST_USER));
+            assert!(meta.rules_versions().await.unwrap()[0].version >= 6);
         })
         .await;
     }
@@ -346,19 +350,20 @@ mod tests {
     #[tokio::test]
     async fn metric_names_are_unique_and_rules_bounded() {
         on_every_backend(|meta| async move {
-        bootstrap(&meta, 7).await.unwrap();
-        let named = RuleContent { metric_name: Some("m".into()), ..content("a", None) };
-        meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, FIRST_USER, 8).await.unwrap();
-        let again = meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, FIRST_USER, 8).await.unwrap_err();
-        assert!(matches!(again, RuleError::MetricNameTaken));
-        for index in 0..MAX_RULES {
-            let content = content(&index.to_string(), None);
-            meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &content, FIRST_USER, 8).await.unwrap();
-        }
-        let one_more = content("x", None);
-        let error =
-            meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &one_more, FIRST_USER, 8).await.unwrap_err();
-        assert!(matches!(error, RuleError::TooMany(_)));
+            bootstrap(&meta, 7).await.unwrap();
+            let named = RuleContent { metric_name: Some("m".into()), ..content("a", None) };
+            meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, FIRST_USER, 8).await.unwrap();
+            let again =
+                meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, FIRST_USER, 8).await.unwrap_err();
+            assert!(matches!(again, RuleError::MetricNameTaken));
+            for index in 0..MAX_RULES {
+                let content = content(&index.to_string(), None);
+                meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &content, FIRST_USER, 8).await.unwrap();
+            }
+            let one_more = content("x", None);
+            let error =
+                meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &one_more, FIRST_USER, 8).await.unwrap_err();
+            assert!(matches!(error, RuleError::TooMany(_)));
         })
         .await;
     }

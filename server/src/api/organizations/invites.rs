@@ -28,8 +28,7 @@ pub(super) fn router() -> Router<AppState> {
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
     let (member, _) = call.authorize_organization(&state, Scope::MEMBER_READ).await?;
     let window = page::window(&call);
-    let (invites, count) =
-        state.meta().invites(&member.organization.id, window.limit, window.offset).await?;
+    let (invites, count) = state.meta().invites(&member.organization.id, window.limit, window.offset).await?;
     let mut results = Vec::with_capacity(invites.len());
     for invite in &invites {
         results.push(written(&state, invite).await?);

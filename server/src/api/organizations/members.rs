@@ -29,8 +29,7 @@ pub(super) fn router() -> Router<AppState> {
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
     let (member, _) = call.authorize_organization(&state, Scope::MEMBER_READ).await?;
     let window = page::window(&call);
-    let (members, count) =
-        state.meta().members(&member.organization.id, window.limit, window.offset).await?;
+    let (members, count) = state.meta().members(&member.organization.id, window.limit, window.offset).await?;
     Ok(Json(page::page(&call.address(), window, count, members.iter().map(written).collect())))
 }
 
