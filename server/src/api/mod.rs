@@ -6,6 +6,10 @@
 //! | `OPTIONS` on both | [`ingest`] | - |
 //! | `POST /api/projects/{id}/logs/query` | [`logs`] | 2,000 rows; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/count-ranges` | [`logs`] | 10,000 buckets; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/services` | [`logs`] | 10,000 services, 25 sparklines; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/group-by` | [`logs`] | 500 groups; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/impact` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
