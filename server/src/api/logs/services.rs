@@ -184,7 +184,7 @@ mod tests {
         );
         assert_eq!(answer["services"][0]["error_rate"], 0.025);
         assert_eq!(answer["total_services"], 7);
-        let summary = json!({"top_services_count": 5, "top_services_volume_share_pct": 98.98});
+        let summary = json!({"top_services_count": 5, "top_services_volume_share_pct": 98.97});
         assert_eq!(answer["summary"], summary);
     }
 
