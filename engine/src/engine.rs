@@ -23,8 +23,8 @@ use crate::maintenance::Maintenance;
 use crate::operations::{Backup, BackupMode};
 use crate::query::model::{LogFilter, LogQuery};
 use crate::query::{
-    LogPage, LowerBound, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry,
-    SparklineRequest, TimeRange,
+    LogPage, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry, SparklineRequest,
+    TimeRange,
 };
 use crate::retention::{RetentionPolicy, RetentionTables};
 use crate::schema::{ProjectId, TableId};
@@ -39,7 +39,7 @@ pub(crate) const LOCK_FILE_NAME: &str = "LOCK";
 pub struct Engine {
     tables: Arc<LiveTables>,
     retention: Arc<RetentionTables>,
-    queries: Arc<QueryContext>,
+    pub(crate) queries: Arc<QueryContext>,
     committer: Committer,
     maintenance: Arc<Maintenance>,
     catalog: CatalogStore,
@@ -241,10 +241,7 @@ impl Engine {
     /// # Errors
     /// As [`QueryContext::count`].
     pub async fn earliest_of(&self, project: ProjectId, range: &ResolvedRange) -> Result<Option<i64>> {
-        match range.from {
-            LowerBound::Earliest => self.earliest_timestamp_us(project).await,
-            LowerBound::At(_) => Ok(None),
-        }
+        self.queries.earliest_of(&self.snapshot(project), range).await
     }
 
     /// An instant, in ingest time, below which every record of a project has come in, microseconds.

@@ -25,7 +25,7 @@ use super::settings::QuerySettings;
 use super::sparkline::{self, SparklineEntry, SparklineRequest};
 use super::stream::stream_until;
 use super::threads::QueryThreads;
-use super::time_range::{LowerBound, TimeRange};
+use super::time_range::TimeRange;
 use crate::catalog::Snapshot;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -98,11 +98,7 @@ impl QueryContext {
         snapshot: &Snapshot,
         request: &SparklineRequest,
     ) -> Result<Vec<SparklineEntry>> {
-        // Only a range that begins with the earliest row has to know it.
-        let earliest_us = match request.range.from {
-            LowerBound::Earliest => self.earliest_timestamp_us(snapshot).await?,
-            LowerBound::At(_) => None,
-        };
+        let earliest_us = self.earliest_of(snapshot, &request.range).await?;
         let asked = request.clone();
         let work = move |session, filter| async move {
             sparkline::sparkline(&session, filter, &asked, earliest_us).await
@@ -140,7 +136,7 @@ impl QueryContext {
 
     /// Runs `work` with the condition that `filter` means. Translating compiles patterns, so that it happens on
     /// the query's threads too.
-    async fn run<T, F>(
+    pub(super) async fn run<T, F>(
         &self,
         snapshot: &Snapshot,
         filter: &LogFilter,

@@ -11,34 +11,49 @@
 //! | `context` | answers questions: the way in |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
 //! | `rows`, `count`, `sparkline`, `earliest`, `expiry` | the questions |
+//! | `count_ranges`, `services`, `groups`, `impact` | the questions that count by time, by service and by value |
+//! | `time_bucket`, `dimension`, `first_filled`, `top` | what those share: what rows are grouped by, and the best groups |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
 mod attribute_value;
 mod context;
 mod count;
+mod count_ranges;
 mod data_file_reader;
+mod dimension;
 mod earliest;
 mod error;
 mod expiry;
 mod file_columns;
 pub mod filter;
+mod first_filled;
+mod groups;
+mod impact;
 pub mod interval;
 pub mod model;
 mod rows;
+mod services;
 mod session;
 mod settings;
 mod sparkline;
 mod stream;
 mod table;
 mod threads;
+mod time_bucket;
 mod time_range;
+mod top;
 mod unexpired;
 
 pub use context::QueryContext;
+pub use count_ranges::{CountRange, CountRanges, CountRangesRequest};
+pub use dimension::Dimension;
 pub use error::{QueryOrigin, from_datafusion};
 pub use expiry::{ExpiredRows, ExpiryByKind, KindExpiry, RetentionPreview};
+pub use groups::{Group, GroupOrder, Groups, GroupsRequest};
+pub use impact::{Impact, ImpactRequest};
 pub use rows::{LogPage, LogRow};
+pub use services::{ServiceBucket, ServiceTotals, Services, ServicesRequest};
 pub use settings::QuerySettings;
 pub use sparkline::{SparklineEntry, SparklineRequest};
 pub use time_range::{DateRange, LowerBound, ResolvedRange, Rounding, TimeRange};

@@ -13,6 +13,10 @@
 //! | `/api/projects/{id}/tokens`, `/api/projects/{id}/tokens/{token_id}` | [`project`] | 100 tokens per project |
 //! | `POST /api/projects/{id}/logs/query` | [`logs`] | 2,000 rows; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/count-ranges` | [`logs`] | 10,000 buckets; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/services` | [`logs`] | 10,000 services, 25 sparklines; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/group-by` | [`logs`] | 500 groups; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/impact` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
 //! | `GET`, `POST /api/projects/{id}/logs/views` | [`logs`] | 10,000 views, 1,000 per page |

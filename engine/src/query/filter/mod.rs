@@ -81,6 +81,16 @@ pub fn in_range(range: TimeRange) -> Expr {
     timestamp().gt_eq(timestamp_literal(range.start_us)).and(timestamp().lt(timestamp_literal(range.end_us)))
 }
 
+/// The condition that a row has one of some severities.
+pub(super) fn has_severity(severities: &[&str]) -> Expr {
+    column::text_in(columns::SEVERITY_TEXT, severities)
+}
+
+/// The condition that a row is of one of some services.
+pub(super) fn has_service(names: &[String]) -> Expr {
+    column::text_in(columns::SERVICE_NAME, names)
+}
+
 /// An instant as a literal of the type of stored timestamps.
 pub(crate) fn timestamp_literal(us: i64) -> Expr {
     lit(ScalarValue::TimestampMicrosecond(Some(us), Some(UTC.into())))

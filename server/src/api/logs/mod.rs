@@ -4,17 +4,22 @@
 //! [`filter_group`], [`identity`], [`cursor`] and [`custom_columns`]; then one file per endpoint.
 //! [`views`] is what people save of their questions.
 
+mod active_rules;
 mod count;
+mod count_ranges;
 mod cursor;
 mod custom_columns;
 mod date_range;
 pub(super) mod filter_group;
+mod group_by;
 mod has_logs;
 mod identity;
+mod impact;
 mod query;
 mod request;
 mod row;
 mod rows_request;
+mod services;
 mod sparkline;
 mod views;
 
@@ -30,6 +35,10 @@ pub(super) fn router() -> Router<AppState> {
     Router::new()
         .route("/logs/query", post(query::query_logs))
         .route("/logs/count", post(count::count_logs))
+        .route("/logs/count-ranges", post(count_ranges::count_ranges))
+        .route("/logs/services", post(services::services))
+        .route("/logs/group-by", post(group_by::group_by))
+        .route("/logs/impact", post(impact::impact))
         .route("/logs/sparkline", post(sparkline::sparkline))
         .route("/logs/has_logs", get(has_logs::has_logs))
         .route("/logs/views", get(views::list).post(views::create))

@@ -5,6 +5,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestR
 use serde_json::{Value as Json, json};
 
 use super::answers::{self, Entry};
+use super::grouped;
 use super::harness::Server;
 use super::leaf::Refused;
 use super::reply;
@@ -49,6 +50,7 @@ async fn check(dataset: &Dataset, asks: &[Ask]) -> Result<(), String> {
             Ask::Pages(query) => check_pages(&server, &rows, query).await,
             Ask::Count(query) => check_count(&server, &rows, query).await,
             Ask::Sparkline(query) => check_sparkline(&server, &rows, query).await,
+            Ask::Grouped(endpoint, query) => check_grouped(&server, &rows, endpoint, query).await,
         };
         checked.map_err(|reason| format!("{ask:?}\n{reason}"))?;
     }
@@ -161,4 +163,13 @@ async fn check_sparkline(server: &Server, rows: &[Row], query: &Json) -> Result<
     let numbers = (expected.len(), got.len());
     let (missing, surplus) = (only_in(&expected, &got), only_in(&got, &expected));
     Err(format!("expected and got entries: {numbers:?}\nmissing: {missing:#?}\nsurplus: {surplus:#?}"))
+}
+
+async fn check_grouped(server: &Server, rows: &[Row], endpoint: &str, query: &Json) -> Result<(), String> {
+    let expected = grouped::answer(endpoint, rows, query, NOW);
+    let Some((answer, expected)) = asked(server, endpoint, query, expected).await? else { return Ok(()) };
+    if grouped::agrees("", &expected, &answer) {
+        return Ok(());
+    }
+    Err(format!("{endpoint}\nexpected {expected:#}\ngot {answer:#}"))
 }

@@ -9,6 +9,9 @@ use super::row::Row;
 /// The severities that can be asked for.
 const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
 
+/// Where the random data has the ids of sessions, in the order in which they count.
+pub(super) const SESSION_KEYS: [&str; 2] = ["sessionId", "session.id"];
+
 /// The filters of a `query` object. All of them hold together.
 #[derive(Debug)]
 pub(super) struct Filter {
@@ -16,6 +19,7 @@ pub(super) struct Filter {
     service_names: Vec<String>,
     search_term: String,
     resource_fingerprint: Option<String>,
+    session_id: Option<String>,
     leaves: Vec<Leaf>,
     nested_groups: Vec<NestedGroup>,
 }
@@ -34,6 +38,7 @@ impl Filter {
             service_names: texts(&query["serviceNames"]),
             search_term: query["searchTerm"].as_str().unwrap_or_default().to_owned(),
             resource_fingerprint: query["resourceFingerprint"].as_str().map(str::to_owned),
+            session_id: query["sessionId"].as_str().map(str::to_owned),
             leaves: Vec::new(),
             nested_groups: Vec::new(),
         };
@@ -72,6 +77,7 @@ impl Filter {
             && is_member(&self.service_names, &row.service_name)
             && contains_ignoring_case(&row.body, &self.search_term)
             && self.resource_fingerprint.as_ref().is_none_or(|asked| *asked == row.resource_fingerprint)
+            && self.session_id.as_ref().is_none_or(|asked| is_of_session(row, asked))
             && self.leaves.iter().all(|leaf| leaf.holds(row))
             && self.nested_groups.iter().all(|group| group.holds(row))
     }
@@ -85,6 +91,13 @@ impl NestedGroup {
             self.leaves.iter().all(|leaf| leaf.holds(row))
         }
     }
+}
+
+/// Whether an attribute of the record or its resource is the session's id; a blank one is no session's.
+fn is_of_session(row: &Row, session_id: &str) -> bool {
+    let maps = [&row.attributes, &row.resource_attributes];
+    let ids = maps.iter().flat_map(|map| SESSION_KEYS.iter().filter_map(|key| map.get(*key)));
+    !session_id.trim().is_empty() && ids.into_iter().any(|id| id == session_id)
 }
 
 /// A nested group has leaves on the records' own attributes only, and at least one.

@@ -42,6 +42,11 @@ fn any_json() -> impl Strategy<Value = Json> {
         "service",
         "is_date_before",
         "semver_caret",
+        "column",
+        "resource",
+        "trace_id",
+        "severity_level",
+        "last_seen",
     ]);
     let leaf = prop_oneof![
         Just(Json::Null),
@@ -55,7 +60,8 @@ fn any_json() -> impl Strategy<Value = Json> {
         ".{0,8}".prop_map(Json::from),
     ];
     leaf.prop_recursive(5, 32, 5, |inner| {
-        let keys = select(vec!["type", "values", "key", "operator", "value", "date_from", "date_to", "x"]);
+        let keys =
+            select(vec!["type", "values", "key", "operator", "value", "date_from", "date_to", "source", "x"]);
         prop_oneof![
             vec(inner.clone(), 0..5).prop_map(Json::from),
             btree_map(keys.prop_map(str::to_owned), inner, 0..5)
@@ -83,6 +89,12 @@ fn any_request() -> impl Strategy<Value = String> {
         "customColumns",
         "sparklineBreakdownBy",
         "sparklineRankBy",
+        "targetBuckets",
+        "serviceNameSearch",
+        "groupBy",
+        "groupBySource",
+        "groupBys",
+        "orderGroupsBy",
     ]);
     let range = json!({"date_from": "-1h"});
     let query = btree_map(fields.prop_map(str::to_owned), any_json(), 0..4).prop_map(move |fields| {
@@ -94,14 +106,19 @@ fn any_request() -> impl Strategy<Value = String> {
         let leaf = json!({"type": "log_attribute", "key": key, "operator": "between", "value": value});
         json!({"query": {"dateRange": {"date_from": "all"}, "filterGroup": [leaf]}}).to_string()
     });
-    prop_oneof![6 => query, 1 => leaf, 1 => any_json().prop_map(|json| json.to_string()), 1 => ".{0,20}"]
+    let grouped = (any_json(), any_json(), any_json()).prop_map(|(key, source, order)| {
+        let query = json!({"groupBy": key, "groupBySource": source, "orderGroupsBy": order});
+        json!({ "query": query }).to_string()
+    });
+    prop_oneof![6 => query, 1 => grouped, 1 => leaf, 1 => any_json().prop_map(|json| json.to_string()), 1 => ".{0,20}"]
 }
 
 #[test]
 fn no_json_makes_a_reading_endpoint_fail() {
     let runtime = Runtime::new().expect("a runtime");
     let server = runtime.block_on(server_with(&[group("a", vec![record("x")])]));
-    let endpoint = select(vec!["query", "count", "sparkline"]);
+    let endpoint =
+        select(vec!["query", "count", "sparkline", "count-ranges", "services", "group-by", "impact"]);
     let run = TestRunner::new(config()).run(&(endpoint, any_request()), |(endpoint, body)| {
         let (status, answer) = runtime.block_on(server.post(endpoint, body));
         prop_assert!(status == 200 || status == 400, "{status} {answer}");
