@@ -11,6 +11,7 @@
 //! | `predicate` | operator and operand made ready to test a value |
 //! | `text`, `number`, `date`, `semver` | the tests |
 //! | `function` | the scalar function that runs a predicate over an array |
+//! | `search` | a text that is looked for in names and values, outside of filters |
 
 mod attribute;
 mod column;
@@ -18,12 +19,15 @@ mod date;
 mod function;
 mod number;
 mod predicate;
+mod search;
 mod semver;
 mod text;
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{Expr, ident, lit};
+
+pub(super) use search::{Closeness, TextSearch};
 
 use super::model::{FilterLeaf, FilterNode, Join, LogFilter, Namespace};
 use super::time_range::TimeRange;
