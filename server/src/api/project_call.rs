@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use engine::schema::ProjectId;
 use serde_json::Value;
 
+use super::parameters::Parameters;
 use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -36,6 +37,11 @@ impl ProjectCall {
         let caller = Caller::authenticate(meta, &self.headers, body, &self.parameters, now_us).await?;
         caller.require_scope(scope)?;
         caller.require_project(meta, &self.project).await
+    }
+
+    /// The parameters of the query string.
+    pub(crate) fn parameters(&self) -> Parameters<'_> {
+        Parameters::of(&self.parameters)
     }
 
     /// The body as JSON.

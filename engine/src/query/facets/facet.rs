@@ -1,9 +1,13 @@
 //! What values are counted of.
 
+use std::borrow::Cow;
+
 use datafusion::prelude::{Expr, ident};
 
-use super::super::attribute_value::attribute_value;
-use super::super::model::{FilterLeaf, FilterNode, Join, LogFilter, Namespace};
+use crate::error::Result;
+use crate::query::attribute_value::attribute_value;
+use crate::query::filter::{FilterContext, translate_holding};
+use crate::query::model::{FilterLeaf, LogFilter, Namespace};
 use crate::schema::columns;
 
 /// Whose attributes are meant.
@@ -59,31 +63,22 @@ impl Facet {
         }
     }
 
-    /// The filter as if every condition on the facet itself held, so that the values that it rules out are counted
-    /// too.
-    pub(super) fn filter_without(&self, filter: &LogFilter) -> LogFilter {
-        let mut rest = filter.clone();
-        match self {
-            Self::Severity => rest.severity_levels.clear(),
-            Self::Service => rest.service_names.clear(),
-            Self::Attribute { .. } => {}
-        }
-        rest.properties = filter.properties.iter().filter_map(|node| self.without(node)).collect();
-        rest
+    /// The condition that a filter means, as if every condition on the facet itself held: so the values that it rules
+    /// out are counted too.
+    ///
+    /// # Errors
+    /// As [`translate`](crate::query::filter::translate).
+    pub(super) fn condition_without(&self, filter: &LogFilter, context: &FilterContext) -> Result<Expr> {
+        let is_held = |leaf: &FilterLeaf| self.is_subject_of(leaf);
+        translate_holding(&self.without_list(filter), context, &is_held)
     }
 
-    /// What is left of a node; none when it always holds.
-    fn without(&self, node: &FilterNode) -> Option<FilterNode> {
-        match node {
-            FilterNode::Leaf(leaf) => (!self.is_subject_of(leaf)).then(|| node.clone()),
-            FilterNode::Group { join, nodes } => {
-                let rest: Vec<_> = nodes.iter().filter_map(|node| self.without(node)).collect();
-                let always_holds = match join {
-                    Join::And => rest.is_empty(),
-                    Join::Or => rest.len() < nodes.len(),
-                };
-                (!always_holds).then_some(FilterNode::Group { join: *join, nodes: rest })
-            }
+    /// The filter without its list of names for the facet.
+    fn without_list<'a>(&self, filter: &'a LogFilter) -> Cow<'a, LogFilter> {
+        match self {
+            Self::Severity => Cow::Owned(LogFilter { severity_levels: Vec::new(), ..filter.clone() }),
+            Self::Service => Cow::Owned(LogFilter { service_names: Vec::new(), ..filter.clone() }),
+            Self::Attribute { .. } => Cow::Borrowed(filter),
         }
     }
 
@@ -101,52 +96,59 @@ impl Facet {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::model::{Operand, Operator, Scalar};
     use super::*;
+    use crate::query::filter::translate;
+    use crate::query::model::{FilterNode, Join, Operand, Operator, Scalar};
 
-    fn leaf(namespace: Namespace, key: &str) -> FilterNode {
+    const CONTEXT: FilterContext = FilterContext { now_us: 0 };
+
+    fn leaf(namespace: Namespace, key: &str, value: &str) -> FilterNode {
         FilterNode::Leaf(FilterLeaf {
             path: String::new(),
             key: key.to_owned(),
             namespace,
             operator: Operator::Exact,
-            operand: Operand::One(Scalar::Text("v".to_owned())),
+            operand: Operand::One(Scalar::Text(value.to_owned())),
         })
-    }
-
-    fn group(join: Join, keys: &[&str]) -> FilterNode {
-        let nodes = keys.iter().map(|key| leaf(Namespace::LogAttribute, key)).collect();
-        FilterNode::Group { join, nodes }
     }
 
     fn attribute(source: AttributeSource, key: &str) -> Facet {
         Facet::Attribute { source, key: key.to_owned() }
     }
 
+    fn filter(properties: &[FilterNode]) -> LogFilter {
+        LogFilter { properties: properties.to_vec(), ..LogFilter::default() }
+    }
+
+    /// Whether what is left of the filter is one of its conditions with the others true.
     #[track_caller]
-    fn check(facet: &Facet, properties: &[FilterNode], expected: &[FilterNode]) {
-        let filter = LogFilter { properties: properties.to_vec(), ..LogFilter::default() };
-        assert_eq!(facet.filter_without(&filter).properties, expected, "{facet:?}");
+    fn check(facet: &Facet, namespace: Namespace, key: &str, counts: bool) {
+        let asked = filter(&[leaf(namespace, key, "v")]);
+        let left = facet.condition_without(&asked, &CONTEXT).unwrap();
+        let all = translate(&asked, &CONTEXT).unwrap();
+        assert_eq!(left == all, counts, "{facet:?} under {namespace:?} {key}: {left}");
+        assert_eq!(left == datafusion::prelude::lit(true), !counts, "{facet:?}: {left}");
     }
 
     #[test]
     fn only_conditions_on_the_facet_are_left_out() {
         use Namespace::{Log, LogAttribute, LogResourceAttribute};
-        let of = |namespace| leaf(namespace, "service_name");
-        let all = [of(Log), of(LogAttribute), of(LogResourceAttribute), leaf(Log, "severity_level")];
-        check(&Facet::Service, &all, &[all[1].clone(), all[2].clone(), all[3].clone()]);
-        check(&Facet::Severity, &all, &all[..3]);
-        check(
-            &attribute(AttributeSource::Record, "service_name"),
-            &all,
-            &[all[0].clone(), all[2].clone(), all[3].clone()],
-        );
-        check(
-            &attribute(AttributeSource::Resource, "service_name"),
-            &all,
-            &[all[0].clone(), all[1].clone(), all[3].clone()],
-        );
-        check(&attribute(AttributeSource::Record, "other"), &all, &all);
+        for (namespace, key) in [(LogAttribute, "service_name"), (LogResourceAttribute, "service.name")] {
+            check(&Facet::Service, namespace, key, true);
+            check(&Facet::Severity, namespace, key, true);
+        }
+        check(&Facet::Service, Log, "service_name", false);
+        check(&Facet::Service, Log, "severity_level", true);
+        check(&Facet::Severity, Log, "service_name", true);
+        for name in ["severity_level", "severity_text", "level"] {
+            check(&Facet::Severity, Log, name, false);
+        }
+        check(&attribute(AttributeSource::Record, "a"), LogAttribute, "a", false);
+        check(&attribute(AttributeSource::Record, "a"), LogAttribute, "b", true);
+        check(&attribute(AttributeSource::Record, "a"), LogResourceAttribute, "a", true);
+        check(&attribute(AttributeSource::Resource, "a"), LogResourceAttribute, "a", false);
+        check(&attribute(AttributeSource::Resource, "a"), LogAttribute, "a", true);
+        check(&attribute(AttributeSource::Record, "service_name"), Log, "service_name", true);
     }
 
     #[test]
@@ -157,7 +159,7 @@ mod tests {
             ..LogFilter::default()
         };
         let left = |facet: &Facet| {
-            let rest = facet.filter_without(&filter);
+            let rest = facet.without_list(&filter);
             (rest.severity_levels.len(), rest.service_names.len())
         };
         assert_eq!(left(&Facet::Severity), (0, 1));
@@ -166,11 +168,32 @@ mod tests {
     }
 
     #[test]
-    fn a_group_with_a_condition_that_holds_is_what_is_left_of_it() {
+    fn a_condition_that_is_left_out_still_has_to_mean_something() {
+        let mut own = FilterLeaf {
+            path: "filterGroup[0]".to_owned(),
+            key: "a".to_owned(),
+            namespace: Namespace::LogAttribute,
+            operator: Operator::Regex,
+            operand: Operand::One(Scalar::Text("(".to_owned())),
+        };
         let facet = attribute(AttributeSource::Record, "a");
-        check(&facet, &[group(Join::And, &["a", "b"])], &[group(Join::And, &["b"])]);
-        check(&facet, &[group(Join::And, &["a", "a"])], &[]);
-        check(&facet, &[group(Join::Or, &["a", "b"])], &[]);
-        check(&facet, &[group(Join::Or, &["b", "c"])], &[group(Join::Or, &["b", "c"])]);
+        let asked = |leaf: &FilterLeaf| filter(&[FilterNode::Leaf(leaf.clone())]);
+        let error = facet.condition_without(&asked(&own), &CONTEXT).unwrap_err();
+        assert!(error.message().starts_with("filterGroup[0]: "), "{error}");
+        own.operand = Operand::Absent;
+        assert!(facet.condition_without(&asked(&own), &CONTEXT).is_ok());
+    }
+
+    #[test]
+    fn a_condition_without_a_value_says_nothing_in_a_group_either() {
+        let facet = attribute(AttributeSource::Record, "a");
+        let group = |value| FilterNode::Group {
+            join: Join::Or,
+            nodes: vec![leaf(Namespace::LogAttribute, "a", value), leaf(Namespace::LogAttribute, "b", "v")],
+        };
+        let left = |value| facet.condition_without(&filter(&[group(value)]), &CONTEXT).unwrap();
+        let other = translate(&filter(&[leaf(Namespace::LogAttribute, "b", "v")]), &CONTEXT).unwrap();
+        assert_eq!(left(""), other);
+        assert_eq!(left("v"), datafusion::prelude::lit(true).or(other));
     }
 }

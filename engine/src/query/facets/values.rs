@@ -92,17 +92,19 @@ impl QueryContext {
         let (session, asked) = (self.session(snapshot), request.clone());
         let context = FilterContext { now_us: self.now_us() };
         let work = async move {
-            // Also a condition that counts for no facet has to mean something.
-            translate(&asked.filter, &context)?;
             let values = Values {
                 session: &session,
                 range: asked.range,
                 search: TextSearch::new("facetSearch", &asked.search).map_err(external)?,
                 list: ListRange { offset: 0, limit: asked.limit },
             };
+            if asked.facets.is_empty() {
+                // A filter has to mean something even when nothing is asked under it.
+                translate(&asked.filter, &context)?;
+            }
             let mut facets = Vec::with_capacity(asked.facets.len());
             for facet in &asked.facets {
-                let condition = translate(&facet.filter_without(&asked.filter), &context)?;
+                let condition = facet.condition_without(&asked.filter, &context).map_err(external)?;
                 facets.push(values.of(facet, condition).await?);
             }
             Ok(facets)

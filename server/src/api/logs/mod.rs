@@ -1,20 +1,25 @@
 //! `logs/...`: questions about a project's log rows.
 //!
 //! Reading order: [`request`] and [`rows_request`] (JSON to the engine's model) with [`date_range`],
-//! [`filter_group`], [`identity`], [`cursor`] and [`custom_columns`]; then one file per endpoint.
+//! [`filter_group`], [`identity`], [`cursor`] and [`custom_columns`]; [`list_request`] (the same in a query string);
+//! then one file per endpoint.
 
+mod attributes;
 mod count;
 mod cursor;
 mod custom_columns;
 mod date_range;
+mod facet_values;
 pub(super) mod filter_group;
 mod has_logs;
 mod identity;
+mod list_request;
 mod query;
 mod request;
 mod row;
 mod rows_request;
 mod sparkline;
+mod values;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -30,6 +35,9 @@ pub(super) fn router() -> Router<AppState> {
         .route("/logs/count", post(count::count_logs))
         .route("/logs/sparkline", post(sparkline::sparkline))
         .route("/logs/has_logs", get(has_logs::has_logs))
+        .route("/logs/attributes", get(attributes::attributes))
+        .route("/logs/values", get(values::values))
+        .route("/logs/facet_values", post(facet_values::facet_values))
 }
 
 /// The `query` member of a body, or an empty one: nothing but defaults.

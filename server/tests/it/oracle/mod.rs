@@ -2,12 +2,14 @@
 //! no code with the product's parser, translator or mapping.
 //!
 //! [`sent`] is what a sender has, [`row`] what it must become, [`answers`] what the endpoints must say about
-//! it. [`strategies`] and [`requests`] draw random data and requests, and [`differential`] holds the server
+//! it, with [`facets`] for keys and values. [`strategies`] and [`requests`] draw random data and requests, and [`differential`] holds the server
 //! to the answers. [`vectors`] are the published examples and rules, one test each.
 
 mod answers;
 mod dates;
 mod differential;
+mod facet_requests;
+mod facets;
 mod filter;
 mod fold;
 mod harness;

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value as Json, json};
 
+use super::facet_requests;
 use super::leaves::{attribute_leaf, leaf};
 use super::strategies::{SERVICES, date_form, format_time, fragment, instant};
 
@@ -18,6 +19,11 @@ pub(super) enum Ask {
     Pages(Json),
     Count(Json),
     Sparkline(Json),
+    /// Attribute keys; a query string, written as an object.
+    Attributes(Json),
+    /// Values of an attribute; a query string, written as an object.
+    Values(Json),
+    FacetValues(Json),
 }
 
 pub(super) fn ask() -> BoxedStrategy<Ask> {
@@ -26,6 +32,9 @@ pub(super) fn ask() -> BoxedStrategy<Ask> {
         1 => query((5..40_i64).prop_map(Some)).prop_map(Ask::Pages),
         3 => with_range(filters(), count_range()).prop_map(Ask::Count),
         3 => sparkline().prop_map(Ask::Sparkline),
+        2 => facet_requests::attributes().prop_map(Ask::Attributes),
+        2 => facet_requests::values().prop_map(Ask::Values),
+        3 => facet_requests::facet_values().prop_map(Ask::FacetValues),
     ];
     any.boxed()
 }
@@ -51,13 +60,13 @@ fn sparkline() -> impl Strategy<Value = Json> {
     })
 }
 
-fn insert(query: &mut Json, field: &str, value: Option<impl Into<Json>>) {
+pub(super) fn insert(query: &mut Json, field: &str, value: Option<impl Into<Json>>) {
     if let Some(value) = value {
         query[field] = value.into();
     }
 }
 
-fn with_range(
+pub(super) fn with_range(
     filters: impl Strategy<Value = Json>,
     range: impl Strategy<Value = Option<Json>>,
 ) -> impl Strategy<Value = Json> {
@@ -68,7 +77,7 @@ fn with_range(
 }
 
 /// The filters of a request; most requests have one or two, so that answers are seldom empty.
-fn filters() -> impl Strategy<Value = Json> {
+pub(super) fn filters() -> impl Strategy<Value = Json> {
     let levels = vec!["trace", "debug", "info", "warn", "error", "fatal"];
     (
         option::weighted(0.15, subsequence(levels, 0..=5).prop_map(Json::from)),
@@ -135,7 +144,7 @@ fn rows_range() -> BoxedStrategy<Option<Json>> {
     any.prop_map(Some).boxed()
 }
 
-fn count_range() -> impl Strategy<Value = Option<Json>> {
+pub(super) fn count_range() -> impl Strategy<Value = Option<Json>> {
     prop_oneof![1 => Just(None), 6 => rows_range()]
 }
 
