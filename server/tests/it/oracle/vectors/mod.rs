@@ -1,9 +1,10 @@
-//! The API reference's examples and rules for ingest, query, count, sparkline and has_logs, one test each,
-//! asked through the router.
+//! The API reference's examples and rules for ingest and for each question, one test each, asked through the router.
 
+mod attribute_keys;
 mod attributes;
 mod bad_input;
 mod columns;
+mod facet_values;
 mod filters;
 mod fuzz;
 mod ingest;
@@ -11,6 +12,7 @@ mod pages;
 mod snapshots;
 mod sparkline;
 mod time;
+mod values;
 
 use serde_json::{Value as Json, json};
 
