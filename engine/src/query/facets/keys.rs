@@ -102,12 +102,8 @@ async fn keys(
     if asked.range.is_empty() {
         return Ok(AttributeKeys::default());
     }
-    let map = ident(asked.source.column());
-    let column = match asked.search_in {
-        SearchIn::Keys => attribute_keys(map),
-        SearchIn::KeysAndValues => map,
-    };
-    let rows = session.rows_where(in_range(asked.range).and(condition))?.select(vec![column])?;
+    let rows = session.rows_where(in_range(asked.range).and(condition))?;
+    let rows = rows.select(vec![looked_at(asked.source, asked.search_in)])?;
     let wanted = WantedKeys { search, search_in: asked.search_in, keys: asked.keys };
     let mut table = KeyTable::new(wanted, session.reserve("attribute keys"));
     let mut batches = rows.execute_stream().await?;
@@ -119,4 +115,78 @@ async fn keys(
         }
     }
     Ok(table.into_list(asked.list))
+}
+
+/// What is read of a row.
+fn looked_at(source: AttributeSource, search_in: SearchIn) -> Expr {
+    let map = ident(source.column());
+    match search_in {
+        SearchIn::Keys => attribute_keys(map),
+        SearchIn::KeysAndValues => map,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::execution::runtime_env::RuntimeEnv;
+    use datafusion::physical_plan::displayable;
+    use datafusion::prelude::SessionConfig;
+    use object_store::memory::InMemory;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::query::filter::translate;
+    use crate::query::model::{FilterLeaf, FilterNode, Namespace, Operand, Operator};
+    use crate::schema::{ProjectId, TableId};
+    use crate::storage::DataFile;
+
+    /// A session over a file that is never opened.
+    fn session() -> QuerySession {
+        let file = DataFile {
+            id: Uuid::nil(),
+            path: "never/opened.parquet".into(),
+            level: 0,
+            min_timestamp_us: 0,
+            max_timestamp_us: 10,
+            min_ingested_us: 0,
+            max_ingested_us: 10,
+            num_rows: 5,
+            size_bytes: 1000,
+            metadata_bytes: 10,
+            sidecar_bytes: 0,
+        };
+        let snapshot = Snapshot {
+            table: TableId::logs(ProjectId(1)),
+            files: Arc::new(vec![Arc::new(file)]),
+            segments: Vec::new(),
+            retention: None,
+        };
+        let store = Arc::new(InMemory::new());
+        QuerySession::new(snapshot, store, Arc::new(RuntimeEnv::default()), SessionConfig::new())
+    }
+
+    #[tokio::test]
+    async fn keys_are_looked_at_in_the_scan_where_no_map_is_put_together() {
+        let of_a_key = FilterNode::Leaf(FilterLeaf {
+            path: String::new(),
+            key: "k".to_owned(),
+            namespace: Namespace::LogAttribute,
+            operator: Operator::IsSet,
+            operand: Operand::Absent,
+        });
+        for properties in [vec![], vec![of_a_key]] {
+            let filter = LogFilter { properties, ..LogFilter::default() };
+            let condition = translate(&filter, &FilterContext { now_us: 0 }).unwrap();
+            let range = TimeRange { start_us: 3, end_us: 7 };
+            let rows = session().rows_where(in_range(range).and(condition)).unwrap();
+            let rows = rows.select(vec![looked_at(AttributeSource::Record, SearchIn::Keys)]).unwrap();
+            let plan = rows.create_physical_plan().await.unwrap();
+            let plan = displayable(plan.as_ref()).indent(false).to_string();
+            let scan = plan.lines().find(|line| line.contains("DataSourceExec")).unwrap_or_default();
+            assert!(scan.contains("attribute_keys("), "{plan}");
+            assert_eq!(plan.matches("attribute_keys(attributes").count(), 1, "{plan}");
+        }
+    }
 }
