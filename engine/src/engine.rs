@@ -22,6 +22,7 @@ use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
 use crate::operations::{Backup, BackupMode};
 use crate::query::model::{LogFilter, LogQuery};
+use crate::query::{AttributeKeys, AttributeKeysRequest, FacetsRequest, ValueCount, ValuesRequest};
 use crate::query::{
     LogPage, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry, SparklineRequest,
     TimeRange,
@@ -275,6 +276,34 @@ impl Engine {
         request: SparklineRequest,
     ) -> Result<Vec<SparklineEntry>> {
         self.queries.sparkline(&self.snapshot(project), &request).await
+    }
+
+    /// The attribute keys that rows of a project have.
+    ///
+    /// # Errors
+    /// As [`QueryContext::attribute_keys`].
+    pub async fn attribute_keys(
+        &self,
+        project: ProjectId,
+        request: AttributeKeysRequest,
+    ) -> Result<AttributeKeys> {
+        self.queries.attribute_keys(&self.snapshot(project), &request).await
+    }
+
+    /// The values of a facet of a project's rows, those of the most rows first.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn values(&self, project: ProjectId, request: ValuesRequest) -> Result<Vec<ValueCount>> {
+        self.queries.values(&self.snapshot(project), &request).await
+    }
+
+    /// The values of several facets of a project's rows, each as if nothing was asked of it.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn facets(&self, project: ProjectId, request: FacetsRequest) -> Result<Vec<Vec<ValueCount>>> {
+        self.queries.facets(&self.snapshot(project), &request).await
     }
 
     /// The answer to one read-only SQL statement over a project's logs, the table `logs`.

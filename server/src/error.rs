@@ -1,7 +1,7 @@
 //! The API's one error type, and the one place where an engine error becomes a status.
 //!
 //! An error has two written forms. The envelope `{type, code, detail, attr}` is the rule; the simple form
-//! `{"error": text}` is what ingest and a few causes inside the logs endpoints answer.
+//! `{"error": text}` is what ingest and a few causes inside the logs endpoints answer. One cause answers its bare text.
 //! What a caller may read is in the error; what an operator must read is its cause, which goes to the log.
 
 use std::any::Any;
@@ -39,6 +39,7 @@ struct Parts {
 enum Form {
     Envelope,
     Simple,
+    Bare,
 }
 
 impl ApiError {
@@ -158,6 +159,13 @@ impl ApiError {
         self
     }
 
+    /// The same error as nothing but its text: what `values` answers without a key.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.0.form = Form::Bare;
+        self
+    }
+
     /// The same error in the simple form if the caller can mend the call.
     #[must_use]
     pub fn simple_if_bad_request(self) -> Self {
@@ -201,6 +209,7 @@ impl ApiError {
         match form {
             Form::Envelope => json!({ "type": kind, "code": code, "detail": detail, "attr": attr }),
             Form::Simple => json!({ "error": detail }),
+            Form::Bare => json!(detail),
         }
     }
 
@@ -355,6 +364,7 @@ mod tests {
             json!({ "type": "invalid_request", "code": "parse_error", "detail": "limit: expected a whole number", "attr": "limit" })
         );
         assert_eq!(error.simple().body(), json!({ "error": "limit: expected a whole number" }));
+        assert_eq!(ApiError::bad_request("key is required").bare().body(), json!("key is required"));
         assert_eq!(ApiError::not_authenticated().body()["attr"], Value::Null);
     }
 

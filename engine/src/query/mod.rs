@@ -6,16 +6,17 @@
 //! | `time_range`, `interval` | what a date range means, and how wide its time buckets are |
 //! | `filter` | what a filter means: the one translator |
 //! | `table`, `data_file_reader` | a snapshot as a DataFusion table |
-//! | `file_columns`, `attribute_value` | what a data file has in another form than whole rows |
+//! | `file_columns`, `attribute_value`, `attribute_keys` | what a data file has in another form than whole rows |
 //! | `unexpired` | the scan of files and segments some of whose rows have expired |
 //! | `context` | answers questions: the way in |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
-//! | `rows`, `count`, `sparkline`, `earliest`, `expiry` | the questions |
+//! | `rows`, `count`, `sparkline`, `facets`, `earliest`, `expiry` | the questions |
 //! | `count_ranges`, `services`, `groups`, `impact` | the questions that count by time, by service and by value |
 //! | `time_bucket`, `dimension`, `first_filled`, `top` | what those share: what rows are grouped by, and the best groups |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
+mod attribute_keys;
 mod attribute_value;
 mod context;
 mod count;
@@ -25,6 +26,7 @@ mod dimension;
 mod earliest;
 mod error;
 mod expiry;
+mod facets;
 mod file_columns;
 pub mod filter;
 mod first_filled;
@@ -50,6 +52,10 @@ pub use count_ranges::{CountRange, CountRanges, CountRangesRequest};
 pub use dimension::Dimension;
 pub use error::{QueryOrigin, from_datafusion};
 pub use expiry::{ExpiredRows, ExpiryByKind, KindExpiry, RetentionPreview};
+pub use facets::{
+    AttributeKey, AttributeKeys, AttributeKeysRequest, AttributeSource, Facet, FacetsRequest, ListRange,
+    SearchIn, ValueCount, ValuesRequest,
+};
 pub use groups::{Group, GroupOrder, Groups, GroupsRequest};
 pub use impact::{Impact, ImpactRequest};
 pub use rows::{LogPage, LogRow};

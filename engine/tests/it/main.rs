@@ -6,6 +6,7 @@ mod attributes;
 mod compaction;
 mod counting_store;
 mod durability;
+mod facets;
 mod operations;
 mod outside_readers;
 mod places;

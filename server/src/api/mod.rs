@@ -21,6 +21,9 @@
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
 //! | `GET`, `POST /api/projects/{id}/logs/views` | [`logs`] | 10,000 views, 1,000 per page |
 //! | `GET`, `PUT`, `PATCH`, `DELETE /api/projects/{id}/logs/views/{short_id}` | [`logs`] | - |
+//! | `GET /api/projects/{id}/logs/attributes` | [`logs`] | 10,000 keys; the engine's memory and time |
+//! | `GET /api/projects/{id}/logs/values` | [`logs`] | 10,000 values; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/facet_values` | [`logs`] | 100 facets of 100 values; the engine's memory and time |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /_liveness`, `GET /_readiness` | [`health`] | - |
@@ -37,6 +40,7 @@ pub(crate) mod iso_time;
 mod logs;
 mod organizations;
 mod page;
+mod parameters;
 mod personal_api_keys;
 mod project;
 mod project_call;

@@ -10,6 +10,7 @@ use engine::schema::ProjectId;
 use serde_json::Value;
 
 use super::page::CalledAddress;
+use super::parameters::Parameters;
 use crate::activity::entry::Actor;
 use crate::auth::{Caller, Member, Scope};
 use crate::error::ApiError;
@@ -125,6 +126,11 @@ impl ProjectCall {
     /// The address that was called, for links to parts of a list.
     pub(crate) fn address(&self) -> CalledAddress<'_> {
         CalledAddress { headers: &self.headers, uri: &self.uri, parameters: &self.parameters }
+    }
+
+    /// The parameters of the query string.
+    pub(crate) fn parameters(&self) -> Parameters<'_> {
+        Parameters::of(&self.parameters)
     }
 
     /// The body as JSON.

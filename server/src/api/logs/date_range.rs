@@ -24,7 +24,8 @@ pub(super) fn or_last_hour(query: &Fields<'_>) -> Result<DateRange, ApiError> {
     }
 }
 
-fn parse(value: &Value) -> Result<DateRange, ApiError> {
+/// Reads a range that is there.
+pub(super) fn parse(value: &Value) -> Result<DateRange, ApiError> {
     let fields = Fields::of(value, MEMBER)?;
     Ok(DateRange {
         date_from: fields.text("date_from")?.map(str::to_owned),

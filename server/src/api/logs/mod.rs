@@ -1,26 +1,31 @@
 //! `logs/...`: questions about a project's log rows.
 //!
 //! Reading order: [`request`] and [`rows_request`] (JSON to the engine's model) with [`date_range`],
-//! [`filter_group`], [`identity`], [`cursor`] and [`custom_columns`]; then one file per endpoint.
+//! [`filter_group`], [`identity`], [`cursor`] and [`custom_columns`]; [`list_request`] (the same in a query string);
+//! then one file per endpoint.
 //! [`views`] is what people save of their questions.
 
 mod active_rules;
+mod attributes;
 mod count;
 mod count_ranges;
 mod cursor;
 mod custom_columns;
 mod date_range;
+mod facet_values;
 pub(super) mod filter_group;
 mod group_by;
 mod has_logs;
 mod identity;
 mod impact;
+mod list_request;
 mod query;
 mod request;
 mod row;
 mod rows_request;
 mod services;
 mod sparkline;
+mod values;
 mod views;
 
 use axum::Router;
@@ -46,6 +51,9 @@ pub(super) fn router() -> Router<AppState> {
             "/logs/views/{short_id}",
             get(views::retrieve).put(views::replace).patch(views::change).delete(views::delete),
         )
+        .route("/logs/attributes", get(attributes::attributes))
+        .route("/logs/values", get(values::values))
+        .route("/logs/facet_values", post(facet_values::facet_values))
 }
 
 /// The `query` member of a body, or an empty one: nothing but defaults.

@@ -3,7 +3,7 @@
 use axum::http::{Method, Request, header};
 use serde_json::{Value, json};
 
-use super::harness::{Answer, NOW_US, TestServer};
+use super::harness::{Answer, TestServer};
 
 const VIEWS: &str = "/api/projects/1/logs/views";
 

@@ -73,23 +73,25 @@ impl Filter {
     }
 
     pub(super) fn holds(&self, row: &Row) -> bool {
+        self.holds_apart_from(row, &|_| false)
+    }
+
+    /// Whether the row is asked for if the leaves that `is_excepted` tells always hold.
+    pub(super) fn holds_apart_from(&self, row: &Row, is_excepted: &dyn Fn(&Leaf) -> bool) -> bool {
+        let leaf_holds = |leaf: &Leaf| is_excepted(leaf) || leaf.holds(row);
         is_member(&self.severity_levels, &row.severity_text)
             && is_member(&self.service_names, &row.service_name)
             && contains_ignoring_case(&row.body, &self.search_term)
             && self.resource_fingerprint.as_ref().is_none_or(|asked| *asked == row.resource_fingerprint)
             && self.session_id.as_ref().is_none_or(|asked| is_of_session(row, asked))
-            && self.leaves.iter().all(|leaf| leaf.holds(row))
-            && self.nested_groups.iter().all(|group| group.holds(row))
+            && self.leaves.iter().all(leaf_holds)
+            && self.nested_groups.iter().all(|group| group.holds(leaf_holds))
     }
 }
 
 impl NestedGroup {
-    fn holds(&self, row: &Row) -> bool {
-        if self.is_or {
-            self.leaves.iter().any(|leaf| leaf.holds(row))
-        } else {
-            self.leaves.iter().all(|leaf| leaf.holds(row))
-        }
+    fn holds(&self, leaf_holds: impl Fn(&Leaf) -> bool) -> bool {
+        if self.is_or { self.leaves.iter().any(leaf_holds) } else { self.leaves.iter().all(leaf_holds) }
     }
 }
 

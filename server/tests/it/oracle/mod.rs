@@ -1,13 +1,15 @@
 //! The endpoints against an oracle: a row-at-a-time evaluator written from the API reference, which shares
 //! no code with the product's parser, translator or mapping.
 //!
-//! [`sent`] is what a sender has, [`row`] what it must become, [`answers`] and [`grouped`] what the endpoints
-//! must say about it. [`strategies`], [`requests`] and [`grouped_requests`] draw random data and requests, and [`differential`] holds the server
+//! [`sent`] is what a sender has, [`row`] what it must become, [`answers`], [`grouped`] and [`facets`] what the endpoints
+//! must say about it. [`strategies`], [`requests`], [`grouped_requests`] and [`facet_requests`] draw random data and requests, and [`differential`] holds the server
 //! to the answers. [`vectors`] are the published examples and rules, one test each.
 
 mod answers;
 mod dates;
 mod differential;
+mod facet_requests;
+mod facets;
 mod filter;
 mod fold;
 mod grouped;

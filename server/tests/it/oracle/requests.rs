@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value as Json, json};
 
+use super::facet_requests;
 use super::grouped_requests;
 use super::leaves::{attribute_leaf, leaf};
 use super::strategies::{SERVICES, date_form, format_time, fragment, instant};
@@ -21,6 +22,11 @@ pub(super) enum Ask {
     Sparkline(Json),
     /// An endpoint that counts by time, by service or by value.
     Grouped(&'static str, Json),
+    /// Attribute keys; a query string, written as an object.
+    Attributes(Json),
+    /// Values of an attribute; a query string, written as an object.
+    Values(Json),
+    FacetValues(Json),
 }
 
 pub(super) fn ask() -> BoxedStrategy<Ask> {
@@ -30,6 +36,9 @@ pub(super) fn ask() -> BoxedStrategy<Ask> {
         3 => with_range(filters(), count_range()).prop_map(Ask::Count),
         3 => sparkline().prop_map(Ask::Sparkline),
         6 => grouped_requests::ask().prop_map(|(endpoint, query)| Ask::Grouped(endpoint, query)),
+        2 => facet_requests::attributes().prop_map(Ask::Attributes),
+        2 => facet_requests::values().prop_map(Ask::Values),
+        3 => facet_requests::facet_values().prop_map(Ask::FacetValues),
     ];
     any.boxed()
 }

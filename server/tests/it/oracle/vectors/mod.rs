@@ -1,10 +1,12 @@
 //! The API reference's examples and rules for ingest and for the reading endpoints, one test each, asked through
 //! the router.
 
+mod attribute_keys;
 mod attributes;
 mod bad_input;
 mod columns;
 mod count_ranges;
+mod facet_values;
 mod filters;
 mod fuzz;
 mod group_by;
@@ -15,6 +17,7 @@ mod services;
 mod snapshots;
 mod sparkline;
 mod time;
+mod values;
 
 use serde_json::{Value as Json, json};
 
