@@ -173,6 +173,7 @@ async fn what_does_not_fit_into_memory_is_an_error() {
     assert!(found.is_ok(), "few values have it: {found:?}");
     let everything = FacetsRequest {
         filter: LogFilter::default(),
+        scope: Vec::new(),
         range: ALL_TIME,
         facets: vec![values_of("long").facet],
         search: String::new(),

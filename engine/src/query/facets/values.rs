@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::query::QueryContext;
 use crate::query::error::QueryOrigin;
 use crate::query::filter::{FilterContext, TextSearch, in_range};
-use crate::query::model::LogFilter;
+use crate::query::model::{FilterNode, LogFilter};
 use crate::query::session::QuerySession;
 use crate::query::time_range::TimeRange;
 
@@ -43,6 +43,8 @@ pub struct ValuesRequest {
 pub struct FacetsRequest {
     /// Which rows; conditions on a facet do not count for that facet.
     pub filter: LogFilter,
+    /// Which rows; conditions that count for every facet.
+    pub scope: Vec<FilterNode>,
     /// Of which time.
     pub range: TimeRange,
     /// What the values are of.
@@ -98,6 +100,8 @@ impl QueryContext {
                 search: TextSearch::new("facetSearch", &asked.search).map_err(external)?,
                 list: ListRange { offset: 0, limit: asked.limit },
             };
+            let scope = LogFilter { properties: asked.scope, ..LogFilter::default() };
+            let scope = translate(&scope, &context)?;
             if asked.facets.is_empty() {
                 // A filter has to mean something even when nothing is asked under it.
                 translate(&asked.filter, &context)?;
@@ -105,7 +109,7 @@ impl QueryContext {
             let mut facets = Vec::with_capacity(asked.facets.len());
             for facet in &asked.facets {
                 let condition = facet.condition_without(&asked.filter, &context).map_err(external)?;
-                facets.push(values.of(facet, condition).await?);
+                facets.push(values.of(facet, scope.clone().and(condition)).await?);
             }
             Ok(facets)
         };

@@ -5,7 +5,8 @@ use axum::extract::State;
 use engine::query::{AttributeSource, Facet, FacetsRequest, Rounding, ValueCount};
 use serde_json::{Value, json};
 
-use super::request::AggregateRequest;
+use super::date_range;
+use super::request::{parse_identity, parse_own_filter};
 use crate::api::fields::{Fields, invalid};
 use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
@@ -34,10 +35,10 @@ pub(super) async fn facet_values(
     let query = Fields::of(&query, "")?;
     let asked = Asked::parse(&query)?;
     let search = query.text("facetSearch")?.unwrap_or_default().to_owned();
-    let AggregateRequest { filter, date_range } = AggregateRequest::parse(&query)?;
-    let range = date_range.resolve(state.clock().now_us(), Rounding::Aggregation);
+    let (filter, scope) = (parse_own_filter(&query)?, parse_identity(&query)?);
+    let range = date_range::or_last_hour(&query)?.resolve(state.clock().now_us(), Rounding::Aggregation);
     let range = range.half_open(state.engine().earliest_of(project, &range).await?);
-    let request = FacetsRequest { filter, range, facets: asked.facets(), search, limit: MAX_VALUES };
+    let request = FacetsRequest { filter, scope, range, facets: asked.facets(), search, limit: MAX_VALUES };
     let values = state.engine().facets(project, request).await;
     let values = values.map_err(|error| ApiError::from(error).simple_if_bad_request())?;
     Ok(Json(json!({ "results": asked.written(&values) })))

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use engine::query::{Facet, Rounding, ValueCount, ValuesRequest};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::list_request::ListRequest;
 use crate::api::project_call::ProjectCall;
@@ -11,22 +11,24 @@ use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, serde::Serialize)]
 pub(super) struct Answer {
     results: Vec<Value>,
     refreshing: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Value {
-    id: String,
-    name: String,
-    count: u64,
-}
+/// A value, which clients expect under two names.
+#[derive(Debug)]
+struct Value(ValueCount);
 
-impl From<ValueCount> for Value {
-    fn from(ValueCount { value, count }: ValueCount) -> Self {
-        Self { id: value.clone(), name: value, count }
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(ValueCount { value, count }) = self;
+        let mut object = serializer.serialize_struct("Value", 3)?;
+        object.serialize_field("id", value)?;
+        object.serialize_field("name", value)?;
+        object.serialize_field("count", count)?;
+        object.end()
     }
 }
 
@@ -45,5 +47,5 @@ pub(super) async fn values(
     let request = ValuesRequest { filter, range, facet, search, list };
     let values = state.engine().values(project, request).await;
     let values = values.map_err(|error| ApiError::from(error).simple_if_bad_request())?;
-    Ok(Json(Answer { results: values.into_iter().map(Value::from).collect(), refreshing: false }))
+    Ok(Json(Answer { results: values.into_iter().map(Value).collect(), refreshing: false }))
 }

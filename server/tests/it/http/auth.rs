@@ -31,6 +31,9 @@ async fn a_call_without_a_key_is_not_authenticated() {
         (Method::POST, "/api/projects/1/logs/group-by"),
         (Method::POST, "/api/projects/1/logs/impact"),
         (Method::GET, "/api/projects/1/logs/has_logs"),
+        (Method::GET, "/api/projects/1/logs/attributes"),
+        (Method::GET, "/api/projects/1/logs/values"),
+        (Method::POST, "/api/projects/1/logs/facet_values"),
         (Method::GET, "/api/projects/@current/logs/has_logs"),
         (Method::GET, "/api/projects/99/logs/has_logs"),
     ] {

@@ -95,6 +95,19 @@ async fn a_condition_inside_a_group_is_taken_to_hold() {
 }
 
 #[tokio::test]
+async fn a_session_is_no_condition_on_its_attribute() {
+    let sessions = ["one", "one", "two"].map(|id| record_with(&[("sessionId", text(id)), ("k", text(id))]));
+    let server = server_with(&[group("a", sessions.to_vec())]).await;
+    for key in ["sessionId", "k"] {
+        let of_session = |id: &str| json!({"facetAttribute": key, "sessionId": id});
+        assert_eq!(ask(&server, of_session("one")).await, values(&[("one", 2)]), "{key}");
+        assert_eq!(ask(&server, of_session("")).await, values(&[]), "{key}");
+    }
+    let of_person = json!({"facetAttribute": "k", "personId": "1"});
+    assert_eq!(ask(&server, of_person).await, values(&[]));
+}
+
+#[tokio::test]
 async fn several_facets_are_answered_at_once_each_without_its_own_conditions() {
     let server = server().await;
     let filter_group = [attribute("path", "exact", json!("/a")), attribute("status", "gte", json!(404))];
