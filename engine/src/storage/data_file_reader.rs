@@ -29,10 +29,10 @@ pub(crate) struct ObjectReader {
 }
 
 impl Storage {
-    /// A reader of a data file; its footer costs one read.
+    /// A reader of a data file that reads it once; its footer costs one read.
     pub(crate) fn parquet_reader(&self, file: &DataFile) -> ObjectReader {
         ObjectReader {
-            store: self.object_store(),
+            store: self.object_store_for_one_pass(),
             path: file.path.clone(),
             size_bytes: file.size_bytes,
             metadata_bytes: file.metadata_bytes,
@@ -44,7 +44,12 @@ impl Storage {
     /// A reader of an object that has the name of a data file and of which only the size is known.
     pub(crate) fn unknown_parquet_reader(&self, path: &Path, size_bytes: u64) -> ObjectReader {
         let metadata_bytes = size_bytes.min(UNKNOWN_METADATA_BYTES);
-        ObjectReader { store: self.object_store(), path: path.clone(), size_bytes, metadata_bytes }
+        ObjectReader {
+            store: self.object_store_for_one_pass(),
+            path: path.clone(),
+            size_bytes,
+            metadata_bytes,
+        }
     }
 }
 
