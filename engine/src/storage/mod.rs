@@ -2,6 +2,7 @@
 //!
 //! Knows Parquet and the object store; does not know DataFusion, SQL or what a severity is.
 
+mod block_checksums;
 mod cache;
 pub(crate) mod checked_json;
 mod checksums;
@@ -38,6 +39,7 @@ use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
+pub(crate) use block_checksums::BlockChecksums;
 pub use cache::CacheStats;
 use cache::{CacheLimits, CacheState, CachedStore};
 pub(crate) use checksums::{PagesChecksum, PagesHasher};
@@ -45,7 +47,7 @@ use config::Location;
 pub use config::StorageConfig;
 pub use data_file::DataFile;
 pub(crate) use data_file::sidecar_path;
-pub(crate) use data_file_reader::{cannot_read, cannot_read_object};
+pub(crate) use data_file_reader::{ObjectReader, cannot_read, cannot_read_object, explain_size};
 pub(crate) use encoder::DataFileEncoder;
 pub(crate) use encoding::Effort;
 pub(crate) use file_origin::{FileOrigin, FileSource};
