@@ -37,6 +37,7 @@ pub mod limits;
 mod maintenance;
 pub mod operations;
 pub mod query;
+mod recovery;
 pub mod retention;
 pub mod schema;
 #[cfg(test)]
