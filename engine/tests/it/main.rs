@@ -6,6 +6,8 @@ mod attributes;
 mod compaction;
 mod counting_store;
 mod durability;
+mod file_counts;
+mod formats;
 mod operations;
 mod outside_readers;
 mod places;
