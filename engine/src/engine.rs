@@ -11,12 +11,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::BackgroundThread;
-use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot, open_catalog};
+use crate::catalog::{CatalogStore, LiveTables, Snapshot, open_catalog};
 use crate::clock::Clock;
-use crate::committer::{Committer, IngestPosition, stamp_segments};
+use crate::committer::Committer;
 use crate::compaction::{CompactionSettings, Compactor, Expiry};
 use crate::config::EngineConfig;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::flush::Flusher;
 use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
@@ -27,10 +27,11 @@ use crate::query::{
     LogPage, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry, SparklineRequest,
     TimeRange,
 };
+use crate::recovery::{read_log, tolerate_outage};
 use crate::retention::{RetentionPolicy, RetentionTables};
 use crate::schema::{ProjectId, TableId};
 use crate::storage::Storage;
-use crate::wal::{self, Disk, LocalDisk, Wal, WalBatch};
+use crate::wal::{self, Disk, LocalDisk, Wal};
 
 /// Held while an engine has a folder open.
 pub(crate) const LOCK_FILE_NAME: &str = "LOCK";
@@ -85,23 +86,20 @@ impl Engine {
         storage: Storage,
         disk: Arc<dyn Disk>,
     ) -> Result<Arc<Self>> {
-        let (catalog, state) = open_catalog(&config.data_dir, &storage).await?;
+        let (catalog, mut state) = open_catalog(&config.data_dir, &storage).await?;
 
-        let tables = Arc::new(LiveTables::new(state.files, state.last_ingested_us, config.max_buffer_bytes));
-        let mut restored = Restored {
-            tables: &tables,
-            flushed: &state.flushed,
-            position: IngestPosition {
-                writer: catalog.writer(),
-                epoch: catalog.epoch(),
-                last_sequence: state.last_sequence,
-                last_ingested_us: state.last_ingested_us,
-            },
+        let files = std::mem::take(&mut state.files);
+        let tables = Arc::new(LiveTables::new(files, state.last_ingested_us, config.max_buffer_bytes));
+        let flusher = Flusher {
+            catalog: catalog.clone(),
+            storage: storage.clone(),
+            tables: Arc::clone(&tables),
+            clock: Arc::clone(&clock),
+            turn: Arc::default(),
         };
         let wal_directory = config.data_dir.join("wal");
         wal::create_directory(&*disk, &wal_directory)?;
-        let segments = wal::replay(&*disk, &wal_directory, &mut |batch| restored.take(batch))?;
-        let position = restored.position;
+        let (segments, position) = read_log(&*disk, &wal_directory, &flusher, &state).await?;
         let wal = Wal::open(
             disk,
             &wal_directory,
@@ -116,13 +114,6 @@ impl Engine {
             .with_clock(Arc::clone(&clock));
         let queries = Arc::new(queries);
         let retention = Arc::new(RetentionTables::new(Arc::clone(&clock), tables.time_bounds().into_iter()));
-        let flusher = Flusher {
-            catalog: catalog.clone(),
-            storage: storage.clone(),
-            tables: Arc::clone(&tables),
-            clock: Arc::clone(&clock),
-            turn: Arc::default(),
-        };
         let expiry = Expiry::new(Arc::clone(&retention), Arc::clone(&queries));
         let compactor = Arc::new(Compactor::new(&flusher, expiry, compaction_settings(&config)));
         let maintenance = Arc::new(Maintenance::new(
@@ -446,41 +437,6 @@ pub(crate) fn lock_folder(data_dir: &Path) -> Result<File> {
         Err(TryLockError::Error(error)) => {
             Err(Error::unavailable(format!("cannot lock the folder {name}")).with_source(error))
         }
-    }
-}
-
-/// A remote store that is down holds up neither a start nor ingestion. What was to be done there is done later: at
-/// the next tick of maintenance, or at the next start.
-fn tolerate_outage(storage: &Storage, result: Result<()>) -> Result<()> {
-    match result {
-        Err(error) if storage.is_remote() && error.kind() == ErrorKind::Unavailable => {
-            tracing::warn!(%error, "storage cannot be used yet");
-            Ok(())
-        }
-        result => result,
-    }
-}
-
-/// What a replay brings back.
-struct Restored<'a> {
-    tables: &'a LiveTables,
-    flushed: &'a [FlushedRange],
-    position: IngestPosition,
-}
-
-impl Restored<'_> {
-    /// Brings back the rows of a batch, unless data files hold them.
-    fn take(&mut self, batch: &WalBatch) -> Result<()> {
-        let stamp = &batch.stamp;
-        self.position.last_sequence = self.position.last_sequence.max(stamp.sequence);
-        self.position.last_ingested_us = self.position.last_ingested_us.max(stamp.ingested_us);
-        if self.flushed.iter().any(|range| range.holds(batch.table, stamp)) {
-            return Ok(());
-        }
-        let payloads = batch.payloads.iter().map(wal::decode_payload).collect::<Result<Vec<_>>>()?;
-        let rows = payloads.iter().map(|rows| (rows, rows.get_array_memory_size()));
-        self.tables.restore(batch.table, stamp_segments(rows, stamp)?, stamp.ingested_us);
-        Ok(())
     }
 }
 

@@ -38,6 +38,7 @@ mod maintenance;
 pub mod operations;
 pub mod query;
 mod questions;
+mod recovery;
 pub mod retention;
 pub mod schema;
 pub mod scrub;

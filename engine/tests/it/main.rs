@@ -7,6 +7,8 @@ mod compaction;
 mod counting_store;
 mod durability;
 mod facets;
+mod file_counts;
+mod formats;
 mod operations;
 mod outside_readers;
 mod places;
