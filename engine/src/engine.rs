@@ -29,6 +29,7 @@ use crate::query::{
 use crate::retention::{RetentionPolicy, RetentionTables};
 use crate::schema::{ProjectId, TableId};
 use crate::storage::Storage;
+use crate::tail::{LogTail, TailRequest, TailSource};
 use crate::wal::{self, Disk, LocalDisk, Wal, WalBatch};
 
 /// Held while an engine has a folder open.
@@ -86,7 +87,12 @@ impl Engine {
     ) -> Result<Arc<Self>> {
         let (catalog, state) = open_catalog(&config.data_dir, &storage).await?;
 
-        let tables = Arc::new(LiveTables::new(state.files, state.last_ingested_us, config.max_buffer_bytes));
+        let tables = Arc::new(LiveTables::new(
+            state.files,
+            state.last_ingested_us,
+            state.last_sequence,
+            config.max_buffer_bytes,
+        ));
         let mut restored = Restored {
             tables: &tables,
             flushed: &state.flushed,
@@ -278,6 +284,22 @@ impl Engine {
         request: SparklineRequest,
     ) -> Result<Vec<SparklineEntry>> {
         self.queries.sparkline(&self.snapshot(project), &request).await
+    }
+
+    /// Follows the rows of a project that pass a filter, in order of ingestion, as they come in. What one subscription
+    /// costs is the test of each new row and `max_queue_bytes` of query memory.
+    ///
+    /// # Errors
+    /// `InvalidRequest` or `LimitExceeded` when the filter means nothing or too much; `ResourcesExhausted` without
+    /// memory for one more.
+    pub async fn tail(&self, project: ProjectId, request: TailRequest) -> Result<LogTail> {
+        let source = TailSource {
+            tables: Arc::clone(&self.tables),
+            retention: Arc::clone(&self.retention),
+            queries: Arc::clone(&self.queries),
+            stop: self.stop.clone(),
+        };
+        LogTail::begin(source, TableId::logs(project), request).await
     }
 
     /// The answer to one read-only SQL statement over a project's logs, the table `logs`.

@@ -14,7 +14,7 @@
 //! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`index`] (their sidecars), [`catalog`] (which
 //! rows exist), `data_file_writer`, `flush`, `compaction` and `maintenance` (from memory to files, from small files to
 //! large ones), [`retention`] and `expire` (which rows have expired, and how their files leave), [`query`] (questions),
-//! and [`Engine`], all of it behind one handle. [`operations`] work on a folder as a whole: rebuild, check, back up,
+//! [`tail`] (rows as they come in) and [`Engine`], all of it behind one handle. [`operations`] work on a folder as a whole: rebuild, check, back up,
 //! restore.
 //! [`error`], [`limits`], [`config`], [`clock`] and [`database`] stand below them all.
 
@@ -43,6 +43,7 @@ pub mod schema;
 mod simulation;
 pub mod sql;
 pub mod storage;
+pub mod tail;
 mod wal;
 
 pub use config::EngineConfig;

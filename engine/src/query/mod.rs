@@ -11,6 +11,7 @@
 //! | `context` | answers questions: the way in |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
 //! | `rows`, `count`, `sparkline`, `earliest`, `expiry` | the questions |
+//! | `tail` | rows by their place in the order of ingestion |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
@@ -31,6 +32,7 @@ mod settings;
 mod sparkline;
 mod stream;
 mod table;
+mod tail;
 mod threads;
 mod time_range;
 mod unexpired;
@@ -44,3 +46,4 @@ pub use sparkline::{SparklineEntry, SparklineRequest};
 pub use time_range::{DateRange, LowerBound, ResolvedRange, Rounding, TimeRange};
 
 pub(crate) use session::QuerySession;
+pub(crate) use tail::{RowTest, SizedRow, rows_at};

@@ -8,6 +8,7 @@
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
+//! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /_liveness`, `GET /_readiness` | [`health`] | - |
@@ -22,6 +23,8 @@ pub(crate) mod iso_time;
 mod logs;
 mod project_call;
 mod retention;
+
+pub(crate) use logs::TailSubscribers;
 
 use std::borrow::Cow;
 

@@ -15,6 +15,7 @@ mod request;
 mod row;
 mod rows_request;
 mod sparkline;
+mod tail;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -23,6 +24,8 @@ use serde_json::{Map, Value};
 use crate::error::ApiError;
 use crate::state::AppState;
 
+pub(crate) use self::tail::TailSubscribers;
+
 /// The endpoints, below the prefix of a project.
 pub(super) fn router() -> Router<AppState> {
     Router::new()
@@ -30,6 +33,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/logs/count", post(count::count_logs))
         .route("/logs/sparkline", post(sparkline::sparkline))
         .route("/logs/has_logs", get(has_logs::has_logs))
+        .route("/logs/tail", get(tail::tail))
 }
 
 /// The `query` member of a body, or an empty one: nothing but defaults.

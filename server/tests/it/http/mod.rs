@@ -14,3 +14,4 @@ mod questions;
 mod refusals;
 mod retention;
 mod routes;
+mod tail;
