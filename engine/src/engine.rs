@@ -23,8 +23,8 @@ use crate::maintenance::Maintenance;
 use crate::operations::{Backup, BackupMode};
 use crate::query::model::{LogFilter, LogQuery};
 use crate::query::{
-    LogPage, LowerBound, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry,
-    SparklineRequest, TimeRange,
+    LogPage, LowerBound, PatternsAnswer, PatternsDiff, PatternsDiffRequest, PatternsRequest, QueryContext,
+    QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry, SparklineRequest, TimeRange,
 };
 use crate::retention::{RetentionPolicy, RetentionTables};
 use crate::schema::{ProjectId, TableId};
@@ -87,12 +87,8 @@ impl Engine {
     ) -> Result<Arc<Self>> {
         let (catalog, state) = open_catalog(&config.data_dir, &storage).await?;
 
-        let tables = Arc::new(LiveTables::new(
-            state.files,
-            state.last_ingested_us,
-            state.last_sequence,
-            config.max_buffer_bytes,
-        ));
+        let newest = (state.last_ingested_us, state.last_sequence);
+        let tables = Arc::new(LiveTables::new(state.files, newest, config.max_buffer_bytes));
         let mut restored = Restored {
             tables: &tables,
             flushed: &state.flushed,
@@ -284,6 +280,26 @@ impl Engine {
         request: SparklineRequest,
     ) -> Result<Vec<SparklineEntry>> {
         self.queries.sparkline(&self.snapshot(project), &request).await
+    }
+
+    /// What the bodies of some rows of a project have in common; see [`PatternsAnswer`].
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn patterns(&self, project: ProjectId, request: PatternsRequest) -> Result<PatternsAnswer> {
+        self.queries.patterns(&self.snapshot(project), &request).await
+    }
+
+    /// How the patterns of a project's rows differ between two stretches of time.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn patterns_diff(
+        &self,
+        project: ProjectId,
+        request: PatternsDiffRequest,
+    ) -> Result<PatternsDiff> {
+        self.queries.patterns_diff(&self.snapshot(project), &request).await
     }
 
     /// Follows the rows of a project that pass a filter, in order of ingestion, as they come in. What one subscription

@@ -97,14 +97,10 @@ pub(crate) struct BufferFacts {
 }
 
 impl LiveTables {
-    /// `last_ingested_us` is the latest ingest time of the files' rows, `last_sequence` the number of their newest
-    /// batch; `max_bytes` bounds the fresh rows of all tables.
-    pub(crate) fn new(
-        files: Vec<CatalogFile>,
-        last_ingested_us: i64,
-        last_sequence: u64,
-        max_bytes: usize,
-    ) -> Self {
+    /// `newest` is the latest ingest time of the files' rows and the number of their newest batch; `max_bytes` bounds
+    /// the fresh rows of all tables.
+    pub(crate) fn new(files: Vec<CatalogFile>, newest: (i64, u64), max_bytes: usize) -> Self {
+        let (newest_us, newest_sequence) = newest;
         let mut by_table: HashMap<TableId, Vec<Arc<DataFile>>> = HashMap::new();
         let mut condemned = Vec::new();
         for CatalogFile { table, file, removed_snapshot, .. } in files {
@@ -114,12 +110,8 @@ impl LiveTables {
                 None => by_table.entry(table).or_default().push(file),
             }
         }
-        let live = |files| LiveTable {
-            files: Arc::new(files),
-            newest_us: last_ingested_us,
-            newest_sequence: last_sequence,
-            ..LiveTable::default()
-        };
+        let live =
+            |files| LiveTable { files: Arc::new(files), newest_us, newest_sequence, ..LiveTable::default() };
         let tables = by_table.into_iter().map(|(table, files)| (table, live(files))).collect();
         Self {
             tables: RwLock::new(tables),

@@ -154,7 +154,7 @@ impl QueryContext {
 
     /// Runs `work` with the condition that `filter` means. Translating compiles patterns, so that it happens on
     /// the query's threads too.
-    async fn run<T, F>(
+    pub(super) async fn run<T, F>(
         &self,
         snapshot: &Snapshot,
         filter: &LogFilter,

@@ -11,6 +11,7 @@
 //! | `context` | answers questions: the way in |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
 //! | `rows`, `count`, `sparkline`, `earliest`, `expiry` | the questions |
+//! | `patterns` | what bodies have in common, and how that differs between two times |
 //! | `tail` | rows by their place in the order of ingestion |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
@@ -26,6 +27,7 @@ mod file_columns;
 pub mod filter;
 pub mod interval;
 pub mod model;
+mod patterns;
 mod rows;
 mod session;
 mod settings;
@@ -40,6 +42,10 @@ mod unexpired;
 pub use context::QueryContext;
 pub use error::{QueryOrigin, from_datafusion};
 pub use expiry::{ExpiredRows, ExpiryByKind, KindExpiry, RetentionPreview};
+pub use patterns::{
+    Classification, MAX_PATTERNS, PatternChange, PatternExample, PatternSummary, PatternsAnswer,
+    PatternsDiff, PatternsDiffRequest, PatternsRequest, WindowStats,
+};
 pub use rows::{LogPage, LogRow};
 pub use settings::QuerySettings;
 pub use sparkline::{SparklineEntry, SparklineRequest};

@@ -164,7 +164,7 @@ pub(super) fn log_rows(batch: &RecordBatch) -> Result<Vec<LogRow>> {
 }
 
 /// The shortest range with all keys; none without keys.
-fn range_of(keys: &[Cursor]) -> Option<TimeRange> {
+pub(super) fn range_of(keys: &[Cursor]) -> Option<TimeRange> {
     let start_us = keys.iter().map(|key| key.timestamp_us).min()?;
     let end_us = keys.iter().map(|key| key.timestamp_us).max()?.saturating_add(1);
     Some(TimeRange { start_us, end_us })

@@ -8,6 +8,7 @@
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
+//! | `POST /api/projects/{id}/logs/patterns`, `.../patterns_diff` | [`logs`] | 200 patterns; the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |

@@ -7,6 +7,7 @@ mod damage;
 pub(crate) mod filters;
 mod oracle;
 mod pages;
+mod patterns;
 mod plans;
 mod properties;
 mod reads;

@@ -10,6 +10,8 @@ mod date_range;
 pub(super) mod filter_group;
 mod has_logs;
 mod identity;
+mod patterns;
+mod patterns_diff;
 mod query;
 mod request;
 mod row;
@@ -32,6 +34,8 @@ pub(super) fn router() -> Router<AppState> {
         .route("/logs/query", post(query::query_logs))
         .route("/logs/count", post(count::count_logs))
         .route("/logs/sparkline", post(sparkline::sparkline))
+        .route("/logs/patterns", post(patterns::patterns))
+        .route("/logs/patterns_diff", post(patterns_diff::patterns_diff))
         .route("/logs/has_logs", get(has_logs::has_logs))
         .route("/logs/tail", get(tail::tail))
 }

@@ -7,6 +7,7 @@ mod ingest_bounds;
 mod ingest_forms;
 mod operations;
 mod pages;
+mod patterns;
 mod process;
 mod process_refusals;
 mod process_stop;
