@@ -22,7 +22,6 @@ use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
 use crate::operations::{Backup, BackupMode};
 use crate::query::model::{LogFilter, LogQuery};
-use crate::query::{AttributeKeys, AttributeKeysRequest, FacetsRequest, ValueCount, ValuesRequest};
 use crate::query::{
     LogPage, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry, SparklineRequest,
     TimeRange,
@@ -39,8 +38,8 @@ pub(crate) const LOCK_FILE_NAME: &str = "LOCK";
 /// A storage and query engine over one folder.
 #[derive(Debug)]
 pub struct Engine {
-    tables: Arc<LiveTables>,
-    retention: Arc<RetentionTables>,
+    pub(crate) tables: Arc<LiveTables>,
+    pub(crate) retention: Arc<RetentionTables>,
     pub(crate) queries: Arc<QueryContext>,
     committer: Committer,
     maintenance: Arc<Maintenance>,
@@ -48,7 +47,7 @@ pub struct Engine {
     storage: Storage,
     wal: Arc<Mutex<Wal>>,
     clock: Arc<dyn Clock>,
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     background: Mutex<Option<JoinHandle<()>>>,
     compactor: Arc<Compactor>,
     /// Where merges run.
@@ -89,7 +88,8 @@ impl Engine {
         let (catalog, mut state) = open_catalog(&config.data_dir, &storage).await?;
 
         let files = std::mem::take(&mut state.files);
-        let tables = Arc::new(LiveTables::new(files, state.last_ingested_us, config.max_buffer_bytes));
+        let newest = (state.last_ingested_us, state.last_sequence);
+        let tables = Arc::new(LiveTables::new(files, newest, config.max_buffer_bytes));
         let flusher = Flusher {
             catalog: catalog.clone(),
             storage: storage.clone(),
@@ -267,34 +267,6 @@ impl Engine {
         request: SparklineRequest,
     ) -> Result<Vec<SparklineEntry>> {
         self.queries.sparkline(&self.snapshot(project), &request).await
-    }
-
-    /// The attribute keys that rows of a project have.
-    ///
-    /// # Errors
-    /// As [`QueryContext::attribute_keys`].
-    pub async fn attribute_keys(
-        &self,
-        project: ProjectId,
-        request: AttributeKeysRequest,
-    ) -> Result<AttributeKeys> {
-        self.queries.attribute_keys(&self.snapshot(project), &request).await
-    }
-
-    /// The values of a facet of a project's rows, those of the most rows first.
-    ///
-    /// # Errors
-    /// As [`QueryContext::count`].
-    pub async fn values(&self, project: ProjectId, request: ValuesRequest) -> Result<Vec<ValueCount>> {
-        self.queries.values(&self.snapshot(project), &request).await
-    }
-
-    /// The values of several facets of a project's rows, each as if nothing was asked of it.
-    ///
-    /// # Errors
-    /// As [`QueryContext::count`].
-    pub async fn facets(&self, project: ProjectId, request: FacetsRequest) -> Result<Vec<Vec<ValueCount>>> {
-        self.queries.facets(&self.snapshot(project), &request).await
     }
 
     /// The answer to one read-only SQL statement over a project's logs, the table `logs`.

@@ -13,8 +13,9 @@
 //! Modules in reading order: [`schema`] (what a row is), [`ingest`] (bytes to rows), `wal` and `committer`
 //! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`index`] (their sidecars), [`catalog`] (which
 //! rows exist), `data_file_writer`, `flush`, `compaction` and `maintenance` (from memory to files, from small files to
-//! large ones), [`retention`] and `expire` (which rows have expired, and how their files leave), [`query`] (questions),
-//! and [`Engine`], all of it behind one handle (some of its questions are in `questions`). [`operations`] work on a folder as a whole: rebuild, check, back up,
+//! large ones), [`retention`] and `expire` (which rows have expired, and how their files leave), [`pattern`] (what
+//! bodies have in common), [`query`] (questions), [`tail`] (rows as they come in), and [`Engine`], all of it behind one
+//! handle (some of its questions are in `questions`). [`operations`] work on a folder as a whole: rebuild, check, back up,
 //! restore.
 //! [`error`], [`limits`], [`config`], [`clock`], [`scrub`] and [`database`] stand below them all.
 
@@ -36,6 +37,7 @@ pub mod ingest;
 pub mod limits;
 mod maintenance;
 pub mod operations;
+pub mod pattern;
 pub mod query;
 mod questions;
 mod recovery;
@@ -46,6 +48,7 @@ pub mod scrub;
 mod simulation;
 pub mod sql;
 pub mod storage;
+pub mod tail;
 mod wal;
 
 pub use config::EngineConfig;

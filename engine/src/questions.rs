@@ -1,11 +1,16 @@
-//! The engine's questions that count rows by time, by service and by value.
+//! The engine's questions about what rows have in common, and the one about rows as they come in.
+
+use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::query::{
-    CountRanges, CountRangesRequest, Groups, GroupsRequest, Impact, ImpactRequest, Services, ServicesRequest,
+    AttributeKeys, AttributeKeysRequest, CountRanges, CountRangesRequest, FacetsRequest, Groups,
+    GroupsRequest, Impact, ImpactRequest, PatternsAnswer, PatternsDiff, PatternsDiffRequest, PatternsRequest,
+    Services, ServicesRequest, ValueCount, ValuesRequest,
 };
-use crate::schema::ProjectId;
+use crate::schema::{ProjectId, TableId};
+use crate::tail::{LogTail, TailRequest, TailSource};
 
 impl Engine {
     /// How many rows of a project pass a filter, per time bucket.
@@ -42,5 +47,69 @@ impl Engine {
     /// As [`QueryContext::count`](crate::query::QueryContext::count).
     pub async fn impact(&self, project: ProjectId, request: &ImpactRequest) -> Result<Impact> {
         self.queries.impact(&self.snapshot(project), request).await
+    }
+
+    /// The attribute keys that rows of a project have.
+    ///
+    /// # Errors
+    /// As [`QueryContext::attribute_keys`](crate::query::QueryContext::attribute_keys).
+    pub async fn attribute_keys(
+        &self,
+        project: ProjectId,
+        request: AttributeKeysRequest,
+    ) -> Result<AttributeKeys> {
+        self.queries.attribute_keys(&self.snapshot(project), &request).await
+    }
+
+    /// The values of a facet of a project's rows, those of the most rows first.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn values(&self, project: ProjectId, request: ValuesRequest) -> Result<Vec<ValueCount>> {
+        self.queries.values(&self.snapshot(project), &request).await
+    }
+
+    /// The values of several facets of a project's rows, each as if nothing was asked of it.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn facets(&self, project: ProjectId, request: FacetsRequest) -> Result<Vec<Vec<ValueCount>>> {
+        self.queries.facets(&self.snapshot(project), &request).await
+    }
+
+    /// What the bodies of some rows of a project have in common; see [`PatternsAnswer`].
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn patterns(&self, project: ProjectId, request: PatternsRequest) -> Result<PatternsAnswer> {
+        self.queries.patterns(&self.snapshot(project), &request).await
+    }
+
+    /// How the patterns of a project's rows differ between two stretches of time.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn patterns_diff(
+        &self,
+        project: ProjectId,
+        request: PatternsDiffRequest,
+    ) -> Result<PatternsDiff> {
+        self.queries.patterns_diff(&self.snapshot(project), &request).await
+    }
+
+    /// Follows the rows of a project that pass a filter, in order of ingestion, as they come in. What one subscription
+    /// costs is the test of each new row and `max_queue_bytes` of query memory.
+    ///
+    /// # Errors
+    /// `InvalidRequest` or `LimitExceeded` when the filter means nothing or too much; `ResourcesExhausted` without
+    /// memory for one more.
+    pub async fn tail(&self, project: ProjectId, request: TailRequest) -> Result<LogTail> {
+        let source = TailSource {
+            tables: Arc::clone(&self.tables),
+            retention: Arc::clone(&self.retention),
+            queries: Arc::clone(&self.queries),
+            stop: self.stop.clone(),
+        };
+        LogTail::begin(source, TableId::logs(project), request).await
     }
 }

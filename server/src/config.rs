@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub ingest: IngestConfig,
     /// URL of the PostgreSQL database with the metadata; without it they are a file of the data folder.
     pub metadata_url: Option<DatabaseUrl>,
+    /// What following rows as they come in may cost.
+    pub tail: TailConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
 }
@@ -70,6 +72,17 @@ pub struct IngestConfig {
     pub max_record_bytes: usize,
 }
 
+/// Bounds on live tails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TailConfig {
+    /// Most live tails at a time; beyond, new ones are answered 503.
+    pub max_subscribers: usize,
+    /// Most live tails of one project at a time; beyond, new ones are answered 429.
+    pub max_subscribers_per_project: usize,
+    /// Bytes of rows that wait for one slow client; beyond, rows are dropped and counted. Memory of queries.
+    pub buffer_bytes: usize,
+}
+
 /// How the server logs about itself, on stderr.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -105,6 +118,7 @@ impl ServerConfig {
                 max_record_bytes: MIB,
             },
             metadata_url: None,
+            tail: TailConfig { max_subscribers: 64, max_subscribers_per_project: 16, buffer_bytes: MIB },
             log: LogConfig { format: LogFormat::Text, filter: "info".to_owned() },
         }
     }
@@ -369,6 +383,30 @@ pub const SETTINGS: &[Setting] = &[
         doc: "longest time a query may run, seconds",
         default: "60",
         apply: |config, text| seconds(text).map(|value| config.engine.query_timeout = value),
+    },
+    Setting {
+        section: "tail",
+        key: "max_subscribers",
+        doc: "most live tails at a time; beyond, new ones are answered 503",
+        default: "64",
+        apply: |config, text| parse(text, "a whole number").map(|value| config.tail.max_subscribers = value),
+    },
+    Setting {
+        section: "tail",
+        key: "max_subscribers_per_project",
+        doc: "most live tails of one project at a time; beyond, new ones are answered 429",
+        default: "16",
+        apply: |config, text| {
+            parse(text, "a whole number").map(|value| config.tail.max_subscribers_per_project = value)
+        },
+    },
+    Setting {
+        section: "tail",
+        key: "buffer_bytes",
+        doc: "bytes of rows that wait for one slow live tail, of the memory of queries; beyond, rows are dropped and \
+              counted",
+        default: "1MiB",
+        apply: |config, text| bytes(text).map(|value| config.tail.buffer_bytes = value),
     },
     Setting {
         section: "log",

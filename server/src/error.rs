@@ -137,6 +137,13 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request", "unsupported_media_type", detail)
     }
 
+    /// 429: the caller has as much under way as it may have; try again after a second.
+    pub fn throttled(detail: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled_error", "throttled", detail);
+        error.0.retry_after_secs = Some(1);
+        error
+    }
+
     /// 503: not now; try again after a second.
     pub fn unavailable(detail: impl Into<Cow<'static, str>>) -> Self {
         let mut error =

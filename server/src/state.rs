@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::Engine;
 use engine::clock::{Clock, SystemClock};
 use engine::ingest::RecordLimits;
+use tokio_util::sync::CancellationToken;
 
+use crate::api::TailSubscribers;
 use crate::api::ingest::IngestBudget;
 use crate::config::ServerConfig;
 use crate::error::ApiError;
@@ -29,7 +30,9 @@ struct Shared {
     retention: RetentionWatch,
     rules: RulesWatch,
     ingest_budget: IngestBudget,
-    is_stopping: AtomicBool,
+    tail_subscribers: TailSubscribers,
+    /// Cancelled when a stop begins.
+    stopping: CancellationToken,
 }
 
 /// Why a data folder cannot be opened.
@@ -77,8 +80,19 @@ impl AppState {
         let rules = RulesWatch::start(meta.clone()).await?;
         let ingest_budget = IngestBudget::new(config.ingest.max_in_flight_bytes);
         let config = config.clone();
-        let is_stopping = AtomicBool::new(false);
-        let shared = Shared { config, engine, meta, clock, retention, rules, ingest_budget, is_stopping };
+        let tail_subscribers = TailSubscribers::new(&config.tail);
+        let stopping = CancellationToken::new();
+        let shared = Shared {
+            config,
+            engine,
+            meta,
+            clock,
+            retention,
+            rules,
+            ingest_budget,
+            tail_subscribers,
+            stopping,
+        };
         Ok((Self(Arc::new(shared)), credentials))
     }
 
@@ -128,12 +142,22 @@ impl AppState {
 
     /// Whether a stop has begun.
     pub fn is_stopping(&self) -> bool {
-        self.0.is_stopping.load(Ordering::Acquire)
+        self.0.stopping.is_cancelled()
+    }
+
+    /// Cancelled when a stop begins: what would go on without end is to end then.
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.0.stopping.clone()
+    }
+
+    /// Who follows rows as they come in.
+    pub(crate) fn tail_subscribers(&self) -> &TailSubscribers {
+        &self.0.tail_subscribers
     }
 
     /// Notes that a stop has begun.
     pub(crate) fn begin_stop(&self) {
-        self.0.is_stopping.store(true, Ordering::Release);
+        self.0.stopping.cancel();
     }
 
     /// Makes everything durable in its final place and releases the folder.

@@ -23,6 +23,8 @@ pub(crate) struct TableBuffer {
     oldest_us: Option<i64>,
     /// While a flush runs, the newest sequence number it takes: segments up to it are not joined with others.
     flushing_to: Option<u64>,
+    /// Sequence number of the newest batch that a flush has taken out.
+    flushed_to: u64,
 }
 
 /// The batches that a flush takes.
@@ -36,6 +38,12 @@ pub(crate) struct SequenceRange {
 impl TableBuffer {
     pub(crate) fn segments(&self) -> &[Arc<BufferSegment>] {
         &self.segments
+    }
+
+    /// The segments that may have rows of batches after `sequence`; none when some of those have left memory.
+    pub(crate) fn segments_after(&self, sequence: u64) -> Option<&[Arc<BufferSegment>]> {
+        let first = self.segments.partition_point(|segment| segment.sequence <= sequence);
+        (self.flushed_to <= sequence).then(|| &self.segments[first..])
     }
 
     pub(crate) fn size_bytes(&self) -> usize {
@@ -104,6 +112,7 @@ impl TableBuffer {
         let flushed = self.segments.partition_point(|segment| segment.sequence <= newest);
         let flushed = self.segments.drain(..flushed).collect();
         self.first_sequence = newest + 1;
+        self.flushed_to = newest;
         self.oldest_us = (!self.segments.is_empty()).then_some(began_us);
         flushed
     }
@@ -158,6 +167,23 @@ mod tests {
         assert_eq!(bodies(&buffer), (10..30).collect::<Vec<_>>());
         assert_eq!(buffer.oldest_us(), Some(6));
         assert_eq!(buffer.begin_flush(), Some(SequenceRange { first: 10, last: 29 }));
+    }
+
+    #[test]
+    fn rows_after_a_batch_are_known_until_one_of_them_has_left() {
+        let mut buffer = TableBuffer::default();
+        let after = |buffer: &TableBuffer, sequence| {
+            let segments = buffer.segments_after(sequence)?;
+            Some(segments.iter().map(|segment| segment.sequence).collect::<Vec<_>>())
+        };
+        assert_eq!(after(&buffer, 0), Some(vec![]));
+        buffer.push(segment(3), 5);
+        buffer.begin_flush();
+        buffer.push(segment(7), 5);
+        assert_eq!((after(&buffer, 0), after(&buffer, 3)), (Some(vec![3, 7]), Some(vec![7])));
+        buffer.finish_flush(6);
+        assert_eq!((after(&buffer, 2), after(&buffer, 3)), (None, Some(vec![7])));
+        assert_eq!(after(&buffer, 7), Some(vec![]));
     }
 
     #[test]

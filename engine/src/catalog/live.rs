@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 
 use uuid::Uuid;
 
-use super::Snapshot;
 use super::store::CatalogFile;
+use super::{CommitSignals, IngestMark, Snapshot};
 use crate::buffer::{BufferSegment, SequenceRange, TableBuffer};
 use crate::error::{Error, Result};
 use crate::retention::{RetentionCutoff, TimeBounds};
@@ -27,6 +27,7 @@ pub(crate) struct LiveTables {
     pinned: Mutex<Vec<(Weak<BufferSegment>, usize)>>,
     /// Files that no new snapshot has, and older ones may.
     condemned: Mutex<Vec<Condemned>>,
+    signals: CommitSignals,
 }
 
 /// A file that is live no more and whose object is still there.
@@ -67,6 +68,14 @@ struct LiveTable {
     buffer: TableBuffer,
     /// No later row came in after this, microseconds.
     newest_us: i64,
+    /// No later row is of a batch after this.
+    newest_sequence: u64,
+}
+
+impl LiveTable {
+    fn mark(&self) -> IngestMark {
+        IngestMark::after(self.newest_us, self.newest_sequence)
+    }
 }
 
 /// A table whose fresh rows are being flushed.
@@ -90,9 +99,10 @@ pub(crate) struct BufferFacts {
 }
 
 impl LiveTables {
-    /// `last_ingested_us` is the latest ingest time of the files' rows, `max_bytes` bounds the fresh rows of all
-    /// tables.
-    pub(crate) fn new(files: Vec<CatalogFile>, last_ingested_us: i64, max_bytes: usize) -> Self {
+    /// `newest` is the latest ingest time of the files' rows and the number of their newest batch; `max_bytes` bounds
+    /// the fresh rows of all tables.
+    pub(crate) fn new(files: Vec<CatalogFile>, newest: (i64, u64), max_bytes: usize) -> Self {
+        let (newest_us, newest_sequence) = newest;
         let mut by_table: HashMap<TableId, Vec<Arc<DataFile>>> = HashMap::new();
         let mut condemned = Vec::new();
         for CatalogFile { table, file, removed_snapshot, .. } in files {
@@ -103,7 +113,7 @@ impl LiveTables {
             }
         }
         let live =
-            |files| LiveTable { files: Arc::new(files), newest_us: last_ingested_us, ..LiveTable::default() };
+            |files| LiveTable { files: Arc::new(files), newest_us, newest_sequence, ..LiveTable::default() };
         let tables = by_table.into_iter().map(|(table, files)| (table, live(files))).collect();
         Self {
             tables: RwLock::new(tables),
@@ -111,6 +121,7 @@ impl LiveTables {
             max_bytes,
             pinned: Mutex::default(),
             condemned: Mutex::new(condemned),
+            signals: CommitSignals::default(),
         }
     }
 
@@ -181,13 +192,40 @@ impl LiveTables {
         let mut tables = self.tables.write();
         let live = tables.entry(table).or_default();
         live.newest_us = live.newest_us.max(ingested_us);
-        let joined: Vec<_> =
-            segments.into_iter().flat_map(|segment| live.buffer.push(segment, ingested_us)).collect();
+        let mut joined = Vec::new();
+        for segment in segments {
+            live.newest_sequence = live.newest_sequence.max(segment.sequence);
+            joined.extend(live.buffer.push(segment, ingested_us));
+        }
         drop(tables);
         // The rows are in the joined segments too, which have taken over what was admitted for them.
         let joined_bytes = joined.iter().map(|segment| segment.size_bytes).sum();
         self.admitted_bytes.fetch_add(joined_bytes, Ordering::Relaxed);
         self.retire(joined);
+        self.signals.notify(table);
+    }
+
+    /// Tells whenever rows of a table have become visible.
+    pub(crate) fn signals(&self) -> &CommitSignals {
+        &self.signals
+    }
+
+    /// The rows of a table in memory that came in after a mark, in segments that may have earlier ones too, and a
+    /// mark after them. None when some of these rows have left memory.
+    pub(crate) fn fresh_after(
+        &self,
+        table: TableId,
+        mark: IngestMark,
+    ) -> Option<(Vec<Arc<BufferSegment>>, IngestMark)> {
+        let tables = self.tables.read();
+        let Some(live) = tables.get(&table) else { return Some((Vec::new(), mark)) };
+        let segments = live.buffer.segments_after(mark.sequence)?;
+        Some((segments.to_vec(), live.mark()))
+    }
+
+    /// A mark after all rows of a table.
+    pub(crate) fn mark(&self, table: TableId) -> IngestMark {
+        self.tables.read().get(&table).map_or(IngestMark::BEFORE_ALL, LiveTable::mark)
     }
 
     /// Makes rows visible again that were acknowledged before a stop, whatever room there is.

@@ -4,13 +4,17 @@
 //! Queries never ask the database: `LiveTables` is the catalog in memory together with the fresh rows, and a
 //! flush replaces rows by files there in one step.
 
+mod commit_signals;
 mod discard;
+mod ingest_mark;
 mod live;
 mod manifest;
 mod open;
 mod snapshot;
 mod store;
 
+pub(crate) use commit_signals::CommitSignals;
+pub(crate) use ingest_mark::IngestMark;
 pub(crate) use live::{Admission, BufferFacts, LiveTables, PendingFlush};
 pub(crate) use manifest::{
     MANIFEST_FOLDER, ManifestImage, ManifestSet, checkpoint_if_due, publish_manifest, read_manifests,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::Expr;
 use object_store::ObjectStore;
@@ -123,6 +124,19 @@ impl QueryContext {
             Ok(stream_until(rows, held, store, deadline, deadline_at))
         };
         self.run_on_threads(QueryOrigin::Sql, snapshot, work).await
+    }
+
+    /// Runs work of the engine's own on the query's threads until it ends or the handle is dropped.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> AbortOnDropHandle<T> {
+        AbortOnDropHandle::new(self.threads.handle().spawn(work))
+    }
+
+    /// An account for memory outside of any one query.
+    pub(crate) fn reserve(&self, name: &str) -> MemoryReservation {
+        MemoryConsumer::new(name).register(&self.runtime_env.memory_pool)
     }
 
     pub(super) fn now_us(&self) -> i64 {

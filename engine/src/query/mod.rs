@@ -13,6 +13,8 @@
 //! | `rows`, `count`, `sparkline`, `facets`, `earliest`, `expiry` | the questions |
 //! | `count_ranges`, `services`, `groups`, `impact` | the questions that count by time, by service and by value |
 //! | `time_bucket`, `dimension`, `first_filled`, `top` | what those share: what rows are grouped by, and the best groups |
+//! | `patterns` | what bodies have in common, and how that differs between two times |
+//! | `tail` | rows by their place in the order of ingestion |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
@@ -34,6 +36,7 @@ mod groups;
 mod impact;
 pub mod interval;
 pub mod model;
+mod patterns;
 mod rows;
 mod services;
 mod session;
@@ -41,6 +44,7 @@ mod settings;
 mod sparkline;
 mod stream;
 mod table;
+mod tail;
 mod threads;
 mod time_bucket;
 mod time_range;
@@ -58,6 +62,10 @@ pub use facets::{
 };
 pub use groups::{Group, GroupOrder, Groups, GroupsRequest};
 pub use impact::{Impact, ImpactRequest};
+pub use patterns::{
+    Classification, MAX_PATTERNS, PatternChange, PatternExample, PatternSummary, PatternsAnswer,
+    PatternsDiff, PatternsDiffRequest, PatternsRequest, WindowStats,
+};
 pub use rows::{LogPage, LogRow};
 pub use services::{ServiceBucket, ServiceTotals, Services, ServicesRequest};
 pub use settings::QuerySettings;
@@ -65,3 +73,4 @@ pub use sparkline::{SparklineEntry, SparklineRequest};
 pub use time_range::{DateRange, LowerBound, ResolvedRange, Rounding, TimeRange};
 
 pub(crate) use session::QuerySession;
+pub(crate) use tail::{RowTest, SizedRow, rows_at};

@@ -126,12 +126,12 @@ fn beyond(cursor: Cursor, order: Order) -> Expr {
     }
 }
 
-fn id_literal(id: Uuid) -> Expr {
+pub(super) fn id_literal(id: Uuid) -> Expr {
     lit(ScalarValue::FixedSizeBinary(16, Some(id.as_bytes().to_vec())))
 }
 
 /// The whole rows with these keys, in the order of the keys.
-async fn read_rows(
+pub(super) async fn read_rows(
     session: &QuerySession,
     keys: &[Cursor],
     attributes: AttributeMaps,
@@ -157,8 +157,14 @@ async fn read_rows(
     }
 }
 
+/// Whole rows of a batch in the stored schema.
+pub(super) fn log_rows(batch: &RecordBatch) -> Result<Vec<LogRow>> {
+    let columns = RowColumns::of(batch)?;
+    Ok((0..batch.num_rows()).map(|row| columns.row(row)).collect())
+}
+
 /// The shortest range with all keys; none without keys.
-fn range_of(keys: &[Cursor]) -> Option<TimeRange> {
+pub(super) fn range_of(keys: &[Cursor]) -> Option<TimeRange> {
     let start_us = keys.iter().map(|key| key.timestamp_us).min()?;
     let end_us = keys.iter().map(|key| key.timestamp_us).max()?.saturating_add(1);
     Some(TimeRange { start_us, end_us })
@@ -283,13 +289,13 @@ impl<'a> MapColumn<'a> {
     }
 }
 
-fn column<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T> {
+pub(super) fn column<'a, T: Array + 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T> {
     match batch.column_by_name(name).and_then(|column| column.as_any().downcast_ref()) {
         Some(column) => Ok(column),
         None => internal_err!("column {name} is not of the type it should be"),
     }
 }
 
-fn bytes<const N: usize>(column: &FixedSizeBinaryArray, row: usize) -> [u8; N] {
+pub(super) fn bytes<const N: usize>(column: &FixedSizeBinaryArray, row: usize) -> [u8; N] {
     column.value(row).try_into().expect("BUG: the stored schema fixes the width of ids")
 }

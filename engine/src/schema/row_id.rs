@@ -59,6 +59,22 @@ impl BatchStamp {
 pub struct RowId(pub [u8; 16]);
 
 impl RowId {
+    /// Before every row.
+    pub const BEFORE_ALL: Self = Self([0; 16]);
+
+    /// A place after the rows of a batch and of all earlier ones, and before those of later ones.
+    pub fn end_of_batch(ingested_us: i64, sequence: u64) -> Self {
+        let stamp = BatchStamp { writer: Uuid::nil(), epoch: 0, sequence, ingested_us };
+        let after_any_tag_and_ordinal = (1_u128 << 48) - 1;
+        Self((stamp.prefix() | after_any_tag_and_ordinal).to_be_bytes())
+    }
+
+    /// A row with this id or a higher one came in at this time or later, microseconds.
+    pub fn ingested_from_us(self) -> i64 {
+        let millis = u128::from_be_bytes(self.0) >> 80;
+        i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(1000)
+    }
+
     /// The id as a UUID.
     pub fn uuid(self) -> Uuid {
         Uuid::from_bytes(self.0)
@@ -80,6 +96,19 @@ mod tests {
         assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
         let (seconds, nanos) = id.get_timestamp().expect("a time").to_unix();
         assert_eq!((seconds, nanos / 1_000_000), (1_765_881_156, 184));
+    }
+
+    #[test]
+    fn the_end_of_a_batch_is_between_it_and_the_next() {
+        let now = 1_765_881_156_184_820;
+        for (sequence, next_us) in [(1, now), (16_383, now), (16_384, now + 1000)] {
+            let end = RowId::end_of_batch(now, sequence);
+            let last = stamp(sequence, now).row_ids(u32::MAX - 1..u32::MAX).next().expect("one id");
+            let next = stamp(sequence + 1, next_us).row_ids(0..1).next().expect("one id");
+            assert!(last <= end && end < next, "{sequence}");
+            assert_eq!(end.ingested_from_us(), now / 1000 * 1000);
+        }
+        assert!(RowId::BEFORE_ALL < RowId::end_of_batch(0, 0));
     }
 
     #[test]

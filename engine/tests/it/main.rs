@@ -17,4 +17,5 @@ mod retention;
 mod s3;
 mod sidecars;
 mod storage;
+mod tail;
 mod tidy;

@@ -111,6 +111,7 @@ fn dependencies_point_one_way() {
     does_not_know("engine/src/index", LAYERS_ABOVE_STORAGE);
     does_not_know("engine/src/index", &["crate::wal", "crate::ingest", "crate::buffer"]);
     does_not_know("engine/src/buffer", LAYERS_ABOVE_STORAGE);
+    does_not_know("engine/src/pattern", LAYERS_ABOVE_STORAGE);
     does_not_know("engine/src/catalog", &["datafusion", "crate::query", "crate::sql", "crate::engine"]);
     does_not_know(
         "engine/src/query",

@@ -24,6 +24,8 @@
 //! | `GET /api/projects/{id}/logs/attributes` | [`logs`] | 10,000 keys; the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/values` | [`logs`] | 10,000 values; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/facet_values` | [`logs`] | 100 facets of 100 values; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/patterns`, `.../patterns_diff` | [`logs`] | 200 patterns; the engine's memory and time |
+//! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /_liveness`, `GET /_readiness` | [`health`] | - |
@@ -46,6 +48,8 @@ mod project;
 mod project_call;
 mod retention;
 mod users;
+
+pub(crate) use logs::TailSubscribers;
 
 use std::borrow::Cow;
 

@@ -9,6 +9,7 @@ use datafusion::prelude::{Expr, cast, ident, lit};
 use uuid::Uuid;
 
 use super::super::model::{FilterLeaf, Operator, Scalar};
+use super::super::patterns::body_pattern;
 use super::attribute::describe;
 use super::date::instant;
 use super::function::call;
@@ -18,6 +19,7 @@ use super::predicate::{
 };
 use super::{FilterContext, dictionary_literal, invalid, timestamp_literal};
 use crate::error::Result;
+use crate::pattern::PATTERN_VERSION;
 use crate::schema::columns;
 
 /// How a column is compared.
@@ -32,12 +34,18 @@ enum Kind {
     Uuid,
     Number,
     Time,
+    /// The masked body, which is computed.
+    Pattern,
+    /// What bodies are masked by, the same for all rows.
+    PatternVersion,
 }
 
 /// The column that a key names.
 fn resolve(key: &str) -> Option<(&'static str, Kind)> {
     Some(match key {
         "message" | columns::BODY => (columns::BODY, Kind::Text),
+        "pattern" => (columns::BODY, Kind::Pattern),
+        "pattern_version" => (columns::BODY, Kind::PatternVersion),
         "severity_level" => (columns::SEVERITY_TEXT, Kind::Severity),
         "level" | columns::SEVERITY_TEXT => (columns::SEVERITY_TEXT, Kind::Dictionary),
         columns::SERVICE_NAME => (columns::SERVICE_NAME, Kind::Dictionary),
@@ -110,11 +118,13 @@ impl ColumnLeaf<'_> {
             return Ok(negate_if(is_not, self.equals(dictionary_literal)));
         }
         let plain = match self.kind {
-            Kind::Text => self.text(question, |text| lit(ScalarValue::Utf8View(Some(text.to_owned())))),
+            Kind::Text | Kind::Pattern => {
+                self.text(question, |text| lit(ScalarValue::Utf8View(Some(text.to_owned()))))
+            }
             Kind::Dictionary | Kind::Severity => self.text(question, dictionary_literal),
             Kind::Bytes(length) => Some(self.bytes(question, length)?),
             Kind::Uuid => Some(self.uuid(question)?),
-            Kind::Number => self.number(question)?,
+            Kind::Number | Kind::PatternVersion => self.number(question)?,
             Kind::Time => Some(self.time(question)?),
         };
         match plain {
@@ -124,14 +134,18 @@ impl ColumnLeaf<'_> {
     }
 
     fn column(&self) -> Expr {
-        ident(self.name)
+        match self.kind {
+            Kind::Pattern => body_pattern(ident(self.name)),
+            Kind::PatternVersion => lit(i64::from(PATTERN_VERSION)),
+            _ => ident(self.name),
+        }
     }
 
     /// Tested as text by a function of our own.
     fn searched(&self) -> Result<Expr> {
         let predicate = Predicate::compile(self.leaf, self.operands, Typing::NumericOrder, self.context)?;
         let column = match self.kind {
-            Kind::Number => cast(self.column(), DataType::Utf8),
+            Kind::Number | Kind::PatternVersion => cast(self.column(), DataType::Utf8),
             _ => self.column(),
         };
         Ok(call(predicate, &describe(self.leaf, self.context), column))

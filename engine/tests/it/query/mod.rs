@@ -8,6 +8,7 @@ pub(crate) mod filters;
 mod groups;
 mod oracle;
 mod pages;
+mod patterns;
 mod plans;
 mod properties;
 mod reads;

@@ -11,7 +11,7 @@ const MEMBER: &str = "dateRange";
 /// Reads the range of a question that cannot do without one; `{}` is one.
 pub(super) fn required(query: &Fields<'_>) -> Result<DateRange, ApiError> {
     match query.get(MEMBER) {
-        Some(value) => parse(value),
+        Some(value) => parse(value, MEMBER),
         None => Err(invalid(MEMBER, "the query needs it")),
     }
 }
@@ -19,14 +19,14 @@ pub(super) fn required(query: &Fields<'_>) -> Result<DateRange, ApiError> {
 /// Reads the range of a question that is about the last hour when it says nothing; `{}` says nothing.
 pub(super) fn or_last_hour(query: &Fields<'_>) -> Result<DateRange, ApiError> {
     match query.get(MEMBER) {
-        Some(value) if !value.as_object().is_some_and(serde_json::Map::is_empty) => parse(value),
+        Some(value) if !value.as_object().is_some_and(serde_json::Map::is_empty) => parse(value, MEMBER),
         _ => Ok(DateRange { date_from: Some("-1h".to_owned()), ..DateRange::default() }),
     }
 }
 
-/// Reads a range that is there.
-pub(super) fn parse(value: &Value) -> Result<DateRange, ApiError> {
-    let fields = Fields::of(value, MEMBER)?;
+/// Reads a range that stands at `path` in the request.
+pub(super) fn parse(value: &Value, path: &str) -> Result<DateRange, ApiError> {
+    let fields = Fields::of(value, path)?;
     Ok(DateRange {
         date_from: fields.text("date_from")?.map(str::to_owned),
         date_to: fields.text("date_to")?.map(str::to_owned),

@@ -53,7 +53,7 @@ fn parse_date_range(parameters: Parameters<'_>) -> Result<DateRange, ApiError> {
         None => Value::Null,
     };
     if !written.is_null() {
-        return date_range::parse(&written);
+        return date_range::parse(&written, "dateRange");
     }
     let bound = |name| parameters.filled_text(name).map(str::to_owned);
     Ok(DateRange { date_from: bound("date_from"), date_to: bound("date_to"), explicit_date: false })

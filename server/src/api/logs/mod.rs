@@ -19,12 +19,15 @@ mod has_logs;
 mod identity;
 mod impact;
 mod list_request;
+mod patterns;
+mod patterns_diff;
 mod query;
 mod request;
 mod row;
 mod rows_request;
 mod services;
 mod sparkline;
+mod tail;
 mod values;
 mod views;
 
@@ -34,6 +37,8 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::state::AppState;
+
+pub(crate) use self::tail::TailSubscribers;
 
 /// The endpoints, below the prefix of a project.
 pub(super) fn router() -> Router<AppState> {
@@ -45,6 +50,8 @@ pub(super) fn router() -> Router<AppState> {
         .route("/logs/group-by", post(group_by::group_by))
         .route("/logs/impact", post(impact::impact))
         .route("/logs/sparkline", post(sparkline::sparkline))
+        .route("/logs/patterns", post(patterns::patterns))
+        .route("/logs/patterns_diff", post(patterns_diff::patterns_diff))
         .route("/logs/has_logs", get(has_logs::has_logs))
         .route("/logs/views", get(views::list).post(views::create))
         .route(
@@ -54,6 +61,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/logs/attributes", get(attributes::attributes))
         .route("/logs/values", get(values::values))
         .route("/logs/facet_values", post(facet_values::facet_values))
+        .route("/logs/tail", get(tail::tail))
 }
 
 /// The `query` member of a body, or an empty one: nothing but defaults.
