@@ -23,8 +23,8 @@ use crate::maintenance::Maintenance;
 use crate::operations::{Backup, BackupMode};
 use crate::query::model::{LogFilter, LogQuery};
 use crate::query::{
-    LogPage, LowerBound, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry,
-    SparklineRequest, TimeRange,
+    LogExport, LogPage, LowerBound, QueryContext, QuerySettings, ResolvedRange, RetentionPreview,
+    SparklineEntry, SparklineRequest, TimeRange,
 };
 use crate::retention::{RetentionPolicy, RetentionTables};
 use crate::schema::{ProjectId, TableId};
@@ -258,6 +258,20 @@ impl Engine {
     /// As [`QueryContext::count`].
     pub async fn query_logs(&self, project: ProjectId, query: LogQuery) -> Result<LogPage> {
         self.queries.rows(&self.snapshot(project), &query).await
+    }
+
+    /// Every row of a project that a query asks for at this moment, to be read in pieces. Relative dates in its
+    /// filter count from `as_of_us`.
+    ///
+    /// # Errors
+    /// As [`QueryContext::export`].
+    pub async fn export_logs(
+        &self,
+        project: ProjectId,
+        query: &LogQuery,
+        as_of_us: i64,
+    ) -> Result<LogExport> {
+        self.queries.export(&self.snapshot(project), query, as_of_us).await
     }
 
     /// How many rows of a project pass a filter in a time range.

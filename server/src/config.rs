@@ -27,8 +27,21 @@ pub struct ServerConfig {
     pub drain_timeout: Duration,
     /// What a request that sends records may cost.
     pub ingest: IngestConfig,
+    /// What exports may take.
+    pub export: ExportConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
+}
+
+/// Bounds on exports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportConfig {
+    /// Exports that are streamed at a time; further ones are answered 503.
+    pub max_streams: usize,
+    /// Largest file of an export that is made in the background.
+    pub max_file_bytes: usize,
+    /// How long such a file is kept, days.
+    pub keep_days: u32,
 }
 
 /// Bounds on requests that send records.
@@ -78,6 +91,7 @@ impl ServerConfig {
                 max_in_flight_bytes: 256 * MIB,
                 max_record_bytes: MIB,
             },
+            export: ExportConfig { max_streams: 4, max_file_bytes: 256 * MIB, keep_days: 7 },
             log: LogConfig { format: LogFormat::Text, filter: "info".to_owned() },
         }
     }
@@ -325,6 +339,27 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| seconds(text).map(|value| config.engine.query_timeout = value),
     },
     Setting {
+        section: "export",
+        key: "max_streams",
+        doc: "exports that are streamed at a time; further ones are answered 503",
+        default: "4",
+        apply: |config, text| positive(text).map(|value| config.export.max_streams = value as usize),
+    },
+    Setting {
+        section: "export",
+        key: "max_file_bytes",
+        doc: "largest file of an export that is made in the background",
+        default: "256MiB",
+        apply: |config, text| bytes(text).map(|value| config.export.max_file_bytes = value),
+    },
+    Setting {
+        section: "export",
+        key: "keep_days",
+        doc: "how long such a file is kept, days",
+        default: "7",
+        apply: |config, text| positive(text).map(|value| config.export.keep_days = value),
+    },
+    Setting {
         section: "log",
         key: "format",
         doc: "form of the server's own log on stderr: text or json",
@@ -476,6 +511,14 @@ fn one_line(error: &toml::de::Error) -> String {
 
 fn parse<T: FromStr>(text: &str, what: impl Display) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text:?} is not {what}"))
+}
+
+fn positive(text: &str) -> Result<u32, String> {
+    const WHAT: &str = "a whole number from 1";
+    parse::<u16>(text, WHAT).and_then(|number| match number {
+        0 => Err(format!("{text:?} is not {WHAT}")),
+        number => Ok(number.into()),
+    })
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -134,6 +134,18 @@ impl ApiError {
         error
     }
 
+    /// 409: what was asked for is being made; try again after some seconds.
+    pub fn not_ready(detail: impl Into<Cow<'static, str>>, retry_after_secs: u32) -> Self {
+        let mut error = Self::new(StatusCode::CONFLICT, "server_error", "conflict", detail);
+        error.0.retry_after_secs = Some(retry_after_secs);
+        error
+    }
+
+    /// 500 with a reason that the caller may read: what was asked for earlier has failed.
+    pub fn failed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "error", detail)
+    }
+
     /// 500: our fault. The caller learns nothing about it, the log everything.
     pub fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let error =

@@ -9,6 +9,7 @@ use engine::clock::{Clock, SystemClock};
 use engine::ingest::RecordLimits;
 
 use crate::api::ingest::IngestBudget;
+use crate::api::logs::export::Exports;
 use crate::config::ServerConfig;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{self, Meta, MetaError};
@@ -26,6 +27,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     retention: RetentionWatch,
     ingest_budget: IngestBudget,
+    exports: Exports,
     is_stopping: AtomicBool,
 }
 
@@ -72,9 +74,15 @@ impl AppState {
         let credentials = bootstrap(&meta, clock.now_us()).await?;
         let retention = RetentionWatch::start(meta.clone(), &engine).await?;
         let ingest_budget = IngestBudget::new(config.ingest.max_in_flight_bytes);
+        let exports =
+            Exports::start(config.data_dir(), &config.export, meta.clone(), &engine, Arc::clone(&clock))
+                .map_err(|error| OpenError::DataDir {
+                    path: config.data_dir().to_owned(),
+                    reason: format!("no folder for exports can be made in it: {error}"),
+                })?;
         let config = config.clone();
         let is_stopping = AtomicBool::new(false);
-        let shared = Shared { config, engine, meta, clock, retention, ingest_budget, is_stopping };
+        let shared = Shared { config, engine, meta, clock, retention, ingest_budget, exports, is_stopping };
         Ok((Self(Arc::new(shared)), credentials))
     }
 
@@ -108,6 +116,11 @@ impl AppState {
         &self.0.ingest_budget
     }
 
+    /// The exports under way.
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.0.exports
+    }
+
     /// Whether a stop has begun.
     pub fn is_stopping(&self) -> bool {
         self.0.is_stopping.load(Ordering::Acquire)
@@ -124,6 +137,7 @@ impl AppState {
     /// When the engine cannot flush; what was acknowledged is in its write-ahead log all the same.
     pub async fn close(&self) -> Result<(), engine::Error> {
         self.0.retention.stop();
+        self.0.exports.stop().await;
         let closed = self.engine().shutdown().await;
         self.meta().close().await;
         closed

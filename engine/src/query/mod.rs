@@ -11,6 +11,7 @@
 //! | `context` | answers questions: the way in |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
 //! | `rows`, `count`, `sparkline`, `earliest`, `expiry` | the questions |
+//! | `export` | every row of a query, in order and in bounded memory |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
@@ -21,6 +22,7 @@ mod data_file_reader;
 mod earliest;
 mod error;
 mod expiry;
+mod export;
 mod file_columns;
 pub mod filter;
 pub mod interval;
@@ -38,6 +40,7 @@ mod unexpired;
 pub use context::QueryContext;
 pub use error::{QueryOrigin, from_datafusion};
 pub use expiry::{ExpiredRows, ExpiryByKind, KindExpiry, RetentionPreview};
+pub use export::{ExportStream, LogExport, PARQUET_COLUMNS};
 pub use rows::{LogPage, LogRow};
 pub use settings::QuerySettings;
 pub use sparkline::{SparklineEntry, SparklineRequest};

@@ -8,6 +8,9 @@
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
+//! | `POST /api/projects/{id}/logs/export` | [`logs`] | 10,000 rows, bytes of a file, 1,000 exports |
+//! | `POST /api/projects/{id}/logs/export/stream` | [`logs`] | streams at a time; the engine's memory |
+//! | `GET /api/projects/{id}/exports`, `.../{export_id}`, `.../{export_id}/content` | [`logs`] | 1,000 per page |
 //! | `GET`, `POST /api/projects/{id}/logs/views` | [`logs`] | 10,000 views, 1,000 per page |
 //! | `GET`, `PUT`, `PATCH`, `DELETE /api/projects/{id}/logs/views/{short_id}` | [`logs`] | - |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
@@ -22,7 +25,7 @@ mod fields;
 mod health;
 pub(crate) mod ingest;
 pub(crate) mod iso_time;
-mod logs;
+pub(crate) mod logs;
 mod page;
 mod project_call;
 mod retention;

@@ -4,6 +4,7 @@
 //! `$1` placeholders, TEXT and BIGINT columns only. One file per entity; [`bootstrap`] fills a new database.
 
 pub mod bootstrap;
+pub mod export_asset;
 pub mod log_view;
 mod membership;
 mod organization;

@@ -8,6 +8,7 @@ mod count;
 mod cursor;
 mod custom_columns;
 mod date_range;
+pub(crate) mod export;
 pub(super) mod filter_group;
 mod has_logs;
 mod identity;
@@ -32,6 +33,11 @@ pub(super) fn router() -> Router<AppState> {
         .route("/logs/count", post(count::count_logs))
         .route("/logs/sparkline", post(sparkline::sparkline))
         .route("/logs/has_logs", get(has_logs::has_logs))
+        .route("/logs/export", post(export::create))
+        .route("/logs/export/stream", post(export::stream_logs))
+        .route("/exports", get(export::list))
+        .route("/exports/{export_id}", get(export::retrieve))
+        .route("/exports/{export_id}/content", get(export::content))
         .route("/logs/views", get(views::list).post(views::create))
         .route(
             "/logs/views/{short_id}",

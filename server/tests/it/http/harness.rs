@@ -153,6 +153,22 @@ impl TestServer {
         self.state.meta().create_personal_api_key(&attributes, NOW_US).await.unwrap().reveal().to_owned()
     }
 
+    /// The folder of the data.
+    pub(super) fn data_dir(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Stops, and starts again on the same folder with the clock moved on.
+    pub(super) async fn restart_after(self, seconds: i64) -> Self {
+        let Self { state, credentials, folder } = self;
+        let config = state.config().clone();
+        state.close().await.unwrap();
+        drop(state);
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW_US + seconds * 1_000_000));
+        let (state, _) = AppState::open_with_clock(&config, clock).await.unwrap();
+        Self { state, credentials, folder }
+    }
+
     /// Changes the metadata behind the server's back, where no endpoint exists yet.
     pub(super) async fn change_metadata(&self, sql: &str) {
         let path = self.folder.path().join("data/meta.db");

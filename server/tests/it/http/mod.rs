@@ -1,6 +1,8 @@
 //! The API as its callers see it: through the router, and through the program on a real socket.
 
 mod auth;
+mod export_assets;
+mod export_streams;
 mod grpc;
 mod harness;
 mod ingest_bounds;
