@@ -409,6 +409,8 @@ fn query_settings(config: &EngineConfig) -> QuerySettings {
         max_memory_bytes: config.query_memory_bytes,
         footer_cache_bytes: config.cache_bytes / 2,
         deadline: config.query_timeout,
+        // Several exports may wait for their readers, and other queries want memory too.
+        export_window_bytes: (config.query_memory_bytes as u64 / 24).clamp(1 << 20, 32 << 20),
         ..QuerySettings::default()
     }
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 use engine::EngineConfig;
 use tracing_subscriber::EnvFilter;
 
+use crate::secret::Secret;
+
 /// What the server runs with: validated, nothing optional.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -29,8 +31,23 @@ pub struct ServerConfig {
     pub ingest: IngestConfig,
     /// What exports may take.
     pub export: ExportConfig,
+    /// The model that explains logs.
+    pub ai: AiConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
+}
+
+/// Where a model answers; none when an address or a name is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AiConfig {
+    /// What `/chat/completions` is appended to.
+    pub base_url: Option<String>,
+    /// The model's name there.
+    pub model: Option<String>,
+    /// Sent as a bearer token.
+    pub api_key: Option<Secret>,
+    /// Longest time of one question.
+    pub timeout: Duration,
 }
 
 /// Bounds on exports.
@@ -92,6 +109,7 @@ impl ServerConfig {
                 max_record_bytes: MIB,
             },
             export: ExportConfig { max_streams: 4, max_file_bytes: 256 * MIB, keep_days: 7 },
+            ai: AiConfig { base_url: None, model: None, api_key: None, timeout: Duration::from_secs(60) },
             log: LogConfig { format: LogFormat::Text, filter: "info".to_owned() },
         }
     }
@@ -360,6 +378,41 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| positive(text).map(|value| config.export.keep_days = value),
     },
     Setting {
+        section: "ai",
+        key: "base_url",
+        doc: "address of an OpenAI-compatible API that explains logs, like `https://host/v1`, or `none`; the logs to be \
+              explained are sent there, without what looks like a secret",
+        default: "none",
+        apply: |config, text| address(text).map(|value| config.ai.base_url = value),
+    },
+    Setting {
+        section: "ai",
+        key: "model",
+        doc: "name of the model there, or `none`",
+        default: "none",
+        apply: |config, text| {
+            config.ai.model = unless_none(text);
+            Ok(())
+        },
+    },
+    Setting {
+        section: "ai",
+        key: "api_key",
+        doc: "key that is sent there, or `none`; best given in the environment",
+        default: "none",
+        apply: |config, text| {
+            config.ai.api_key = unless_none(text).map(Secret::new);
+            Ok(())
+        },
+    },
+    Setting {
+        section: "ai",
+        key: "timeout_secs",
+        doc: "longest time the model may take, seconds",
+        default: "60",
+        apply: |config, text| seconds(text).map(|value| config.ai.timeout = value),
+    },
+    Setting {
         section: "log",
         key: "format",
         doc: "form of the server's own log on stderr: text or json",
@@ -511,6 +564,18 @@ fn one_line(error: &toml::de::Error) -> String {
 
 fn parse<T: FromStr>(text: &str, what: impl Display) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text:?} is not {what}"))
+}
+
+fn unless_none(text: &str) -> Option<String> {
+    (text != "none" && !text.is_empty()).then(|| text.to_owned())
+}
+
+fn address(text: &str) -> Result<Option<String>, String> {
+    let Some(text) = unless_none(text) else { return Ok(None) };
+    match text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
+        Some(rest) if !rest.is_empty() && !rest.contains(char::is_whitespace) => Ok(Some(text)),
+        _ => Err(format!("{text:?} is not an address that begins with https:// or http://, or none")),
+    }
 }
 
 fn positive(text: &str) -> Result<u32, String> {

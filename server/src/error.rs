@@ -1,7 +1,8 @@
 //! The API's one error type, and the one place where an engine error becomes a status.
 //!
-//! An error has two written forms. The envelope `{type, code, detail, attr}` is the rule; the simple form
-//! `{"error": text}` is what ingest and a few causes inside the logs endpoints answer.
+//! An error has three written forms. The envelope `{type, code, detail, attr}` is the rule; the simple form
+//! `{"error": text}` is what ingest and a few causes inside the logs endpoints answer; explanations answer a bad body
+//! as `{"member": [text]}`.
 //! What a caller may read is in the error; what an operator must read is its cause, which goes to the log.
 
 use std::any::Any;
@@ -38,6 +39,8 @@ struct Parts {
 enum Form {
     Envelope,
     Simple,
+    /// The member as a key, with a list of what is wrong with it.
+    Field,
 }
 
 impl ApiError {
@@ -134,6 +137,27 @@ impl ApiError {
         error
     }
 
+    /// 400 as `{"member": [text]}`.
+    pub fn field(name: &str, detail: &'static str) -> Self {
+        let mut error = Self::validation("invalid_input", Some(name.to_owned()), detail);
+        error.0.form = Form::Field;
+        error
+    }
+
+    /// 429: the caller asks too often.
+    pub fn throttled(retry_after_secs: u32) -> Self {
+        let detail = format!("request was throttled, expected available in {retry_after_secs} seconds");
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled_error", "throttled", detail);
+        error.0.retry_after_secs = Some(retry_after_secs);
+        error
+    }
+
+    /// 503: there is no model to ask. Asking again is of no use until somebody configures one.
+    pub fn ai_not_configured() -> Self {
+        let detail = "no model is configured on this server";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "ai_not_configured", detail)
+    }
+
     /// 409: what was asked for is being made; try again after some seconds.
     pub fn not_ready(detail: impl Into<Cow<'static, str>>, retry_after_secs: u32) -> Self {
         let mut error = Self::new(StatusCode::CONFLICT, "server_error", "conflict", detail);
@@ -173,6 +197,12 @@ impl ApiError {
         self
     }
 
+    /// The same error with what caused it, for the log.
+    #[must_use]
+    pub fn because(self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.caused_by(cause)
+    }
+
     fn caused_by(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());
         self
@@ -203,6 +233,7 @@ impl ApiError {
         match form {
             Form::Envelope => json!({ "type": kind, "code": code, "detail": detail, "attr": attr }),
             Form::Simple => json!({ "error": detail }),
+            Form::Field => json!({ attr.as_deref().unwrap_or("non_field_errors"): [detail] }),
         }
     }
 

@@ -8,6 +8,7 @@ use engine::Engine;
 use engine::clock::{Clock, SystemClock};
 use engine::ingest::RecordLimits;
 
+use crate::ai::Explainer;
 use crate::api::ingest::IngestBudget;
 use crate::api::logs::export::Exports;
 use crate::config::ServerConfig;
@@ -28,6 +29,7 @@ struct Shared {
     retention: RetentionWatch,
     ingest_budget: IngestBudget,
     exports: Exports,
+    explainer: Explainer,
     is_stopping: AtomicBool,
 }
 
@@ -45,6 +47,9 @@ pub enum OpenError {
     /// The engine cannot open it.
     #[error("cannot open the data folder: {0}")]
     Engine(#[from] engine::Error),
+    /// TLS, by which a model is asked, cannot be set up.
+    #[error("cannot set up TLS: {0}")]
+    Tls(reqwest::Error),
     /// The metadata database cannot be opened.
     #[error("cannot open the data folder: {0}")]
     Meta(#[from] MetaError),
@@ -80,9 +85,11 @@ impl AppState {
                     path: config.data_dir().to_owned(),
                     reason: format!("no folder for exports can be made in it: {error}"),
                 })?;
+        let explainer = Explainer::new(&config.ai).map_err(OpenError::Tls)?;
         let config = config.clone();
         let is_stopping = AtomicBool::new(false);
-        let shared = Shared { config, engine, meta, clock, retention, ingest_budget, exports, is_stopping };
+        let shared =
+            Shared { config, engine, meta, clock, retention, ingest_budget, exports, explainer, is_stopping };
         Ok((Self(Arc::new(shared)), credentials))
     }
 
@@ -119,6 +126,11 @@ impl AppState {
     /// The exports under way.
     pub(crate) fn exports(&self) -> &Exports {
         &self.0.exports
+    }
+
+    /// What explains logs.
+    pub(crate) fn explainer(&self) -> &Explainer {
+        &self.0.explainer
     }
 
     /// Whether a stop has begun.

@@ -8,6 +8,7 @@
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
+//! | `POST /api/projects/{id}/logs/explainLogWithAI` | [`logs`] | requests of a caller; bytes and time of the model |
 //! | `POST /api/projects/{id}/logs/export` | [`logs`] | 10,000 rows, bytes of a file, 1,000 exports |
 //! | `POST /api/projects/{id}/logs/export/stream` | [`logs`] | streams at a time; the engine's memory |
 //! | `GET /api/projects/{id}/exports`, `.../{export_id}`, `.../{export_id}/content` | [`logs`] | 1,000 per page |

@@ -64,6 +64,15 @@ impl fmt::Debug for LogExport {
     }
 }
 
+/// Small batches, and little memory set aside for merging what was spilled: several exports may wait at a time.
+fn session_config(settings: &QuerySettings) -> SessionConfig {
+    let for_merging = (settings.max_memory_bytes / 64).clamp(1 << 20, 10 << 20);
+    settings
+        .session_config()
+        .with_batch_size(BATCH_ROWS.min(settings.batch_size.max(1)))
+        .with_sort_spill_reservation_bytes(for_merging)
+}
+
 /// What an export has of the context that makes it.
 pub(super) struct ExportMeans {
     pub(super) store: Arc<dyn ObjectStore>,
@@ -84,7 +93,7 @@ impl LogExport {
             snapshot: snapshot.clone(),
             store: means.store,
             runtime_env: means.runtime_env,
-            config: settings.session_config().with_batch_size(BATCH_ROWS.min(settings.batch_size.max(1))),
+            config: session_config(settings),
             threads: means.threads,
             deadline: settings.deadline,
             condition: matching(query, filter),

@@ -8,6 +8,7 @@ mod count;
 mod cursor;
 mod custom_columns;
 mod date_range;
+mod explain;
 pub(crate) mod export;
 pub(super) mod filter_group;
 mod has_logs;
@@ -33,6 +34,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/logs/count", post(count::count_logs))
         .route("/logs/sparkline", post(sparkline::sparkline))
         .route("/logs/has_logs", get(has_logs::has_logs))
+        .route("/logs/explainLogWithAI", post(explain::explain_log))
         .route("/logs/export", post(export::create))
         .route("/logs/export/stream", post(export::stream_logs))
         .route("/exports", get(export::list))

@@ -1,6 +1,7 @@
 //! The API as its callers see it: through the router, and through the program on a real socket.
 
 mod auth;
+mod explain;
 mod export_assets;
 mod export_streams;
 mod grpc;
