@@ -23,8 +23,8 @@ use crate::maintenance::Maintenance;
 use crate::operations::{Backup, BackupMode};
 use crate::query::model::{LogFilter, LogQuery};
 use crate::query::{
-    LogPage, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry, SparklineRequest,
-    TimeRange,
+    LogExport, LogPage, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry,
+    SparklineRequest, TimeRange,
 };
 use crate::recovery::{read_log, tolerate_outage};
 use crate::retention::{RetentionPolicy, RetentionTables};
@@ -249,6 +249,20 @@ impl Engine {
         self.queries.rows(&self.snapshot(project), &query).await
     }
 
+    /// Every row of a project that a query asks for at this moment, to be read in pieces. Relative dates in its
+    /// filter count from `as_of_us`.
+    ///
+    /// # Errors
+    /// As [`QueryContext::export`].
+    pub async fn export_logs(
+        &self,
+        project: ProjectId,
+        query: &LogQuery,
+        as_of_us: i64,
+    ) -> Result<LogExport> {
+        self.queries.export(&self.snapshot(project), query, as_of_us).await
+    }
+
     /// How many rows of a project pass a filter in a time range.
     ///
     /// # Errors
@@ -384,6 +398,8 @@ fn query_settings(config: &EngineConfig) -> QuerySettings {
         max_memory_bytes: config.query_memory_bytes,
         footer_cache_bytes: config.cache_bytes / 2,
         deadline: config.query_timeout,
+        // Several exports may wait for their readers, and other queries want memory too.
+        export_window_bytes: (config.query_memory_bytes as u64 / 24).clamp(1 << 20, 32 << 20),
         ..QuerySettings::default()
     }
 }

@@ -15,6 +15,7 @@ use engine::EngineConfig;
 use tracing_subscriber::EnvFilter;
 
 use crate::meta::{self, MetaLocation};
+use crate::secret::Secret;
 
 /// What the server runs with: validated, nothing optional.
 #[derive(Clone, Debug)]
@@ -33,6 +34,10 @@ pub struct ServerConfig {
     pub metadata_url: Option<DatabaseUrl>,
     /// What following rows as they come in may cost.
     pub tail: TailConfig,
+    /// What exports may take.
+    pub export: ExportConfig,
+    /// The model that explains logs.
+    pub ai: AiConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
 }
@@ -57,6 +62,30 @@ impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DatabaseUrl(..)")
     }
+}
+
+/// Where a model answers; none when an address or a name is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AiConfig {
+    /// What `/chat/completions` is appended to.
+    pub base_url: Option<String>,
+    /// The model's name there.
+    pub model: Option<String>,
+    /// Sent as a bearer token.
+    pub api_key: Option<Secret>,
+    /// Longest time of one question.
+    pub timeout: Duration,
+}
+
+/// Bounds on exports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportConfig {
+    /// Exports that are streamed at a time; further ones are answered 503.
+    pub max_streams: usize,
+    /// Largest file of an export that is made in the background.
+    pub max_file_bytes: usize,
+    /// How long such a file is kept, days.
+    pub keep_days: u32,
 }
 
 /// Bounds on requests that send records.
@@ -119,6 +148,8 @@ impl ServerConfig {
             },
             metadata_url: None,
             tail: TailConfig { max_subscribers: 64, max_subscribers_per_project: 16, buffer_bytes: MIB },
+            export: ExportConfig { max_streams: 4, max_file_bytes: 256 * MIB, keep_days: 7 },
+            ai: AiConfig { base_url: None, model: None, api_key: None, timeout: Duration::from_secs(60) },
             log: LogConfig { format: LogFormat::Text, filter: "info".to_owned() },
         }
     }
@@ -409,6 +440,62 @@ pub const SETTINGS: &[Setting] = &[
         apply: |config, text| bytes(text).map(|value| config.tail.buffer_bytes = value),
     },
     Setting {
+        section: "export",
+        key: "max_streams",
+        doc: "exports that are streamed at a time; further ones are answered 503",
+        default: "4",
+        apply: |config, text| positive(text).map(|value| config.export.max_streams = value as usize),
+    },
+    Setting {
+        section: "export",
+        key: "max_file_bytes",
+        doc: "largest file of an export that is made in the background",
+        default: "256MiB",
+        apply: |config, text| bytes(text).map(|value| config.export.max_file_bytes = value),
+    },
+    Setting {
+        section: "export",
+        key: "keep_days",
+        doc: "how long such a file is kept, days",
+        default: "7",
+        apply: |config, text| positive(text).map(|value| config.export.keep_days = value),
+    },
+    Setting {
+        section: "ai",
+        key: "base_url",
+        doc: "address of an OpenAI-compatible API that explains logs, like `https://host/v1`, or `none`; the logs to be \
+              explained are sent there, without what looks like a secret",
+        default: "none",
+        apply: |config, text| address(text).map(|value| config.ai.base_url = value),
+    },
+    Setting {
+        section: "ai",
+        key: "model",
+        doc: "name of the model there, or `none`",
+        default: "none",
+        apply: |config, text| {
+            config.ai.model = unless_none(text);
+            Ok(())
+        },
+    },
+    Setting {
+        section: "ai",
+        key: "api_key",
+        doc: "key that is sent there, or `none`; best given in the environment",
+        default: "none",
+        apply: |config, text| {
+            config.ai.api_key = unless_none(text).map(Secret::new);
+            Ok(())
+        },
+    },
+    Setting {
+        section: "ai",
+        key: "timeout_secs",
+        doc: "longest time the model may take, seconds",
+        default: "60",
+        apply: |config, text| seconds(text).map(|value| config.ai.timeout = value),
+    },
+    Setting {
         section: "log",
         key: "format",
         doc: "form of the server's own log on stderr: text or json",
@@ -560,6 +647,26 @@ fn one_line(error: &toml::de::Error) -> String {
 
 fn parse<T: FromStr>(text: &str, what: impl Display) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text:?} is not {what}"))
+}
+
+fn unless_none(text: &str) -> Option<String> {
+    (text != "none" && !text.is_empty()).then(|| text.to_owned())
+}
+
+fn address(text: &str) -> Result<Option<String>, String> {
+    let Some(text) = unless_none(text) else { return Ok(None) };
+    match text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
+        Some(rest) if !rest.is_empty() && !rest.contains(char::is_whitespace) => Ok(Some(text)),
+        _ => Err(format!("{text:?} is not an address that begins with https:// or http://, or none")),
+    }
+}
+
+fn positive(text: &str) -> Result<u32, String> {
+    const WHAT: &str = "a whole number from 1";
+    parse::<u16>(text, WHAT).and_then(|number| match number {
+        0 => Err(format!("{text:?} is not {WHAT}")),
+        number => Ok(number.into()),
+    })
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

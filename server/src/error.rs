@@ -1,7 +1,8 @@
 //! The API's one error type, and the one place where an engine error becomes a status.
 //!
-//! An error has two written forms. The envelope `{type, code, detail, attr}` is the rule; the simple form
-//! `{"error": text}` is what ingest and a few causes inside the logs endpoints answer. One cause answers its bare text.
+//! An error has four written forms. The envelope `{type, code, detail, attr}` is the rule; the simple form
+//! `{"error": text}` is what ingest and a few causes inside the logs endpoints answer; one cause answers its bare text,
+//! and explanations answer a bad body as `{"member": [text]}`.
 //! What a caller may read is in the error; what an operator must read is its cause, which goes to the log.
 
 use std::any::Any;
@@ -40,6 +41,8 @@ enum Form {
     Envelope,
     Simple,
     Bare,
+    /// The member as a key, with a list of what is wrong with it.
+    Field,
 }
 
 impl ApiError {
@@ -138,7 +141,7 @@ impl ApiError {
     }
 
     /// 429: the caller has as much under way as it may have; try again after a second.
-    pub fn throttled(detail: impl Into<Cow<'static, str>>) -> Self {
+    pub fn too_many(detail: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled_error", "throttled", detail);
         error.0.retry_after_secs = Some(1);
         error
@@ -150,6 +153,39 @@ impl ApiError {
             Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "logs_workload_unreachable", detail);
         error.0.retry_after_secs = Some(1);
         error
+    }
+
+    /// 400 as `{"member": [text]}`.
+    pub fn field(name: &str, detail: &'static str) -> Self {
+        let mut error = Self::validation("invalid_input", Some(name.to_owned()), detail);
+        error.0.form = Form::Field;
+        error
+    }
+
+    /// 429: the caller asks too often.
+    pub fn throttled(retry_after_secs: u32) -> Self {
+        let detail = format!("request was throttled, expected available in {retry_after_secs} seconds");
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "throttled_error", "throttled", detail);
+        error.0.retry_after_secs = Some(retry_after_secs);
+        error
+    }
+
+    /// 503: there is no model to ask. Asking again is of no use until somebody configures one.
+    pub fn ai_not_configured() -> Self {
+        let detail = "no model is configured on this server";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "ai_not_configured", detail)
+    }
+
+    /// 409: what was asked for is being made; try again after some seconds.
+    pub fn not_ready(detail: impl Into<Cow<'static, str>>, retry_after_secs: u32) -> Self {
+        let mut error = Self::new(StatusCode::CONFLICT, "server_error", "conflict", detail);
+        error.0.retry_after_secs = Some(retry_after_secs);
+        error
+    }
+
+    /// 500 with a reason that the caller may read: what was asked for earlier has failed.
+    pub fn failed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "error", detail)
     }
 
     /// 500: our fault. The caller learns nothing about it, the log everything.
@@ -186,6 +222,12 @@ impl ApiError {
         self
     }
 
+    /// The same error with what caused it, for the log.
+    #[must_use]
+    pub fn because(self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.caused_by(cause)
+    }
+
     fn caused_by(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());
         self
@@ -217,6 +259,7 @@ impl ApiError {
             Form::Envelope => json!({ "type": kind, "code": code, "detail": detail, "attr": attr }),
             Form::Simple => json!({ "error": detail }),
             Form::Bare => json!(detail),
+            Form::Field => json!({ attr.as_deref().unwrap_or("non_field_errors"): [detail] }),
         }
     }
 

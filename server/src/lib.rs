@@ -14,12 +14,14 @@
 //! - [`secret`]: how keys and tokens are made, hashed and masked;
 //! - [`auth`]: who calls, and whether they may;
 //! - [`error`]: the one error type, and how an engine error becomes a status;
+//! - `ai`: explanations of logs by a model;
 //! - `middleware`: request ids and spans;
 //! - `api`: one file or folder per resource;
 //! - [`cli`]: `serve`, `demo`, `init`, `generate`, `retention`.
 
 pub mod accounts;
 pub mod activity;
+mod ai;
 mod api;
 pub mod auth;
 pub mod cli;

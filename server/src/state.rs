@@ -8,8 +8,10 @@ use engine::clock::{Clock, SystemClock};
 use engine::ingest::RecordLimits;
 use tokio_util::sync::CancellationToken;
 
+use crate::ai::Explainer;
 use crate::api::TailSubscribers;
 use crate::api::ingest::IngestBudget;
+use crate::api::logs::export::Exports;
 use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
@@ -31,6 +33,8 @@ struct Shared {
     rules: RulesWatch,
     ingest_budget: IngestBudget,
     tail_subscribers: TailSubscribers,
+    exports: Exports,
+    explainer: Explainer,
     /// Cancelled when a stop begins.
     stopping: CancellationToken,
 }
@@ -49,6 +53,9 @@ pub enum OpenError {
     /// The engine cannot open it.
     #[error("cannot open the data folder: {0}")]
     Engine(#[from] engine::Error),
+    /// TLS, by which a model is asked, cannot be set up.
+    #[error("cannot set up TLS: {0}")]
+    Tls(reqwest::Error),
     /// The metadata database cannot be opened.
     #[error("cannot open the data folder: {0}")]
     Meta(#[from] MetaError),
@@ -79,6 +86,13 @@ impl AppState {
         let retention = RetentionWatch::start(meta.clone(), &engine).await?;
         let rules = RulesWatch::start(meta.clone()).await?;
         let ingest_budget = IngestBudget::new(config.ingest.max_in_flight_bytes);
+        let exports =
+            Exports::start(config.data_dir(), &config.export, meta.clone(), &engine, Arc::clone(&clock))
+                .map_err(|error| OpenError::DataDir {
+                    path: config.data_dir().to_owned(),
+                    reason: format!("no folder for exports can be made in it: {error}"),
+                })?;
+        let explainer = Explainer::new(&config.ai).map_err(OpenError::Tls)?;
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
         let stopping = CancellationToken::new();
@@ -91,6 +105,8 @@ impl AppState {
             rules,
             ingest_budget,
             tail_subscribers,
+            exports,
+            explainer,
             stopping,
         };
         Ok((Self(Arc::new(shared)), credentials))
@@ -140,6 +156,16 @@ impl AppState {
         &self.0.ingest_budget
     }
 
+    /// The exports under way.
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.0.exports
+    }
+
+    /// What explains logs.
+    pub(crate) fn explainer(&self) -> &Explainer {
+        &self.0.explainer
+    }
+
     /// Whether a stop has begun.
     pub fn is_stopping(&self) -> bool {
         self.0.stopping.is_cancelled()
@@ -167,6 +193,7 @@ impl AppState {
     pub async fn close(&self) -> Result<(), engine::Error> {
         self.0.retention.stop();
         self.0.rules.stop();
+        self.0.exports.stop().await;
         let closed = self.engine().shutdown().await;
         self.meta().close().await;
         closed

@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::count;
 use super::data_file_reader::find_damaged;
 use super::error::{QueryOrigin, from_datafusion, is_unnamed_damage};
+use super::export::{ExportMeans, LogExport};
 use super::filter::{self, FilterContext};
 use super::model::{LogFilter, LogQuery};
 use super::rows::{self, LogPage};
@@ -77,6 +78,26 @@ impl QueryContext {
         let asked = query.clone();
         let work = |session, filter| async move { rows::rows(&session, filter, &asked).await };
         self.run(snapshot, &query.filter, work).await
+    }
+
+    /// Every row that a query asks for, up to its limit, to be read in pieces. Relative dates in its filter count
+    /// from `as_of_us`.
+    ///
+    /// # Errors
+    /// As [`Self::count`], about the filter; what goes wrong with rows comes with them.
+    pub async fn export(&self, snapshot: &Snapshot, query: &LogQuery, as_of_us: i64) -> Result<LogExport> {
+        let filter = query.filter.clone();
+        let context = FilterContext { now_us: as_of_us };
+        let work = async move {
+            filter::translate(&filter, &context).map_err(|error| DataFusionError::External(Box::new(error)))
+        };
+        let filter = self.run_on_threads(QueryOrigin::Engine, snapshot, work).await?;
+        let means = ExportMeans {
+            store: Arc::clone(&self.store),
+            runtime_env: Arc::clone(&self.runtime_env),
+            threads: self.threads.handle().clone(),
+        };
+        Ok(LogExport::new(snapshot, query, filter, means, &self.settings))
     }
 
     /// How many rows of `range` pass the filter.

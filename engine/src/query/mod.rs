@@ -15,6 +15,7 @@
 //! | `time_bucket`, `dimension`, `first_filled`, `top` | what those share: what rows are grouped by, and the best groups |
 //! | `patterns` | what bodies have in common, and how that differs between two times |
 //! | `tail` | rows by their place in the order of ingestion |
+//! | `export` | every row of a query, in order and in bounded memory |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
@@ -28,6 +29,7 @@ mod dimension;
 mod earliest;
 mod error;
 mod expiry;
+mod export;
 mod facets;
 mod file_columns;
 pub mod filter;
@@ -56,6 +58,7 @@ pub use count_ranges::{CountRange, CountRanges, CountRangesRequest};
 pub use dimension::Dimension;
 pub use error::{QueryOrigin, from_datafusion};
 pub use expiry::{ExpiredRows, ExpiryByKind, KindExpiry, RetentionPreview};
+pub use export::{ExportStream, LogExport, PARQUET_COLUMNS};
 pub use facets::{
     AttributeKey, AttributeKeys, AttributeKeysRequest, AttributeSource, Facet, FacetsRequest, ListRange,
     SearchIn, ValueCount, ValuesRequest,

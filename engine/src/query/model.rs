@@ -231,7 +231,7 @@ pub struct LogQuery {
     pub range: TimeRange,
     /// In which order.
     pub order: Order,
-    /// At most how many; at least 1.
+    /// At most how many; at least 1. `usize::MAX` is no limit, for an export.
     pub limit: usize,
     /// Where the page begins.
     pub after: Option<Cursor>,

@@ -82,14 +82,7 @@ async fn find_keys(
     limit: usize,
 ) -> Result<Vec<Cursor>> {
     let ascending = query.order == Order::Earliest;
-    let mut condition = in_range(query.range).and(filter);
-    if let Some(cursor) = query.after {
-        condition = condition.and(beyond(cursor, query.order));
-    }
-    if let Some(ingested_from_us) = query.ingested_from_us {
-        let ingested = ident(columns::INGESTED_TIMESTAMP).gt_eq(timestamp_literal(ingested_from_us));
-        condition = condition.and(ingested);
-    }
+    let condition = in_range(query.range).and(matching(query, filter));
     let key = || [ident(columns::TIMESTAMP), ident(columns::UUID)];
     let page = session
         .rows_where(condition)?
@@ -106,6 +99,34 @@ async fn find_keys(
         }));
     }
     Ok(keys)
+}
+
+/// The condition that a row is asked for, but for its range of time; `filter` is what the query's filter means.
+pub(super) fn matching(query: &LogQuery, filter: Expr) -> Expr {
+    let mut condition = filter;
+    if let Some(cursor) = query.after {
+        condition = condition.and(beyond(cursor, query.order));
+    }
+    if let Some(ingested_from_us) = query.ingested_from_us {
+        let ingested = ident(columns::INGESTED_TIMESTAMP).gt_eq(timestamp_literal(ingested_from_us));
+        condition = condition.and(ingested);
+    }
+    condition
+}
+
+/// The columns that [`rows_of`] reads.
+pub(super) fn row_columns(attributes: AttributeMaps) -> impl Iterator<Item = &'static str> {
+    let maps: &[&str] = match attributes {
+        AttributeMaps::Included => &[columns::ATTRIBUTES, columns::RESOURCE_ATTRIBUTES],
+        AttributeMaps::Excluded => &[],
+    };
+    ROW_COLUMNS.iter().chain(maps).copied()
+}
+
+/// The rows of a batch that has [`row_columns`].
+pub(super) fn rows_of(batch: &RecordBatch) -> Result<Vec<LogRow>> {
+    let columns = RowColumns::of(batch)?;
+    Ok((0..batch.num_rows()).map(|row| columns.row(row)).collect())
 }
 
 /// The condition that a row comes after the cursor.
@@ -139,16 +160,11 @@ pub(super) async fn read_rows(
     let Some(range) = range_of(keys) else { return Ok(Vec::new()) };
     let ids = keys.iter().map(|key| id_literal(key.uuid)).collect();
     let condition = in_range(range).and(ident(columns::UUID).in_list(ids, false));
-    let maps = match attributes {
-        AttributeMaps::Included => [columns::ATTRIBUTES, columns::RESOURCE_ATTRIBUTES].as_slice(),
-        AttributeMaps::Excluded => &[],
-    };
-    let names = ROW_COLUMNS.iter().chain(maps).map(|name| ident(*name));
+    let names = row_columns(attributes).map(ident);
     let found = session.collect(session.rows_where(condition)?.select(names)?).await?;
     let mut rows = HashMap::with_capacity(keys.len());
     for batch in &found.batches {
-        let columns = RowColumns::of(batch)?;
-        rows.extend((0..batch.num_rows()).map(|row| columns.row(row)).map(|row| (row.uuid, row)));
+        rows.extend(rows_of(batch)?.into_iter().map(|row| (row.uuid, row)));
     }
     let in_order = keys.iter().map(|key| rows.remove(&key.uuid));
     match in_order.collect::<Option<Vec<LogRow>>>() {

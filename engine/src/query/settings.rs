@@ -24,6 +24,8 @@ pub struct QuerySettings {
     pub max_spill_bytes: u64,
     /// How long a query may run.
     pub deadline: Duration,
+    /// Memory that one window of an export is planned to take; exports go window by window.
+    pub export_window_bytes: u64,
     /// Rows of a batch.
     pub batch_size: usize,
     /// Threads that run queries, and streams that one query is cut into.
@@ -38,6 +40,7 @@ impl Default for QuerySettings {
             spill_dir: None,
             max_spill_bytes: 10 * 1024 * 1024 * 1024,
             deadline: Duration::from_secs(60),
+            export_window_bytes: 32 * 1024 * 1024,
             batch_size: 8192,
             num_threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
         }

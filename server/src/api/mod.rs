@@ -19,6 +19,10 @@
 //! | `POST /api/projects/{id}/logs/impact` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
+//! | `POST /api/projects/{id}/logs/explainLogWithAI` | [`logs`] | requests of a caller; bytes and time of the model |
+//! | `POST /api/projects/{id}/logs/export` | [`logs`] | 10,000 rows, bytes of a file, 1,000 exports |
+//! | `POST /api/projects/{id}/logs/export/stream` | [`logs`] | streams at a time; the engine's memory |
+//! | `GET /api/projects/{id}/exports`, `.../{export_id}`, `.../{export_id}/content` | [`logs`] | 1,000 per page |
 //! | `GET`, `POST /api/projects/{id}/logs/views` | [`logs`] | 10,000 views, 1,000 per page |
 //! | `GET`, `PUT`, `PATCH`, `DELETE /api/projects/{id}/logs/views/{short_id}` | [`logs`] | - |
 //! | `GET /api/projects/{id}/logs/attributes` | [`logs`] | 10,000 keys; the engine's memory and time |
@@ -39,7 +43,7 @@ mod health;
 pub(crate) mod ingest;
 mod input;
 pub(crate) mod iso_time;
-mod logs;
+pub(crate) mod logs;
 mod organizations;
 mod page;
 mod parameters;

@@ -5,6 +5,7 @@
 
 pub mod bootstrap;
 mod counter;
+pub mod export_asset;
 pub mod invite;
 pub mod log_view;
 pub mod membership;

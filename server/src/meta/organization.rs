@@ -1,5 +1,6 @@
 //! Organizations: who owns projects.
 
+use engine::schema::ProjectId;
 use serde_json::{Map, Value, json};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -230,6 +231,18 @@ impl Meta {
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(user_id).fetch_all(&self.pool).await?;
         rows.iter().map(from_row).collect()
+    }
+
+    /// Whether the organization of a project lets models see its data; it does until it has decided otherwise.
+    pub async fn ai_is_approved(&self, project: ProjectId) -> Result<bool, MetaError> {
+        let row: Option<(Option<i64>,)> = sqlx::query_as(
+            "SELECT o.is_ai_data_processing_approved
+             FROM projects p JOIN organizations o ON o.id = p.organization_id WHERE p.id = $1",
+        )
+        .bind(project.0)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.is_some_and(|(approved,)| approved != Some(0)))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod corpus;
 mod damage;
+mod exports;
 pub(crate) mod filters;
 mod groups;
 mod oracle;

@@ -83,7 +83,8 @@ pub(super) fn parse(query: &Fields<'_>) -> Result<Vec<CustomColumn>, ApiError> {
 }
 
 impl CustomColumn {
-    fn parse(text: &str) -> Result<Self, ApiError> {
+    /// Reads one, which is trimmed.
+    pub(super) fn parse(text: &str) -> Result<Self, ApiError> {
         let source = parse_source(text).ok_or_else(|| {
             ApiError::bad_request(format!(
                 "custom column {text:?} is not attributes.<key>, resource_attributes.<key>, body.<path> or a column name"

@@ -12,6 +12,8 @@ mod count_ranges;
 mod cursor;
 mod custom_columns;
 mod date_range;
+mod explain;
+pub(crate) mod export;
 mod facet_values;
 pub(super) mod filter_group;
 mod group_by;
@@ -53,6 +55,12 @@ pub(super) fn router() -> Router<AppState> {
         .route("/logs/patterns", post(patterns::patterns))
         .route("/logs/patterns_diff", post(patterns_diff::patterns_diff))
         .route("/logs/has_logs", get(has_logs::has_logs))
+        .route("/logs/explainLogWithAI", post(explain::explain_log))
+        .route("/logs/export", post(export::create))
+        .route("/logs/export/stream", post(export::stream_logs))
+        .route("/exports", get(export::list))
+        .route("/exports/{export_id}", get(export::retrieve))
+        .route("/exports/{export_id}/content", get(export::content))
         .route("/logs/views", get(views::list).post(views::create))
         .route(
             "/logs/views/{short_id}",

@@ -25,7 +25,7 @@ pub(super) const NOW_NS: i64 = NOW_US * 1_000;
 pub(super) struct TestServer {
     pub(super) state: AppState,
     pub(super) credentials: Credentials,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// An answer, whole.
@@ -77,7 +77,7 @@ impl TestServer {
         change(&mut config);
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW_US));
         let (state, credentials) = AppState::open_with_clock(&config, clock).await.unwrap();
-        Self { state, credentials: credentials.unwrap(), _folder: folder }
+        Self { state, credentials: credentials.unwrap(), folder }
     }
 
     pub(super) fn key(&self) -> &str {
@@ -158,6 +158,22 @@ impl TestServer {
         };
         let key = self.state.meta().create_personal_api_key(FIRST_USER, &attributes, NOW_US).await;
         key.unwrap().reveal().to_owned()
+    }
+
+    /// The folder of the data.
+    pub(super) fn data_dir(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Stops, and starts again on the same folder with the clock moved on.
+    pub(super) async fn restart_after(self, seconds: i64) -> Self {
+        let Self { state, credentials, folder } = self;
+        let config = state.config().clone();
+        state.close().await.unwrap();
+        drop(state);
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW_US + seconds * 1_000_000));
+        let (state, _) = AppState::open_with_clock(&config, clock).await.unwrap();
+        Self { state, credentials, folder }
     }
 
     /// Changes the metadata behind the server's back, where no endpoint exists yet.

@@ -2,6 +2,9 @@
 
 mod auth;
 mod datadog;
+mod explain;
+mod export_assets;
+mod export_streams;
 mod grpc;
 mod harness;
 mod ingest_bounds;

@@ -44,7 +44,7 @@ impl TailSubscribers {
         let Shared { max, max_per_project, .. } = *self.0;
         let mut by_project = self.0.lock();
         if by_project.get(&project).is_some_and(|count| *count >= max_per_project) {
-            return Err(ApiError::throttled(format!("the project has {max_per_project} live tails already")));
+            return Err(ApiError::too_many(format!("the project has {max_per_project} live tails already")));
         }
         if by_project.values().sum::<usize>() >= max {
             return Err(ApiError::unavailable(format!("the server has {max} live tails already")));

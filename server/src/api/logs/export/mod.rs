@@ -1,0 +1,18 @@
+//! `logs/export`: rows as files, streamed ([`stream`]) or made in the background ([`asset`], [`worker`]).
+//!
+//! Reading order: [`request`], [`columns`], [`filename`]; [`csv`] and [`encoder`]; [`stream`]; [`asset_file`] and
+//! [`worker`], which make the files that [`asset`] hands out.
+
+mod asset;
+mod asset_file;
+mod columns;
+mod csv;
+mod encoder;
+mod filename;
+mod request;
+mod stream;
+mod worker;
+
+pub(super) use asset::{content, create, list, retrieve};
+pub(super) use stream::stream_logs;
+pub(crate) use worker::Exports;
