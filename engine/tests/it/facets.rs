@@ -166,7 +166,7 @@ async fn what_does_not_fit_into_memory_is_an_error() {
     let folder = TempDir::new().unwrap();
     let engine = engine(folder.path(), &Arc::new(ManualClock::new(NOW_US))).await;
     let snapshot = engine.snapshot(PROJECT);
-    let settings = QuerySettings { max_memory_bytes: 100_000, ..QuerySettings::default() };
+    let settings = QuerySettings { max_memory_bytes: 100_000, num_threads: 2, ..QuerySettings::default() };
     let (_, context) = counting(&engine, folder.path(), settings).await;
     let by_value = keys_request("0000", SearchIn::KeysAndValues);
     let found = context.attribute_keys(&snapshot, &by_value).await;

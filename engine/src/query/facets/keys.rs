@@ -127,7 +127,7 @@ fn looked_at(source: AttributeSource, search_in: SearchIn) -> Expr {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use datafusion::execution::runtime_env::RuntimeEnv;
@@ -142,11 +142,11 @@ mod tests {
     use crate::schema::{ProjectId, TableId};
     use crate::storage::DataFile;
 
-    /// A session over a file that is never opened.
-    fn session() -> QuerySession {
-        let file = DataFile {
-            id: Uuid::nil(),
-            path: "never/opened.parquet".into(),
+    /// A session over files that are never opened.
+    pub(in crate::query::facets) fn session_over_unopened_files(num_files: u128) -> QuerySession {
+        let file = |number: u128| DataFile {
+            id: Uuid::from_u128(number),
+            path: format!("never/opened/{number}.parquet").into(),
             level: 0,
             min_timestamp_us: 0,
             max_timestamp_us: 10,
@@ -159,12 +159,13 @@ mod tests {
         };
         let snapshot = Snapshot {
             table: TableId::logs(ProjectId(1)),
-            files: Arc::new(vec![Arc::new(file)]),
+            files: Arc::new((0..num_files).map(|number| Arc::new(file(number))).collect()),
             segments: Vec::new(),
             retention: None,
         };
         let store = Arc::new(InMemory::new());
-        QuerySession::new(snapshot, store, Arc::new(RuntimeEnv::default()), SessionConfig::new())
+        let config = SessionConfig::new().with_target_partitions(2);
+        QuerySession::new(snapshot, store, Arc::new(RuntimeEnv::default()), config)
     }
 
     #[tokio::test]
@@ -180,7 +181,8 @@ mod tests {
             let filter = LogFilter { properties, ..LogFilter::default() };
             let condition = translate(&filter, &FilterContext { now_us: 0 }).unwrap();
             let range = TimeRange { start_us: 3, end_us: 7 };
-            let rows = session().rows_where(in_range(range).and(condition)).unwrap();
+            let session = session_over_unopened_files(1);
+            let rows = session.rows_where(in_range(range).and(condition)).unwrap();
             let rows = rows.select(vec![looked_at(AttributeSource::Record, SearchIn::Keys)]).unwrap();
             let plan = rows.create_physical_plan().await.unwrap();
             let plan = displayable(plan.as_ref()).indent(false).to_string();

@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::Result as DataFusionResult;
+use datafusion::dataframe::DataFrame;
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::{Expr, ident, lit};
@@ -127,20 +128,27 @@ struct Values<'a> {
 
 impl Values<'_> {
     async fn of(&self, facet: &Facet, condition: Expr) -> DataFusionResult<Vec<ValueCount>> {
-        const VALUE: &str = "value";
         if self.range.is_empty() || self.list.limit == 0 {
             return Ok(Vec::new());
         }
-        let rows = self.session.rows_where(in_range(self.range).and(condition))?;
-        let values = rows.select(vec![facet.value().alias(VALUE)])?;
-        let groups = values.aggregate(vec![ident(VALUE)], vec![count(lit(1))])?;
         let mut top = TopValues::new(self.list, self.session.reserve("values"));
-        let mut batches = groups.execute_stream().await?;
+        let rows = in_range(self.range).and(condition);
+        let mut batches = counted_values(self.session, facet, rows)?.execute_stream().await?;
         while let Some(batch) = batches.next().await {
             top.add(&batch?, &self.search)?;
         }
         Ok(top.into_list())
     }
+}
+
+/// The values of the rows that meet a condition, each once, and how many rows have it. One of them may be null.
+fn counted_values(session: &QuerySession, facet: &Facet, condition: Expr) -> DataFusionResult<DataFrame> {
+    const VALUE: &str = "value";
+    // With more than one stream between the groups of parts and those of the whole, DataFusion 55.2 may wait for ever
+    // when two of them spill (its issue 24883).
+    session.session.state_ref().write().config_mut().options_mut().optimizer.repartition_aggregations = false;
+    let values = session.rows_where(condition)?.select(vec![facet.value().alias(VALUE)])?;
+    values.aggregate(vec![ident(VALUE)], vec![count(lit(1))])
 }
 
 /// A value with its place in the list: those of more rows come first, then by value.
@@ -197,5 +205,23 @@ impl TopValues {
     fn into_list(self) -> Vec<ValueCount> {
         let ranked = self.heap.into_sorted_vec().into_iter().skip(self.list.offset);
         ranked.map(|(Reverse(count), value)| ValueCount { value, count }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::physical_plan::displayable;
+
+    use super::super::keys::tests::session_over_unopened_files;
+    use super::*;
+
+    #[tokio::test]
+    async fn values_are_grouped_in_one_stream_that_may_spill() {
+        let session = session_over_unopened_files(4);
+        let plan = counted_values(&session, &Facet::Service, lit(true)).unwrap();
+        let plan = plan.create_physical_plan().await.unwrap();
+        let plan = displayable(plan.as_ref()).indent(false).to_string();
+        assert!(plan.contains("mode=Partial") && plan.contains("mode=Final,"), "{plan}");
+        assert!(!plan.contains("Hash("), "{plan}");
     }
 }
