@@ -23,10 +23,11 @@ use crate::maintenance::Maintenance;
 use crate::operations::{Backup, BackupMode};
 use crate::query::model::{LogFilter, LogQuery};
 use crate::query::{
-    LogPage, LowerBound, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry,
-    SparklineRequest, TimeRange,
+    LogPage, LowerBound, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SampledRows,
+    SparklineEntry, SparklineRequest, TimeRange,
 };
 use crate::retention::{RetentionPolicy, RetentionTables};
+use crate::rules::SamplingRule;
 use crate::schema::{ProjectId, TableId};
 use crate::storage::Storage;
 use crate::wal::{self, Disk, LocalDisk, Wal, WalBatch};
@@ -278,6 +279,19 @@ impl Engine {
         request: SparklineRequest,
     ) -> Result<Vec<SparklineEntry>> {
         self.queries.sparkline(&self.snapshot(project), &request).await
+    }
+
+    /// What a drop rule would have done to the rows of a project in a time range.
+    ///
+    /// # Errors
+    /// As [`QueryContext::simulate_sampling`].
+    pub async fn simulate_sampling(
+        &self,
+        project: ProjectId,
+        rule: SamplingRule,
+        range: TimeRange,
+    ) -> Result<SampledRows> {
+        self.queries.simulate_sampling(&self.snapshot(project), rule, range).await
     }
 
     /// The answer to one read-only SQL statement over a project's logs, the table `logs`.

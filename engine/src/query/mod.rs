@@ -10,7 +10,7 @@
 //! | `unexpired` | the scan of files and segments some of whose rows have expired |
 //! | `context` | answers questions: the way in |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
-//! | `rows`, `count`, `sparkline`, `earliest`, `expiry` | the questions |
+//! | `rows`, `count`, `sparkline`, `earliest`, `expiry`, `sampled` | the questions |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
@@ -26,6 +26,7 @@ pub mod filter;
 pub mod interval;
 pub mod model;
 mod rows;
+mod sampled;
 mod session;
 mod settings;
 mod sparkline;
@@ -39,6 +40,7 @@ pub use context::QueryContext;
 pub use error::{QueryOrigin, from_datafusion};
 pub use expiry::{ExpiredRows, ExpiryByKind, KindExpiry, RetentionPreview};
 pub use rows::{LogPage, LogRow};
+pub use sampled::{KeptAndDropped, SampledRows};
 pub use settings::QuerySettings;
 pub use sparkline::{SparklineEntry, SparklineRequest};
 pub use time_range::{DateRange, LowerBound, ResolvedRange, Rounding, TimeRange};

@@ -12,6 +12,9 @@
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
 //! | `GET`, `POST /api/projects/{id}/logs/views` | [`logs`] | 10,000 views, 1,000 per page |
 //! | `GET`, `PUT`, `PATCH`, `DELETE /api/projects/{id}/logs/views/{short_id}` | [`logs`] | - |
+//! | `GET`, `POST`, `PATCH`, `PUT`, `DELETE /api/projects/{id}/logs/{sampling,retention,metric}_rules` and below | [`rules`] | 100 rules of a kind |
+//! | `POST /api/projects/{id}/logs/sampling_rules/{rule}/simulate` | [`rules`] | the engine's memory and time |
+//! | `GET /api/projects/{id}/logs/metric_rules/metrics` | [`rules`] | 1,000 series a rule |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /_liveness`, `GET /_readiness` | [`health`] | - |
@@ -30,6 +33,7 @@ mod page;
 mod project;
 mod project_call;
 mod retention;
+pub(crate) mod rules;
 
 use std::borrow::Cow;
 
@@ -44,7 +48,10 @@ use crate::state::AppState;
 /// All routes; paths are canonical.
 pub(crate) fn router() -> Router<AppState> {
     Router::new()
-        .nest("/api/projects/{project_id}", logs::router().merge(retention::router()).merge(project::router()))
+        .nest(
+            "/api/projects/{project_id}",
+            logs::router().merge(retention::router()).merge(project::router()).merge(rules::router()),
+        )
         .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
         .merge(ingest::router())
         .merge(health::router())

@@ -3,9 +3,11 @@
 //! What a rule says is a JSON text here; those who apply it know what it means.
 
 use engine::schema::ProjectId;
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
+use super::user::{self, BasicUser};
 use super::{Meta, MetaError, is_unique_violation};
 
 /// What a rule is about.
@@ -61,7 +63,7 @@ pub struct Rule {
     /// 1, and one more with each change.
     pub version: i64,
     /// The user who made it.
-    pub created_by: i64,
+    pub created_by: Option<BasicUser>,
     /// Microseconds since the epoch.
     pub created_at_us: i64,
     /// Microseconds since the epoch.
@@ -107,9 +109,10 @@ impl From<sqlx::Error> for RuleError {
 /// Most rules of a kind in a project: each is tested on every record.
 pub const MAX_RULES: usize = 100;
 
-const COLUMNS: &str = "id, name, enabled, priority, definition, version, created_by, created_at, updated_at";
+const COLUMNS: &str =
+    "r.id, r.name, r.enabled, r.priority, r.definition, r.version, r.created_at, r.updated_at";
 
-fn read(row: &sqlx::any::AnyRow) -> Result<Rule, sqlx::Error> {
+fn read(row: &AnyRow) -> Result<Rule, MetaError> {
     Ok(Rule {
         id: row.try_get(0)?,
         name: row.try_get(1)?,
@@ -117,9 +120,9 @@ fn read(row: &sqlx::any::AnyRow) -> Result<Rule, sqlx::Error> {
         priority: row.try_get(3)?,
         definition: row.try_get(4)?,
         version: row.try_get(5)?,
-        created_by: row.try_get(6)?,
-        created_at_us: row.try_get(7)?,
-        updated_at_us: row.try_get(8)?,
+        created_by: user::basic_from_row(row)?,
+        created_at_us: row.try_get(6)?,
+        updated_at_us: row.try_get(7)?,
     })
 }
 
@@ -135,14 +138,16 @@ impl Meta {
     /// The rules of a kind, in the order in which they are applied.
     pub async fn rules(&self, project: ProjectId, kind: RuleKind) -> Result<Vec<Rule>, MetaError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM logs_rules WHERE project_id = $1 AND kind = $2 ORDER BY priority, created_at, id"
+            "SELECT {COLUMNS}, {} FROM logs_rules r LEFT JOIN users u ON u.id = r.created_by
+             WHERE r.project_id = $1 AND r.kind = $2 ORDER BY r.priority, r.created_at, r.id",
+            user::BASIC_COLUMNS
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(project.0)
             .bind(kind.as_str())
             .fetch_all(&self.pool)
             .await?;
-        Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+        rows.iter().map(read).collect()
     }
 
     /// The projects whose settings or rules were ever changed.
@@ -312,33 +317,38 @@ mod tests {
     #[tokio::test]
     async fn rules_have_an_order() {
         on_every_backend(|meta| async move {
-        bootstrap(&meta, 7).await.unwrap();
-        let kind = RuleKind::Sampling;
-        let add = async |content: &RuleContent| {
-            meta.add_rule(FIRST_PROJECT, kind, content, FIRST_USER, 8).await.unwrap()
-        };
-        let a = add(&content("a", None)).await;
-        let b = add(&content("b", None)).await;
-        let c = add(&content("c", Some(0))).await;
-        assert_eq!(names(&meta).await, ["a", "c", "b"]);
-        let ids = [b.clone(), a.clone(), c.clone()];
-        meta.reorder_rules(FIRST_PROJECT, kind, &ids, 9).await.unwrap();
-        assert_eq!(names(&meta).await, ["b", "a", "c"]);
-        for other in [&ids[..2], &[b.clone(), b.clone(), c.clone()], &["x".to_owned(), a.clone(), c.clone()]]
-        {
-            let error = meta.reorder_rules(FIRST_PROJECT, kind, other, 9).await.unwrap_err();
-            assert!(matches!(error, RuleError::OtherIds));
-        }
-        assert!(meta.change_rule(FIRST_PROJECT, kind, &a, &content("d", None), 10).await.unwrap());
-        assert!(
-            !meta.change_rule(FIRST_PROJECT, RuleKind::Metric, &a, &content("e", None), 10).await.unwrap()
-        );
-        assert_eq!(names(&meta).await, ["b", "d", "c"]);
-        assert!(meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
-        assert!(!meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
-        let rules = meta.rules(FIRST_PROJECT, kind).await.unwrap();
-        assert_eq!((rules[0].version, rules[0].updated_at_us, rules[0].created_by), (3, 10, FIRST_USER));
-        assert!(meta.rules_versions().await.unwrap()[0].version >= 6);
+            bootstrap(&meta, 7).await.unwrap();
+            let kind = RuleKind::Sampling;
+            let add = async |content: &RuleContent| {
+                meta.add_rule(FIRST_PROJECT, kind, content, FIRST_USER, 8).await.unwrap()
+            };
+            let a = add(&content("a", None)).await;
+            let b = add(&content("b", None)).await;
+            let c = add(&content("c", Some(0))).await;
+            assert_eq!(names(&meta).await, ["a", "c", "b"]);
+            let ids = [b.clone(), a.clone(), c.clone()];
+            meta.reorder_rules(FIRST_PROJECT, kind, &ids, 9).await.unwrap();
+            assert_eq!(names(&meta).await, ["b", "a", "c"]);
+            for other in
+                [&ids[..2], &[b.clone(), b.clone(), c.clone()], &["x".to_owned(), a.clone(), c.clone()]]
+            {
+                let error = meta.reorder_rules(FIRST_PROJECT, kind, other, 9).await.unwrap_err();
+                assert!(matches!(error, RuleError::OtherIds));
+            }
+            assert!(meta.change_rule(FIRST_PROJECT, kind, &a, &content("d", None), 10).await.unwrap());
+            assert!(
+                !meta
+                    .change_rule(FIRST_PROJECT, RuleKind::Metric, &a, &content("e", None), 10)
+                    .await
+                    .unwrap()
+            );
+            assert_eq!(names(&meta).await, ["b", "d", "c"]);
+            assert!(meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
+            assert!(!meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
+            let rules = meta.rules(FIRST_PROJECT, kind).await.unwrap();
+            let created_by = rules[0].created_by.as_ref().map(|user| user.id);
+            assert_eq!((rules[0].version, rules[0].updated_at_us, created_by), (3, 10, Some(FIRST_USER)));
+            assert!(meta.rules_versions().await.unwrap()[0].version >= 6);
         })
         .await;
     }
@@ -346,19 +356,20 @@ mod tests {
     #[tokio::test]
     async fn metric_names_are_unique_and_rules_bounded() {
         on_every_backend(|meta| async move {
-        bootstrap(&meta, 7).await.unwrap();
-        let named = RuleContent { metric_name: Some("m".into()), ..content("a", None) };
-        meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, FIRST_USER, 8).await.unwrap();
-        let again = meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, FIRST_USER, 8).await.unwrap_err();
-        assert!(matches!(again, RuleError::MetricNameTaken));
-        for index in 0..MAX_RULES {
-            let content = content(&index.to_string(), None);
-            meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &content, FIRST_USER, 8).await.unwrap();
-        }
-        let one_more = content("x", None);
-        let error =
-            meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &one_more, FIRST_USER, 8).await.unwrap_err();
-        assert!(matches!(error, RuleError::TooMany(_)));
+            bootstrap(&meta, 7).await.unwrap();
+            let named = RuleContent { metric_name: Some("m".into()), ..content("a", None) };
+            meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, FIRST_USER, 8).await.unwrap();
+            let again =
+                meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, FIRST_USER, 8).await.unwrap_err();
+            assert!(matches!(again, RuleError::MetricNameTaken));
+            for index in 0..MAX_RULES {
+                let content = content(&index.to_string(), None);
+                meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &content, FIRST_USER, 8).await.unwrap();
+            }
+            let one_more = content("x", None);
+            let error =
+                meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &one_more, FIRST_USER, 8).await.unwrap_err();
+            assert!(matches!(error, RuleError::TooMany(_)));
         })
         .await;
     }

@@ -7,7 +7,7 @@
 mod count;
 mod cursor;
 mod custom_columns;
-mod date_range;
+pub(super) mod date_range;
 pub(super) mod filter_group;
 mod has_logs;
 mod identity;

@@ -16,4 +16,7 @@ mod questions;
 mod refusals;
 mod retention;
 mod routes;
+mod rules_metric;
+mod rules_retention;
+mod rules_sampling;
 mod views;

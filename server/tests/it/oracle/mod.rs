@@ -8,6 +8,7 @@
 mod answers;
 mod dates;
 mod differential;
+mod drops;
 mod filter;
 mod fold;
 mod harness;
