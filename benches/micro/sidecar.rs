@@ -1,17 +1,15 @@
-//! How fast sidecars are made and read, and how large they are: a million generated rows as their data files
-//! hold them, with 20, 500 and 5,000 attribute keys.
+//! How fast sidecars are made and read, and how large they are: a million generated rows in one
+//! sidecar, with 20, 500 and 5,000 attribute keys.
 //!
 //! The sizes are printed once for each number of keys, before its times.
 
-use std::fs::{self, File};
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 use arrow::array::{ArrayRef, RecordBatch, new_empty_array};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
-use benches::load::{data_file_bytes, load};
+use benches::load::{PROJECT, load};
 use criterion::{BatchSize, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use data::{AttributeKeys, LogSpec};
 use engine::Engine;
@@ -19,21 +17,19 @@ use engine::clock::SystemClock;
 use engine::config::EngineConfig;
 use engine::index::attribute_values::{KeyTable, Values};
 use engine::index::{BuiltSidecar, Sidecar, SidecarBuilder, SidecarLimits};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use futures::TryStreamExt;
 use tokio::runtime::Runtime;
 
 const NUM_ROWS: u64 = 1_000_000;
-/// As a flush writes them.
-const BATCH_ROWS: usize = 8192;
 
 fn sidecars(criterion: &mut Criterion) {
     for num_attribute_keys in [AttributeKeys::K20, AttributeKeys::K500, AttributeKeys::K5000] {
         let spec = LogSpec { rows: NUM_ROWS, num_attribute_keys, ..LogSpec::default() };
-        let (batches, file_bytes) = generate(spec).expect("the rows are generated, stored and read");
+        let batches = generate(spec).expect("the rows are generated, stored and read");
         let without_attributes: Vec<RecordBatch> = batches.iter().map(with_empty_maps).collect();
         let built = build(&batches);
         let num_keys = num_attribute_keys.num_keys();
-        report(num_keys, &built, file_bytes);
+        report(num_keys, &built);
 
         let mut group = criterion.benchmark_group(format!("sidecar_1m_rows_{num_keys}_keys"));
         group.sample_size(10).sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(NUM_ROWS));
@@ -59,31 +55,17 @@ fn build(batches: &[RecordBatch]) -> BuiltSidecar {
     builder.finish(Default::default(), NUM_ROWS).expect("all rows were added")
 }
 
-/// The rows of the data files that the engine makes of generated logs, and the bytes of the files.
-fn generate(spec: LogSpec) -> Result<(Vec<RecordBatch>, u64)> {
+/// Generated rows as they come out of data files.
+fn generate(spec: LogSpec) -> Result<Vec<RecordBatch>> {
     let folder = tempfile::tempdir()?;
     Runtime::new()?.block_on(async {
         let engine = Engine::open(EngineConfig::new(folder.path()), Arc::new(SystemClock)).await?;
-        load(&engine, spec).await
-    })?;
-    let mut batches = Vec::new();
-    read_data_files(folder.path(), &mut batches)?;
-    Ok((batches, data_file_bytes(folder.path())?))
-}
-
-fn read_data_files(folder: &Path, batches: &mut Vec<RecordBatch>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            read_data_files(&path, batches)?;
-        } else if path.extension().is_some_and(|ending| ending == "parquet") {
-            let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&path)?)?;
-            for batch in reader.with_batch_size(BATCH_ROWS).build()? {
-                batches.push(batch?);
-            }
-        }
-    }
-    Ok(())
+        load(&engine, spec).await?;
+        let rows = engine.sql(PROJECT, "SELECT * FROM logs").await?;
+        let batches = rows.try_collect().await?;
+        engine.shutdown().await?;
+        Ok(batches)
+    })
 }
 
 /// Rows without attributes, so that little but the rollup is made.
@@ -101,12 +83,13 @@ fn with_empty_maps(batch: &RecordBatch) -> RecordBatch {
     RecordBatch::try_new(batch.schema(), columns.collect()).expect("BUG: empty maps are maps")
 }
 
-fn report(num_keys: usize, built: &BuiltSidecar, file_bytes: u64) {
+fn report(num_keys: usize, built: &BuiltSidecar) {
     let per_row = |num_bytes: u64| num_bytes as f64 / NUM_ROWS as f64;
-    println!("{num_keys} keys: data files {:.2} bytes/row", per_row(file_bytes));
-    println!("  sidecar {:.3} bytes/row", per_row(built.bytes.len() as u64));
+    println!("{num_keys} keys: {:.3} bytes/row", per_row(built.bytes.len() as u64));
     for entry in &built.facts.recipes {
-        println!("  {:?} {:.3} bytes/row", entry.id(), per_row(entry.num_bytes()));
+        if let Some(id) = entry.id() {
+            println!("  {id:?} {:.3} bytes/row", per_row(entry.num_bytes()));
+        }
     }
     println!("  facts {} bytes in memory", built.facts.memory_bytes());
     let sidecar = Sidecar::open(&"bench.sidecar".into(), built.bytes.clone()).expect("it was just made");

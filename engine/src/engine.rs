@@ -11,26 +11,28 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::BackgroundThread;
-use crate::catalog::{CatalogStore, FlushedRange, LiveTables, Snapshot, open_catalog};
+use crate::catalog::{CatalogStore, LiveTables, Snapshot, open_catalog};
 use crate::clock::Clock;
-use crate::committer::{Committer, IngestPosition, stamp_segments};
+use crate::committer::Committer;
 use crate::compaction::{CompactionSettings, Compactor, Expiry};
 use crate::config::EngineConfig;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::flush::Flusher;
 use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
 use crate::operations::{Backup, BackupMode};
 use crate::query::model::{LogFilter, LogQuery};
+use crate::query::{AttributeKeys, AttributeKeysRequest, FacetsRequest, ValueCount, ValuesRequest};
 use crate::query::{
-    LogPage, LowerBound, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SampledRows,
-    SparklineEntry, SparklineRequest, TimeRange,
+    LogPage, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SampledRows, SparklineEntry,
+    SparklineRequest, TimeRange,
 };
+use crate::recovery::{read_log, tolerate_outage};
 use crate::retention::{RetentionPolicy, RetentionTables};
 use crate::rules::SamplingRule;
 use crate::schema::{ProjectId, TableId};
 use crate::storage::Storage;
-use crate::wal::{self, Disk, LocalDisk, Wal, WalBatch};
+use crate::wal::{self, Disk, LocalDisk, Wal};
 
 /// Held while an engine has a folder open.
 pub(crate) const LOCK_FILE_NAME: &str = "LOCK";
@@ -40,7 +42,7 @@ pub(crate) const LOCK_FILE_NAME: &str = "LOCK";
 pub struct Engine {
     tables: Arc<LiveTables>,
     retention: Arc<RetentionTables>,
-    queries: Arc<QueryContext>,
+    pub(crate) queries: Arc<QueryContext>,
     committer: Committer,
     maintenance: Arc<Maintenance>,
     catalog: CatalogStore,
@@ -85,23 +87,20 @@ impl Engine {
         storage: Storage,
         disk: Arc<dyn Disk>,
     ) -> Result<Arc<Self>> {
-        let (catalog, state) = open_catalog(&config.data_dir, &storage).await?;
+        let (catalog, mut state) = open_catalog(&config.data_dir, &storage).await?;
 
-        let tables = Arc::new(LiveTables::new(state.files, state.last_ingested_us, config.max_buffer_bytes));
-        let mut restored = Restored {
-            tables: &tables,
-            flushed: &state.flushed,
-            position: IngestPosition {
-                writer: catalog.writer(),
-                epoch: catalog.epoch(),
-                last_sequence: state.last_sequence,
-                last_ingested_us: state.last_ingested_us,
-            },
+        let files = std::mem::take(&mut state.files);
+        let tables = Arc::new(LiveTables::new(files, state.last_ingested_us, config.max_buffer_bytes));
+        let flusher = Flusher {
+            catalog: catalog.clone(),
+            storage: storage.clone(),
+            tables: Arc::clone(&tables),
+            clock: Arc::clone(&clock),
+            turn: Arc::default(),
         };
         let wal_directory = config.data_dir.join("wal");
         wal::create_directory(&*disk, &wal_directory)?;
-        let segments = wal::replay(&*disk, &wal_directory, &mut |batch| restored.take(batch))?;
-        let position = restored.position;
+        let (segments, position) = read_log(&*disk, &wal_directory, &flusher, &state).await?;
         let wal = Wal::open(
             disk,
             &wal_directory,
@@ -116,13 +115,6 @@ impl Engine {
             .with_clock(Arc::clone(&clock));
         let queries = Arc::new(queries);
         let retention = Arc::new(RetentionTables::new(Arc::clone(&clock), tables.time_bounds().into_iter()));
-        let flusher = Flusher {
-            catalog: catalog.clone(),
-            storage: storage.clone(),
-            tables: Arc::clone(&tables),
-            clock: Arc::clone(&clock),
-            turn: Arc::default(),
-        };
         let expiry = Expiry::new(Arc::clone(&retention), Arc::clone(&queries));
         let compactor = Arc::new(Compactor::new(&flusher, expiry, compaction_settings(&config)));
         let maintenance = Arc::new(Maintenance::new(
@@ -242,10 +234,7 @@ impl Engine {
     /// # Errors
     /// As [`QueryContext::count`].
     pub async fn earliest_of(&self, project: ProjectId, range: &ResolvedRange) -> Result<Option<i64>> {
-        match range.from {
-            LowerBound::Earliest => self.earliest_timestamp_us(project).await,
-            LowerBound::At(_) => Ok(None),
-        }
+        self.queries.earliest_of(&self.snapshot(project), range).await
     }
 
     /// An instant, in ingest time, below which every record of a project has come in, microseconds.
@@ -292,6 +281,34 @@ impl Engine {
         range: TimeRange,
     ) -> Result<SampledRows> {
         self.queries.simulate_sampling(&self.snapshot(project), rule, range).await
+    }
+
+    /// The attribute keys that rows of a project have.
+    ///
+    /// # Errors
+    /// As [`QueryContext::attribute_keys`].
+    pub async fn attribute_keys(
+        &self,
+        project: ProjectId,
+        request: AttributeKeysRequest,
+    ) -> Result<AttributeKeys> {
+        self.queries.attribute_keys(&self.snapshot(project), &request).await
+    }
+
+    /// The values of a facet of a project's rows, those of the most rows first.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn values(&self, project: ProjectId, request: ValuesRequest) -> Result<Vec<ValueCount>> {
+        self.queries.values(&self.snapshot(project), &request).await
+    }
+
+    /// The values of several facets of a project's rows, each as if nothing was asked of it.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`].
+    pub async fn facets(&self, project: ProjectId, request: FacetsRequest) -> Result<Vec<Vec<ValueCount>>> {
+        self.queries.facets(&self.snapshot(project), &request).await
     }
 
     /// The answer to one read-only SQL statement over a project's logs, the table `logs`.
@@ -434,41 +451,6 @@ pub(crate) fn lock_folder(data_dir: &Path) -> Result<File> {
         Err(TryLockError::Error(error)) => {
             Err(Error::unavailable(format!("cannot lock the folder {name}")).with_source(error))
         }
-    }
-}
-
-/// A remote store that is down holds up neither a start nor ingestion. What was to be done there is done later: at
-/// the next tick of maintenance, or at the next start.
-fn tolerate_outage(storage: &Storage, result: Result<()>) -> Result<()> {
-    match result {
-        Err(error) if storage.is_remote() && error.kind() == ErrorKind::Unavailable => {
-            tracing::warn!(%error, "storage cannot be used yet");
-            Ok(())
-        }
-        result => result,
-    }
-}
-
-/// What a replay brings back.
-struct Restored<'a> {
-    tables: &'a LiveTables,
-    flushed: &'a [FlushedRange],
-    position: IngestPosition,
-}
-
-impl Restored<'_> {
-    /// Brings back the rows of a batch, unless data files hold them.
-    fn take(&mut self, batch: &WalBatch) -> Result<()> {
-        let stamp = &batch.stamp;
-        self.position.last_sequence = self.position.last_sequence.max(stamp.sequence);
-        self.position.last_ingested_us = self.position.last_ingested_us.max(stamp.ingested_us);
-        if self.flushed.iter().any(|range| range.holds(batch.table, stamp)) {
-            return Ok(());
-        }
-        let payloads = batch.payloads.iter().map(wal::decode_payload).collect::<Result<Vec<_>>>()?;
-        let rows = payloads.iter().map(|rows| (rows, rows.get_array_memory_size()));
-        self.tables.restore(batch.table, stamp_segments(rows, stamp)?, stamp.ingested_us);
-        Ok(())
     }
 }
 

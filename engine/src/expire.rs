@@ -40,7 +40,16 @@ async fn drop_files(flusher: &Flusher, table: TableId, expired: &[Arc<DataFile>]
     let transaction = Transaction { table, committed_us, added: Vec::new(), removed, flushed: None };
     let snapshot = match flusher.catalog.commit(&transaction).await {
         Ok(snapshot) => snapshot,
-        Err(error) => flusher.catalog.committed_as(&transaction).await?.ok_or(error)?,
+        Err(error) => match flusher.catalog.committed_as(&transaction).await? {
+            Some(snapshot) => snapshot,
+            None => {
+                // A merge, or an earlier call whose answer was lost: their rows have expired in any case.
+                for (file_id, snapshot) in flusher.catalog.removed_among(&transaction.removed).await? {
+                    flusher.tables.replace_files(table, &[file_id], Vec::new(), snapshot);
+                }
+                return Err(error);
+            }
+        },
     };
     flusher.tables.replace_files(table, &transaction.removed, Vec::new(), snapshot);
     let rows: u64 = expired.iter().map(|file| file.num_rows).sum();

@@ -69,6 +69,8 @@ impl Flusher {
             return Err(error);
         }
         tracing::debug!(%table, files = transaction.added.len(), "flushed");
+        // Who else holds the rows is a query.
+        drop(pending);
         self.tables.finish_flush(table, transaction.added, began_us);
         Ok(())
     }

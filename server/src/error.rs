@@ -1,7 +1,7 @@
 //! The API's one error type, and the one place where an engine error becomes a status.
 //!
 //! An error has two written forms. The envelope `{type, code, detail, attr}` is the rule; the simple form
-//! `{"error": text}` is what ingest and a few causes inside the logs endpoints answer.
+//! `{"error": text}` is what ingest and a few causes inside the logs endpoints answer. One cause answers its bare text.
 //! What a caller may read is in the error; what an operator must read is its cause, which goes to the log.
 
 use std::any::Any;
@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use engine::ErrorKind;
 use serde_json::{Value, json};
 
+use crate::accounts::AccountError;
 use crate::meta::MetaError;
 
 /// An answer that is not a success.
@@ -38,6 +39,7 @@ struct Parts {
 enum Form {
     Envelope,
     Simple,
+    Bare,
 }
 
 impl ApiError {
@@ -157,6 +159,13 @@ impl ApiError {
         self
     }
 
+    /// The same error as nothing but its text: what `values` answers without a key.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.0.form = Form::Bare;
+        self
+    }
+
     /// The same error in the simple form if the caller can mend the call.
     #[must_use]
     pub fn simple_if_bad_request(self) -> Self {
@@ -200,6 +209,7 @@ impl ApiError {
         match form {
             Form::Envelope => json!({ "type": kind, "code": code, "detail": detail, "attr": attr }),
             Form::Simple => json!({ "error": detail }),
+            Form::Bare => json!(detail),
         }
     }
 
@@ -284,6 +294,20 @@ impl From<engine::Error> for ApiError {
     }
 }
 
+/// The one place where a refused change of accounts becomes an answer.
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::NotFound(what) => Self::not_found(format!("{what} not found")),
+            AccountError::Forbidden(detail) => Self::permission_denied(detail),
+            AccountError::Invalid { code, attr, detail } => {
+                Self::validation(code, attr.map(str::to_owned), detail)
+            }
+            AccountError::Meta(error) => error.into(),
+        }
+    }
+}
+
 /// A metadata database that fails is never the caller's fault.
 impl From<MetaError> for ApiError {
     fn from(error: MetaError) -> Self {
@@ -340,6 +364,7 @@ mod tests {
             json!({ "type": "invalid_request", "code": "parse_error", "detail": "limit: expected a whole number", "attr": "limit" })
         );
         assert_eq!(error.simple().body(), json!({ "error": "limit: expected a whole number" }));
+        assert_eq!(ApiError::bad_request("key is required").bare().body(), json!("key is required"));
         assert_eq!(ApiError::not_authenticated().body()["attr"], Value::Null);
     }
 

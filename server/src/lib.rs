@@ -8,7 +8,9 @@
 //! - `rules`: what projects have done with records as they come in;
 //! - `retention`: how long projects keep their rows, told to the engine;
 //! - [`state`]: what every handler shares: the engine, the metadata, the clock;
-//! - [`meta`]: organizations, users, projects, tokens and keys, in SQLite;
+//! - [`meta`]: organizations, users, projects, tokens and keys, in SQLite or PostgreSQL;
+//! - [`accounts`]: what may be done to organizations, people, projects and keys, for the API and the command line;
+//! - [`activity`]: the audit trail's entries;
 //! - [`secret`]: how keys and tokens are made, hashed and masked;
 //! - [`auth`]: who calls, and whether they may;
 //! - [`error`]: the one error type, and how an engine error becomes a status;
@@ -16,6 +18,7 @@
 //! - `api`: one file or folder per resource;
 //! - [`cli`]: `serve`, `demo`, `init`, `generate`, `retention`.
 
+pub mod accounts;
 pub mod activity;
 mod api;
 pub mod auth;
@@ -31,6 +34,7 @@ pub mod state;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -81,7 +85,8 @@ pub async fn serve(
 ) -> io::Result<()> {
     let stopping = CancellationToken::new();
     let drain_timeout = state.config().drain_timeout;
-    let http = axum::serve(listeners.http, app(state.clone()))
+    let app = app(state.clone());
+    let http = axum::serve(listeners.http, app.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(stopping.clone().cancelled_owned())
         .into_future();
     let grpc = serve_grpc(listeners.grpc, state.clone(), stopping.clone());

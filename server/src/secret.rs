@@ -9,6 +9,8 @@ use subtle::ConstantTimeEq;
 
 /// Prefix of personal API keys, which read and manage.
 pub const PERSONAL_API_KEY_PREFIX: &str = "phx_";
+/// Prefix of the secrets in invitations.
+pub const INVITE_PREFIX: &str = "tli_";
 /// Prefix of project tokens, which send.
 pub const PROJECT_TOKEN_PREFIX: &str = "phc_";
 

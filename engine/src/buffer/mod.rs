@@ -46,13 +46,15 @@ impl TableBuffer {
         self.oldest_us
     }
 
-    /// Adds rows that came in at `ingested_us`.
-    pub(crate) fn push(&mut self, segment: BufferSegment, ingested_us: i64) {
+    /// Adds rows that came in at `ingested_us`. Returns the segments that they were joined with: their rows are in the
+    /// new one.
+    pub(crate) fn push(&mut self, segment: BufferSegment, ingested_us: i64) -> Vec<Arc<BufferSegment>> {
         if self.segments.is_empty() {
             self.first_sequence = segment.sequence;
             self.oldest_us = Some(ingested_us);
         }
         let mut segment = Arc::new(segment);
+        let mut replaced = Vec::new();
         while let Some(last) = self.segments.last().filter(|last| self.may_join(last, &segment)) {
             match last.joined(&segment) {
                 Ok(joined) => segment = Arc::new(joined),
@@ -62,9 +64,10 @@ impl TableBuffer {
                     break;
                 }
             }
-            self.segments.pop();
+            replaced.extend(self.segments.pop());
         }
         self.segments.push(segment);
+        replaced
     }
 
     /// Neighbours are joined while the older is not much larger, which bounds how often a row is copied.
@@ -94,15 +97,15 @@ impl TableBuffer {
         self.flushing_to = None;
     }
 
-    /// The flush has committed its rows: takes them out and returns their bytes. Rows that are left came in at
+    /// The flush has committed its rows: takes them out and returns them. Rows that are left came in at
     /// `began_us` or later.
-    pub(crate) fn finish_flush(&mut self, began_us: i64) -> usize {
-        let Some(newest) = self.flushing_to.take() else { return 0 };
+    pub(crate) fn finish_flush(&mut self, began_us: i64) -> Vec<Arc<BufferSegment>> {
+        let Some(newest) = self.flushing_to.take() else { return Vec::new() };
         let flushed = self.segments.partition_point(|segment| segment.sequence <= newest);
-        let flushed_bytes = self.segments.drain(..flushed).map(|segment| segment.size_bytes).sum();
+        let flushed = self.segments.drain(..flushed).collect();
         self.first_sequence = newest + 1;
         self.oldest_us = (!self.segments.is_empty()).then_some(began_us);
-        flushed_bytes
+        flushed
     }
 }
 
@@ -137,7 +140,7 @@ mod tests {
     #[test]
     fn a_thousand_small_batches_make_few_segments() {
         let mut buffer = TableBuffer::default();
-        (0..1000).for_each(|sequence| buffer.push(segment(sequence), 5));
+        (0..1000).for_each(|sequence| drop(buffer.push(segment(sequence), 5)));
         assert!(buffer.segments().len() <= 20, "{} segments", buffer.segments().len());
         assert_eq!(bodies(&buffer), (0..1000).collect::<Vec<_>>());
         assert_eq!(buffer.size_bytes(), 100_000);
@@ -147,11 +150,11 @@ mod tests {
     fn a_flush_takes_what_was_there_when_it_began() {
         let mut buffer = TableBuffer::default();
         assert_eq!(buffer.begin_flush(), None);
-        (3..10).for_each(|sequence| buffer.push(segment(sequence), 5));
+        (3..10).for_each(|sequence| drop(buffer.push(segment(sequence), 5)));
         assert_eq!(buffer.begin_flush(), Some(SequenceRange { first: 3, last: 9 }));
         assert_eq!(buffer.begin_flush(), None, "one flush at a time");
-        (10..30).for_each(|sequence| buffer.push(segment(sequence), 6));
-        assert_eq!(buffer.finish_flush(6), 700);
+        (10..30).for_each(|sequence| drop(buffer.push(segment(sequence), 6)));
+        assert_eq!(buffer.finish_flush(6).iter().map(|segment| segment.size_bytes).sum::<usize>(), 700);
         assert_eq!(bodies(&buffer), (10..30).collect::<Vec<_>>());
         assert_eq!(buffer.oldest_us(), Some(6));
         assert_eq!(buffer.begin_flush(), Some(SequenceRange { first: 10, last: 29 }));

@@ -2,8 +2,8 @@
 
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use uuid::Uuid;
 
@@ -20,9 +20,11 @@ use crate::storage::DataFile;
 pub(crate) struct LiveTables {
     /// Held for moments only: no I/O, no waiting.
     tables: RwLock<HashMap<TableId, LiveTable>>,
-    /// Bytes of fresh rows, and of rows on their way into the write-ahead log.
+    /// Bytes of fresh rows, of rows on their way into the write-ahead log, and of rows that only queries hold.
     admitted_bytes: AtomicUsize,
     max_bytes: usize,
+    /// Segments that have left their tables while queries held them, with the bytes that are given back with them.
+    pinned: Mutex<Vec<(Weak<BufferSegment>, usize)>>,
     /// Files that no new snapshot has, and older ones may.
     condemned: Mutex<Vec<Condemned>>,
 }
@@ -107,6 +109,7 @@ impl LiveTables {
             tables: RwLock::new(tables),
             admitted_bytes: AtomicUsize::new(0),
             max_bytes,
+            pinned: Mutex::default(),
             condemned: Mutex::new(condemned),
         }
     }
@@ -116,12 +119,13 @@ impl LiveTables {
     /// # Errors
     /// `Unavailable` when there is no room.
     pub(crate) fn admit(self: &Arc<Self>, size_bytes: usize) -> Result<Admission> {
+        self.release_unpinned();
         let admitted = self.admitted_bytes.fetch_add(size_bytes, Ordering::Relaxed);
         let admission = Admission { tables: Arc::clone(self), size_bytes };
         // One request may always go in, or a small limit would refuse it for ever.
         if admitted > 0 && admitted + size_bytes > self.max_bytes {
             return Err(Error::unavailable(format!(
-                "{admitted} bytes of rows wait for storage, the limit is {} bytes",
+                "{admitted} bytes of rows wait for storage or are read by queries, the limit is {} bytes",
                 self.max_bytes
             )));
         }
@@ -132,9 +136,44 @@ impl LiveTables {
         self.admitted_bytes.fetch_sub(size_bytes, Ordering::Relaxed);
     }
 
-    /// Whether fresh rows take more than half of what they may.
+    /// Takes note of segments that have left their table. Those that queries hold go on counting until they let go.
+    fn retire(&self, segments: Vec<Arc<BufferSegment>>) {
+        let mut pinned = self.pinned.lock();
+        for segment in segments {
+            let size_bytes = segment.size_bytes;
+            let weak = Arc::downgrade(&segment);
+            match Arc::into_inner(segment) {
+                Some(_unpinned) => self.release(size_bytes),
+                None => pinned.push((weak, size_bytes)),
+            }
+        }
+    }
+
+    /// Gives back the memory of retired segments that no query holds any more.
+    fn release_unpinned(&self) {
+        self.pinned.lock().retain(|(segment, size_bytes)| {
+            let is_held = segment.strong_count() > 0;
+            if !is_held {
+                self.release(*size_bytes);
+            }
+            is_held
+        });
+    }
+
+    /// Whether rows take more than half of what they may.
     pub(crate) fn is_half_full(&self) -> bool {
+        self.release_unpinned();
         self.admitted_bytes.load(Ordering::Relaxed) > self.max_bytes / 2
+    }
+
+    /// Whether rows take more than they may, as they can when they are read back.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_overfull(1)
+    }
+
+    /// Whether rows take more than a multiple of what they may.
+    pub(crate) fn is_overfull(&self, times: usize) -> bool {
+        self.admitted_bytes.load(Ordering::Relaxed) > self.max_bytes.saturating_mul(times)
     }
 
     /// Makes durable rows visible. Their memory has been admitted.
@@ -142,9 +181,13 @@ impl LiveTables {
         let mut tables = self.tables.write();
         let live = tables.entry(table).or_default();
         live.newest_us = live.newest_us.max(ingested_us);
-        for segment in segments {
-            live.buffer.push(segment, ingested_us);
-        }
+        let joined: Vec<_> =
+            segments.into_iter().flat_map(|segment| live.buffer.push(segment, ingested_us)).collect();
+        drop(tables);
+        // The rows are in the joined segments too, which have taken over what was admitted for them.
+        let joined_bytes = joined.iter().map(|segment| segment.size_bytes).sum();
+        self.admitted_bytes.fetch_add(joined_bytes, Ordering::Relaxed);
+        self.retire(joined);
     }
 
     /// Makes rows visible again that were acknowledged before a stop, whatever room there is.
@@ -229,8 +272,9 @@ impl LiveTables {
         let live = tables.entry(table).or_default();
         let all = live.files.iter().cloned().chain(files.into_iter().map(Arc::new));
         live.files = Arc::new(all.collect());
-        let flushed_bytes = live.buffer.finish_flush(began_us);
-        self.release(flushed_bytes);
+        let flushed = live.buffer.finish_flush(began_us);
+        drop(tables);
+        self.retire(flushed);
     }
 
     /// A transaction is committed that replaces files: in one step the old ones leave and the new ones appear.

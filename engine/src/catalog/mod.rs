@@ -19,8 +19,8 @@ pub(crate) use manifest::{
 pub(crate) use open::open_catalog;
 pub use snapshot::{Snapshot, Sources};
 pub(crate) use store::{
-    CATALOG_FILE_NAME, CatalogFile, CatalogImage, CatalogStore, FlushedRange, StateName, WriterMarks,
-    create_rebuilt,
+    CATALOG_FILE_NAME, CatalogFile, CatalogImage, CatalogState, CatalogStore, FlushedRange, StateName,
+    WriterMarks, create_rebuilt,
 };
 
 use uuid::Uuid;

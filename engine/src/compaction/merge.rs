@@ -19,7 +19,9 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::schema::{columns, logs_schema};
-use crate::storage::{DataFile, KeyCounts, RowAddress, Storage, cannot_read, slice_len, to_whole_rows};
+use crate::storage::{
+    DataFile, KeyCounts, ObjectReader, RowAddress, Storage, cannot_read, slice_len, to_whole_rows,
+};
 
 /// What is left of the rows a merge reads: says which of whole rows stay.
 pub(crate) type Keep = dyn Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync;
@@ -32,9 +34,10 @@ pub(crate) struct ReadFailure {
 }
 
 /// An input whose footer has been read.
-#[derive(Clone)]
 struct Input {
     file: Arc<DataFile>,
+    /// Knows the checksums of the footer.
+    reader: ObjectReader,
     metadata: ArrowReaderMetadata,
 }
 
@@ -84,12 +87,12 @@ impl TimeMerge {
         let mut inputs = Vec::with_capacity(files.len());
         let mut unread = Vec::new();
         for (input, file) in files.iter().enumerate() {
-            let metadata =
-                ArrowReaderMetadata::load_async(&mut storage.parquet_reader(file), ArrowReaderOptions::new())
-                    .await
-                    .map_err(|error| ReadFailure { file_id: file.id, error: cannot_read(file, error) })?;
+            let mut reader = storage.parquet_reader(file);
+            let metadata = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new())
+                .await
+                .map_err(|error| ReadFailure { file_id: file.id, error: cannot_read(file, error) })?;
             unread.extend(stretches(file, input, metadata.metadata()));
-            inputs.push(Input { file: Arc::clone(file), metadata });
+            inputs.push(Input { file: Arc::clone(file), reader, metadata });
         }
         unread.sort_by_key(|stretch| stretch.min_timestamp_us);
         Ok(Self {
@@ -197,7 +200,7 @@ impl TimeMerge {
     async fn read(&mut self, stretch: Stretch) -> Result<()> {
         let input = &self.inputs[stretch.input];
         let file = Arc::clone(&input.file);
-        let reader = self.storage.parquet_reader(&file);
+        let reader = self.storage.parquet_reader(&file).with_blocks_of(&input.reader);
         let rows = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, input.metadata.clone())
             .with_row_groups(vec![stretch.row_group])
             .with_row_selection(RowSelection::from(vec![

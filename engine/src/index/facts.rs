@@ -27,8 +27,8 @@ use crate::schema::columns;
 
 /// The version that this program writes; it reads all up to it.
 const FACTS_VERSION: u64 = 1;
-/// Memory that the names of services, and of severities, may take.
-const MAX_NAME_BYTES: usize = 280;
+/// Memory that the severities may take; the schema's seven fit. The services have what is left.
+const MAX_SEVERITY_BYTES: usize = 240;
 /// More recipes than this are found through the sidecar's own directory.
 const MAX_RESIDENT_RECIPES: usize = 8;
 
@@ -65,13 +65,13 @@ pub enum FewCounts {
 }
 
 impl FewCounts {
-    fn of(table: &KeyTable, column: &str) -> Self {
+    fn of(table: &KeyTable, column: &str, max_bytes: usize) -> Self {
         match table.get(column) {
             KeyLookup::Counted(counts) => match counts.values {
                 Values::NotKept { min_distinct } => Self::TooMany { min_distinct },
                 Values::Kept(values) => {
                     let name_bytes = |(name, _): (&str, u64)| size_of::<(Box<str>, u64)>() + name.len();
-                    if values.iter().map(name_bytes).sum::<usize>() > MAX_NAME_BYTES {
+                    if values.iter().map(name_bytes).sum::<usize>() > max_bytes {
                         return Self::TooMany { min_distinct: values.num_distinct() as u64 };
                     }
                     Self::All(values.iter().map(|(name, num_rows)| (name.into(), num_rows)).collect())
@@ -131,11 +131,14 @@ impl FileFacts {
     pub const MAX_BYTES: usize = 1024;
 
     pub(super) fn of(recipes: &Recipes, mut directory: Box<[RecipeEntry]>) -> Self {
-        let unknown = FewCounts::TooMany { min_distinct: 1 };
-        let counts = |column| match recipes.attribute_values.present() {
-            Some(values) => FewCounts::of(values.columns(), column),
-            None => unknown.clone(),
+        let counts = |column, max_bytes| match recipes.attribute_values.present() {
+            Some(values) => FewCounts::of(values.columns(), column, max_bytes),
+            None => FewCounts::TooMany { min_distinct: 1 },
         };
+        let severities = counts(columns::SEVERITY_TEXT, MAX_SEVERITY_BYTES);
+        let others =
+            size_of::<Self>() + MAX_RESIDENT_RECIPES * size_of::<RecipeEntry>() + severities.memory_bytes();
+        let services = counts(columns::SERVICE_NAME, Self::MAX_BYTES - others);
         if directory.len() > MAX_RESIDENT_RECIPES {
             directory = directory[..MAX_RESIDENT_RECIPES].into();
         }
@@ -145,8 +148,8 @@ impl FileFacts {
             min_timestamp_us: totals.min_timestamp_us,
             max_timestamp_us: totals.max_timestamp_us,
             bytes_uncompressed: totals.bytes_uncompressed,
-            services: counts(columns::SERVICE_NAME),
-            severities: counts(columns::SEVERITY_TEXT),
+            services,
+            severities,
             recipes: directory,
         }
     }

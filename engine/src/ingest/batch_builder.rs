@@ -1,7 +1,7 @@
 //! Records in, columns out: the mapping rules of log records, shared by all wire formats.
 
 use arrow::array::{
-    ArrayRef, FixedSizeBinaryBuilder, Int32Builder, MapArray, RecordBatch, StringBuilder,
+    Array, ArrayRef, FixedSizeBinaryBuilder, Int32Builder, MapArray, RecordBatch, StringBuilder,
     StringDictionaryBuilder, StringViewBuilder, StructArray, TimestampMicrosecondBuilder, UInt32Builder,
     UInt64Builder,
 };
@@ -245,7 +245,7 @@ impl LogBatchBuilder {
 
     /// The rows, in the order they were added.
     pub(super) fn finish(mut self) -> Result<DecodedLogs> {
-        let columns: Vec<ArrayRef> = vec![
+        let mut columns: Vec<ArrayRef> = vec![
             Arc::new(self.timestamp.finish()),
             Arc::new(self.observed_timestamp.finish()),
             Arc::new(self.trace_id.finish()),
@@ -264,6 +264,8 @@ impl LogBatchBuilder {
             Arc::new(self.attribute_types.finish()),
             Arc::new(self.bytes_uncompressed.finish()),
         ];
+        // Builders begin with room for a thousand values: of few rows that is nearly all of their memory.
+        columns.iter_mut().for_each(Array::shrink_to_fit);
         let batch = RecordBatch::try_new(decoded_logs_schema(), columns).map_err(cannot_build)?;
         Ok(DecodedLogs { batch, rejected: self.rejected })
     }

@@ -7,7 +7,7 @@ use crate::catalog::{CATALOG_FILE_NAME, MANIFEST_FOLDER};
 use crate::config::EngineConfig;
 use crate::engine::{LOCK_FILE_NAME, lock_folder};
 use crate::error::{Error, Result};
-use crate::storage::Storage;
+use crate::storage::{CACHE_DIRECTORY, Storage, StorageConfig};
 
 /// Name of the write-ahead log's directory in a data folder.
 const WAL_DIRECTORY: &str = "wal";
@@ -41,7 +41,20 @@ impl StoppedFolder {
         let lock = lock_folder(&config.data_dir).map_err(|error| {
             Error::new(error.kind(), format!("{error}; this works only while no server uses the folder"))
         })?;
-        let storage = Storage::open(&config.storage, &config.data_dir).await?;
+        // Operations are about what a store has, and may write an object anew under its name, as a sidecar is: what
+        // was cached of it must not outlive that.
+        let uncached = StorageConfig { cache_bytes: 0, ..config.storage.clone() };
+        let storage = Storage::open(&uncached, &config.data_dir).await?;
+        if storage.is_remote() {
+            let cache = config.data_dir.join(CACHE_DIRECTORY);
+            match std::fs::remove_dir_all(&cache) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    let message = format!("cannot empty the cache {}", cache.display());
+                    return Err(Error::unavailable(message).with_source(error));
+                }
+                _ => {}
+            }
+        }
         Ok(Self { data_dir: config.data_dir.clone(), storage, _lock: lock })
     }
 

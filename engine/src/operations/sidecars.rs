@@ -12,8 +12,8 @@ use super::folder::StoppedFolder;
 use crate::background::blocking;
 use crate::catalog::CatalogStore;
 use crate::config::EngineConfig;
-use crate::error::{Error, Result};
-use crate::index::{Sidecar, SidecarBuilder, SidecarLimits};
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::{Absence, Sidecar, SidecarBuilder, SidecarLimits};
 use crate::limits::MIN_SIDECAR_ROWS;
 use crate::storage::{DataFile, Storage, cannot_read, to_whole_rows};
 
@@ -51,19 +51,13 @@ pub async fn rebuild_sidecars(config: &EngineConfig, all: bool) -> Result<Sideca
             report.num_small += 1;
             continue;
         }
-        if !all && is_whole(&folder.storage, &file).await {
+        // What cannot be read now is made anew, which says why it cannot.
+        if !all && matches!(fault_of(&folder.storage, &file).await, Ok(None)) {
             report.num_kept += 1;
             report.num_bytes += file.sidecar_bytes;
             continue;
         }
-        let written = async {
-            let bytes = build(&folder.storage, &file).await?;
-            let num_bytes = bytes.len() as u64;
-            folder.storage.put(&file.sidecar_path(), bytes).await?;
-            catalog.set_sidecar_bytes(file.id, num_bytes).await?;
-            Ok::<u64, Error>(num_bytes)
-        };
-        match written.await {
+        match remake(&catalog, &folder.storage, &file).await {
             Ok(num_bytes) => {
                 report.num_built += 1;
                 report.num_bytes += num_bytes;
@@ -75,13 +69,50 @@ pub async fn rebuild_sidecars(config: &EngineConfig, all: bool) -> Result<Sideca
     Ok(report)
 }
 
-/// Whether a file has a sidecar that can be read and is its own.
-async fn is_whole(storage: &Storage, file: &DataFile) -> bool {
+/// What is wrong with a file's sidecar: that it is missing, damaged or another's.
+///
+/// # Errors
+/// `Unavailable` when the store does not answer.
+pub(super) async fn fault_of(storage: &Storage, file: &DataFile) -> Result<Option<String>> {
     let path = file.sidecar_path();
-    let Ok(bytes) = storage.get(&path).await else { return false };
-    bytes.len() as u64 == file.sidecar_bytes
-        && Sidecar::open(&path, bytes)
-            .is_ok_and(|sidecar| sidecar.file_id() == file.id && sidecar.num_rows() == file.num_rows)
+    let bytes = match storage.get(&path).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Ok(Some("sidecar is missing".to_owned()));
+        }
+        Err(error) => return Err(error),
+    };
+    let (found, expected) = (bytes.len() as u64, file.sidecar_bytes);
+    if found != expected {
+        return Ok(Some(format!("sidecar has {found} bytes and should have {expected}")));
+    }
+    let sidecar = match Sidecar::open(&path, bytes) {
+        Ok(sidecar) => sidecar,
+        Err(error) => return Ok(Some(error.message().to_owned())),
+    };
+    if (sidecar.file_id(), sidecar.num_rows()) != (file.id, file.num_rows) {
+        return Ok(Some(format!("sidecar is that of data file {}", sidecar.file_id())));
+    }
+    let absences = [sidecar.rollup().absence(), sidecar.attribute_values().absence()];
+    let damage = absences.into_iter().flatten().find(|absence| matches!(absence, Absence::Damaged(_)));
+    Ok(damage.map(Absence::to_string))
+}
+
+/// Makes the sidecar of a file anew, or removes it from a file that is too small for one. Returns its bytes.
+///
+/// # Errors
+/// `CorruptData` naming the data file; `Unavailable` when the store or the catalog does not answer.
+pub(super) async fn remake(catalog: &CatalogStore, storage: &Storage, file: &DataFile) -> Result<u64> {
+    let mut num_bytes = 0;
+    if file.num_rows < MIN_SIDECAR_ROWS {
+        storage.delete(&file.sidecar_path()).await?;
+    } else {
+        let bytes = build(storage, file).await?;
+        num_bytes = bytes.len() as u64;
+        storage.put(&file.sidecar_path(), bytes).await?;
+    }
+    catalog.set_sidecar_bytes(file.id, num_bytes).await?;
+    Ok(num_bytes)
 }
 
 /// The sidecar of a data file.

@@ -25,7 +25,7 @@ use super::settings::QuerySettings;
 use super::sparkline::{self, SparklineEntry, SparklineRequest};
 use super::stream::stream_until;
 use super::threads::QueryThreads;
-use super::time_range::{LowerBound, TimeRange};
+use super::time_range::TimeRange;
 use crate::catalog::Snapshot;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -98,11 +98,7 @@ impl QueryContext {
         snapshot: &Snapshot,
         request: &SparklineRequest,
     ) -> Result<Vec<SparklineEntry>> {
-        // Only a range that begins with the earliest row has to know it.
-        let earliest_us = match request.range.from {
-            LowerBound::Earliest => self.earliest_timestamp_us(snapshot).await?,
-            LowerBound::At(_) => None,
-        };
+        let earliest_us = self.earliest_of(snapshot, &request.range).await?;
         let asked = request.clone();
         let work = move |session, filter| async move {
             sparkline::sparkline(&session, filter, &asked, earliest_us).await
@@ -140,7 +136,7 @@ impl QueryContext {
 
     /// Runs `work` with the condition that `filter` means. Translating compiles patterns, so that it happens on
     /// the query's threads too.
-    async fn run<T, F>(
+    pub(super) async fn run<T, F>(
         &self,
         snapshot: &Snapshot,
         filter: &LogFilter,
@@ -190,28 +186,36 @@ impl QueryContext {
         match task.await {
             Ok(answer) => answer,
             Err(error) if error.is_cancelled() => Err(Error::unavailable("queries have been stopped")),
-            Err(error) => Err(self.explain_panic(error, &snapshot_at_fault).await),
+            Err(error) => {
+                let panicked = Error::internal(PANICKED).with_source(error);
+                let (store, deadline) = (Arc::clone(&self.store), self.settings.deadline);
+                let explained =
+                    async move { explain_panic(panicked, &store, &snapshot_at_fault, deadline).await };
+                let explained = AbortOnDropHandle::new(self.threads.handle().spawn(explained));
+                Err(explained.await.unwrap_or_else(|error| Error::internal(PANICKED).with_source(error)))
+            }
         }
     }
+}
 
-    /// Decoders panic on some damage, so that damage is looked for before a bug is.
-    async fn explain_panic(&self, error: tokio::task::JoinError, snapshot: &Snapshot) -> Error {
-        let (store, files) = (Arc::clone(&self.store), Arc::clone(&snapshot.files));
-        let search = async move { find_damaged(&store, &files).await };
-        let search = AbortOnDropHandle::new(self.threads.handle().spawn(search));
-        match tokio::time::timeout(self.settings.deadline, search).await {
-            Ok(Ok(Some((path, cause)))) => damaged(&path, cause),
-            _ => panicked(error),
-        }
+/// What is said of a panic that no file explains.
+pub(super) const PANICKED: &str = "a query panicked";
+
+/// Decoders panic on some damage, so that damage is looked for before a bug is.
+pub(super) async fn explain_panic(
+    panicked: Error,
+    store: &Arc<dyn ObjectStore>,
+    snapshot: &Snapshot,
+    deadline: Duration,
+) -> Error {
+    match tokio::time::timeout(deadline, find_damaged(store, &snapshot.files)).await {
+        Ok(Some((path, cause))) => damaged(&path, cause),
+        _ => panicked,
     }
 }
 
 fn damaged(path: &ObjectPath, cause: ParquetError) -> Error {
     Error::corrupt_data(format!("data file {path} is damaged")).with_source(cause)
-}
-
-fn panicked(error: tokio::task::JoinError) -> Error {
-    Error::internal("a query panicked").with_source(error)
 }
 
 /// What a query ran out of.

@@ -1,23 +1,21 @@
-//! Reading data files so that a failure says which file it was.
+//! Reading data files so that what is damaged is noticed and a failure says which file it was.
 
-use std::error::Error as StdError;
+use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::DateTime;
-use datafusion::common::Result;
+use datafusion::common::{HashMap, Result};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::parquet::{
-    CachedParquetFileReaderFactory, CachedParquetMetaData, DefaultParquetFileReaderFactory,
-};
-use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadataCache};
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadata, FileMetadataCache};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
@@ -25,13 +23,10 @@ use parquet::file::metadata::ParquetMetaData;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::DataFileError;
-use crate::storage::{DataFile, read_metadata};
+use crate::storage::{BlockChecksums, DataFile, ObjectReader, explain_size, read_metadata};
 
 /// What is read of a file whose metadata may have any length; most have shorter ones.
 const UNKNOWN_METADATA_BYTES: u64 = 64 << 10;
-
-/// What a store does not say that gives less than was asked for.
-const SHORT: &str = "the object is shorter than it should be";
 
 /// Makes readers of data files that share one cache of footers.
 #[derive(Debug)]
@@ -61,6 +56,7 @@ impl ParquetFileReaderFactory for DataFileReaderFactory {
             metadata_cache: Arc::clone(&self.metadata_cache),
             metadata_size_hint,
             object: file.object_meta.clone(),
+            blocks: None,
             inner: self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?,
         }))
     }
@@ -71,38 +67,22 @@ struct DataFileReader {
     metadata_cache: Arc<FileMetadataCache>,
     metadata_size_hint: Option<usize>,
     object: ObjectMeta,
+    /// Known once the metadata are.
+    blocks: Option<Arc<BlockChecksums>>,
     /// Reads bytes and counts them.
     inner: Box<dyn AsyncFileReader + Send>,
 }
 
 impl AsyncFileReader for DataFileReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        let Self { store, object, inner, .. } = self;
-        async move {
-            let length = range.end - range.start;
-            match inner.get_bytes(range).await {
-                Ok(bytes) if bytes.len() as u64 == length => Ok(bytes),
-                Ok(_) => Err(explain(store.as_ref(), object, SHORT.into()).await),
-                Err(error) => Err(explain(store.as_ref(), object, error.into()).await),
-            }
-        }
-        .boxed()
+        async move { Ok(self.read(&[range]).await?.pop().unwrap_or_default()) }.boxed()
     }
 
     fn get_byte_ranges(
         &mut self,
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        let Self { store, object, inner, .. } = self;
-        async move {
-            let lengths: Vec<u64> = ranges.iter().map(|range| range.end - range.start).collect();
-            match inner.get_byte_ranges(ranges).await {
-                Ok(parts) if parts.iter().map(|part| part.len() as u64).eq(lengths) => Ok(parts),
-                Ok(_) => Err(explain(store.as_ref(), object, SHORT.into()).await),
-                Err(error) => Err(explain(store.as_ref(), object, error.into()).await),
-            }
-        }
-        .boxed()
+        async move { self.read(&ranges).await }.boxed()
     }
 
     /// Reads the metadata itself: checked before they are first believed, in one read, and without turning causes into
@@ -111,52 +91,81 @@ impl AsyncFileReader for DataFileReader {
         &'a mut self,
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
-        async move {
-            if let Some(known) = self.known_metadata() {
-                return Ok(known);
-            }
-            let ObjectMeta { location, size, .. } = &self.object;
-            let hint = self.metadata_size_hint.map_or(UNKNOWN_METADATA_BYTES, |hint| hint as u64);
-            match read_metadata(self.store.as_ref(), location, *size, hint).await {
-                Ok(metadata) => Ok(self.remember(Arc::new(metadata))),
-                Err(error) => Err(explain(self.store.as_ref(), &self.object, error.into()).await),
-            }
-        }
-        .boxed()
+        async move { Ok(self.metadata().await?.parquet) }.boxed()
     }
 }
 
 impl DataFileReader {
-    fn known_metadata(&self) -> Option<Arc<ParquetMetaData>> {
-        let cached = self.metadata_cache.get(&self.object.location)?;
-        let metadata = cached.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?;
-        cached.is_valid_for(&self.object).then(|| Arc::clone(metadata.parquet_metadata()))
+    async fn read(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ParquetError> {
+        let blocks = match &self.blocks {
+            Some(blocks) => Arc::clone(blocks),
+            None => self.metadata().await?.blocks,
+        };
+        match blocks.fetch(ranges, |runs| self.inner.get_byte_ranges(runs)).await {
+            Ok(parts) => Ok(parts),
+            Err(error) => Err(self.explain(error).await),
+        }
     }
 
-    fn remember(&self, metadata: Arc<ParquetMetaData>) -> Arc<ParquetMetaData> {
-        let cached = Arc::new(CachedParquetMetaData::new(Arc::clone(&metadata)));
-        let entry = CachedFileMetadataEntry::new(self.object.clone(), cached);
+    async fn metadata(&mut self) -> Result<CheckedMetadata, ParquetError> {
+        let metadata = match self.known_metadata() {
+            Some(known) => known,
+            None => match self.read_metadata().await {
+                Ok(metadata) => self.remember(metadata),
+                Err(error) => return Err(self.explain(error).await),
+            },
+        };
+        self.blocks = Some(Arc::clone(&metadata.blocks));
+        Ok(metadata)
+    }
+
+    async fn read_metadata(&mut self) -> Result<CheckedMetadata, ParquetError> {
+        let ObjectMeta { location, size, .. } = &self.object;
+        let hint = self.metadata_size_hint.map_or(UNKNOWN_METADATA_BYTES, |hint| hint as u64);
+        let parquet = read_metadata(self.store.as_ref(), location, *size, hint).await?;
+        let blocks = Arc::new(BlockChecksums::of(&parquet)?);
+        Ok(CheckedMetadata { parquet: Arc::new(parquet), blocks })
+    }
+
+    fn known_metadata(&self) -> Option<CheckedMetadata> {
+        let cached = self.metadata_cache.get(&self.object.location)?;
+        let metadata = cached.file_metadata.as_any().downcast_ref::<CheckedMetadata>()?;
+        cached.is_valid_for(&self.object).then(|| metadata.clone())
+    }
+
+    fn remember(&self, metadata: CheckedMetadata) -> CheckedMetadata {
+        let entry = CachedFileMetadataEntry::new(self.object.clone(), Arc::new(metadata.clone()));
         self.metadata_cache.put(&self.object.location, entry);
         metadata
     }
+
+    /// Names the file that could not be read.
+    async fn explain(&mut self, error: ParquetError) -> ParquetError {
+        let ObjectMeta { location, size, .. } = &self.object;
+        let source = explain_size(self.store.as_ref(), location, *size, error).await.into();
+        ParquetError::External(Box::new(DataFileError { path: location.clone(), source }))
+    }
 }
 
-/// Names the file that could not be read. A file of another size than the catalog knows is damaged, whatever
-/// its store says about reading beyond its end.
-async fn explain(
-    store: &dyn ObjectStore,
-    object: &ObjectMeta,
-    source: Box<dyn StdError + Send + Sync>,
-) -> ParquetError {
-    let found = store.head(&object.location).await;
-    let source = match found {
-        Ok(found) if found.size != object.size => {
-            ParquetError::General(format!("it has {} bytes and should have {}", found.size, object.size))
-                .into()
-        }
-        _ => source,
-    };
-    ParquetError::External(Box::new(DataFileError { path: object.location.clone(), source }))
+/// The metadata of a file, and the checksums of its pages.
+#[derive(Clone)]
+struct CheckedMetadata {
+    parquet: Arc<ParquetMetaData>,
+    blocks: Arc<BlockChecksums>,
+}
+
+impl FileMetadata for CheckedMetadata {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn memory_size(&self) -> usize {
+        self.parquet.memory_size() + self.blocks.size_bytes()
+    }
+
+    fn extra_info(&self) -> HashMap<String, String> {
+        HashMap::new()
+    }
 }
 
 /// The first of `files` that cannot be decoded, and why. Reads them whole: only for explaining an error.
@@ -178,10 +187,7 @@ pub(super) async fn find_damaged(
 }
 
 async fn decode(store: Arc<dyn ObjectStore>, file: &DataFile) -> Result<(), ParquetError> {
-    let object = object_meta(file);
-    let reader: Box<dyn AsyncFileReader> = DefaultParquetFileReaderFactory::new(store)
-        .create_reader(0, PartitionedFile::new_from_meta(object), None, &ExecutionPlanMetricsSet::new())
-        .map_err(|error| ParquetError::External(Box::new(error)))?;
+    let reader = ObjectReader::new(store, file);
     let mut batches = ParquetRecordBatchStreamBuilder::new(reader).await?.build()?;
     while let Some(batch) = batches.next().await {
         batch?;

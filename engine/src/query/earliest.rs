@@ -10,6 +10,7 @@ use super::context::QueryContext;
 use super::error::QueryOrigin;
 use super::filter::timestamp_literal;
 use super::session::QuerySession;
+use super::time_range::{LowerBound, ResolvedRange};
 use crate::catalog::{Snapshot, Sources};
 use crate::error::Result;
 use crate::schema::columns;
@@ -26,6 +27,17 @@ impl QueryContext {
         let session = self.session(&unknown);
         let work = async move { earliest(&session, earliest_us).await };
         self.run_on_threads(QueryOrigin::Engine, &unknown, work).await
+    }
+
+    /// The same, if a time range begins with it: only then it has to be known.
+    ///
+    /// # Errors
+    /// As [`Self::count`].
+    pub async fn earliest_of(&self, snapshot: &Snapshot, range: &ResolvedRange) -> Result<Option<i64>> {
+        match range.from {
+            LowerBound::Earliest => self.earliest_timestamp_us(snapshot).await,
+            LowerBound::At(_) => Ok(None),
+        }
     }
 
     /// Whether there is a row. Reads only files some of whose rows have expired, and only when there are no others.

@@ -2,7 +2,7 @@
 //!
 //! A query speaks of whole rows. What it says is rewritten for each file: the value of a promoted attribute is that
 //! key's column, the value of another key is looked up in the map of the rest, and a whole map is put together from
-//! both; the observed time is a sum, and an id that is null is zeros.
+//! both; the observed time is a sum, and an id that is null is zeros. The keys of a map need no map.
 
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ use datafusion::physical_expr_adapter::{
     DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory,
 };
 
+use super::attribute_keys::AttributeKeys;
 use super::attribute_value::AttributeValue;
 use crate::schema::{columns, map_type, timestamp_type};
 use crate::storage::{
@@ -60,6 +61,9 @@ impl PhysicalExprAdapter for FileColumns {
             if let Some((map, key)) = looked_up(&expr) {
                 let value = self.value_of(map, key)?;
                 return Ok(Transformed::new(value, true, TreeNodeRecursion::Jump));
+            }
+            if let Some(map) = keys_asked(&expr) {
+                return Ok(Transformed::new(self.keys_of(map)?, true, TreeNodeRecursion::Jump));
             }
             match self.restored(&expr)? {
                 Some(restored) => Ok(Transformed::new(restored, true, TreeNodeRecursion::Jump)),
@@ -111,20 +115,37 @@ impl FileColumns {
 
     /// The whole map, if it has promoted keys in this file.
     fn whole_map(&self, map: &'static str) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        let (keys, mut arguments) = self.promoted(map);
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        arguments.insert(0, self.column(map)?);
+        self.call(Restore::Map(keys), arguments).map(Some)
+    }
+
+    /// The keys of a map in this file.
+    fn keys_of(&self, map: &'static str) -> Result<Arc<dyn PhysicalExpr>> {
+        let (keys, mut arguments) = self.promoted(map);
+        arguments.insert(0, self.column(map)?);
+        let function = ScalarUDF::from(AttributeKeys::new(keys));
+        let options = Arc::new(ConfigOptions::default());
+        let keys = ScalarFunctionExpr::try_new(Arc::new(function), arguments, &self.file_schema, options)?;
+        Ok(Arc::new(keys))
+    }
+
+    /// The keys of a map that have columns in this file, and the columns.
+    fn promoted(&self, map: &'static str) -> (Vec<String>, Vec<Arc<dyn PhysicalExpr>>) {
         let mut keys = Vec::new();
-        let mut arguments = vec![self.column(map)?];
+        let mut promoted: Vec<Arc<dyn PhysicalExpr>> = Vec::new();
         for (index, field) in self.file_schema.fields().iter().enumerate() {
             if let Some((of_map, key)) = parse_column_name(field.name())
                 && MAP_COLUMNS[of_map] == map
             {
                 keys.push(key.to_owned());
-                arguments.push(Arc::new(Column::new(field.name(), index)));
+                promoted.push(Arc::new(Column::new(field.name(), index)));
             }
         }
-        if keys.is_empty() {
-            return Ok(None);
-        }
-        self.call(Restore::Map(keys), arguments).map(Some)
+        (keys, promoted)
     }
 
     fn call(&self, restore: Restore, arguments: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
@@ -153,6 +174,16 @@ pub(super) fn looked_up(expr: &Arc<dyn PhysicalExpr>) -> Option<(&'static str, &
     let [column, key] = call.args() else { return None };
     let key = key.downcast_ref::<Literal>()?.value().try_as_str()??;
     Some((map_column(column)?, key))
+}
+
+/// The map, if an expression is its keys.
+fn keys_asked(expr: &Arc<dyn PhysicalExpr>) -> Option<&'static str> {
+    let call = expr.downcast_ref::<ScalarFunctionExpr>()?;
+    if !call.fun().inner().is::<AttributeKeys>() {
+        return None;
+    }
+    let [column] = call.args() else { return None };
+    map_column(column)
 }
 
 fn map_column(expr: &Arc<dyn PhysicalExpr>) -> Option<&'static str> {

@@ -8,6 +8,9 @@ const DAY: u64 = 24 * HOUR;
 /// it after 27 years, so only ranges that no chart can show are affected.
 pub const MAX_BUCKETS: u64 = 10_000;
 
+/// How many buckets a sparkline's interval is chosen for.
+pub(super) const SPARKLINE_BUCKETS: u64 = 50;
+
 /// Up to which step an interval is the nearest one, in half seconds.
 #[derive(Clone, Copy)]
 enum Step {

@@ -6,41 +6,62 @@
 //! | `time_range`, `interval` | what a date range means, and how wide its time buckets are |
 //! | `filter` | what a filter means: the one translator |
 //! | `table`, `data_file_reader` | a snapshot as a DataFusion table |
-//! | `file_columns`, `attribute_value` | what a data file has in another form than whole rows |
+//! | `file_columns`, `attribute_value`, `attribute_keys` | what a data file has in another form than whole rows |
 //! | `unexpired` | the scan of files and segments some of whose rows have expired |
 //! | `context` | answers questions: the way in |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
-//! | `rows`, `count`, `sparkline`, `earliest`, `expiry`, `sampled` | the questions |
+//! | `rows`, `count`, `sparkline`, `facets`, `earliest`, `expiry`, `sampled` | the questions |
+//! | `count_ranges`, `services`, `groups`, `impact` | the questions that count by time, by service and by value |
+//! | `time_bucket`, `dimension`, `first_filled`, `top` | what those share: what rows are grouped by, and the best groups |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
+mod attribute_keys;
 mod attribute_value;
 mod context;
 mod count;
+mod count_ranges;
 mod data_file_reader;
+mod dimension;
 mod earliest;
 mod error;
 mod expiry;
+mod facets;
 mod file_columns;
 pub mod filter;
+mod first_filled;
+mod groups;
+mod impact;
 pub mod interval;
 pub mod model;
 mod rows;
 mod sampled;
+mod services;
 mod session;
 mod settings;
 mod sparkline;
 mod stream;
 mod table;
 mod threads;
+mod time_bucket;
 mod time_range;
+mod top;
 mod unexpired;
 
 pub use context::QueryContext;
+pub use count_ranges::{CountRange, CountRanges, CountRangesRequest};
+pub use dimension::Dimension;
 pub use error::{QueryOrigin, from_datafusion};
 pub use expiry::{ExpiredRows, ExpiryByKind, KindExpiry, RetentionPreview};
+pub use facets::{
+    AttributeKey, AttributeKeys, AttributeKeysRequest, AttributeSource, Facet, FacetsRequest, ListRange,
+    SearchIn, ValueCount, ValuesRequest,
+};
+pub use groups::{Group, GroupOrder, Groups, GroupsRequest};
+pub use impact::{Impact, ImpactRequest};
 pub use rows::{LogPage, LogRow};
 pub use sampled::{KeptAndDropped, SampledRows};
+pub use services::{ServiceBucket, ServiceTotals, Services, ServicesRequest};
 pub use settings::QuerySettings;
 pub use sparkline::{SparklineEntry, SparklineRequest};
 pub use time_range::{DateRange, LowerBound, ResolvedRange, Rounding, TimeRange};

@@ -1,29 +1,24 @@
 //! Sparklines: rows per time bucket and series.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType, UInt64Type};
-use datafusion::common::{Result, exec_err};
+use arrow::datatypes::{DataType, Int64Type, UInt64Type};
+use datafusion::common::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
 use datafusion::prelude::{Expr, ident, lit};
 use futures::StreamExt;
 
 use super::filter::in_range;
-use super::interval::Interval;
+use super::interval::{Interval, SPARKLINE_BUCKETS};
 use super::model::{Breakdown, LogFilter, RankBy};
 use super::session::QuerySession;
+use super::time_bucket::time_bucket;
 use super::time_range::{ResolvedRange, TimeRange};
-use crate::schema::{columns, timestamp_type};
+use crate::schema::columns;
 
-/// The number of buckets that an interval is chosen for.
-const TARGET_BUCKETS: u64 = 50;
 /// How many values have a series of their own.
 const MAX_SERIES: usize = 10;
 /// The series of all other values; the API's clients know it by this text.
@@ -72,9 +67,8 @@ pub(super) async fn sparkline(
         Breakdown::Severity => columns::SEVERITY_TEXT,
         Breakdown::Service => columns::SERVICE_NAME,
     });
-    let time_bucket = ScalarUDF::from(TimeBucket::new(spine.interval.width_us()));
     let totals = session.rows_where(in_range(spine.range()).and(filter))?.aggregate(
-        vec![time_bucket.call(vec![ident(columns::TIMESTAMP)]), value],
+        vec![time_bucket(&spine.interval), value],
         vec![count(lit(1)), sum(ident(columns::BYTES_UNCOMPRESSED))],
     )?;
     let mut series = SeriesByValue::new(session.reserve("sparkline"));
@@ -100,7 +94,7 @@ impl Spine {
         if range.to_us < from_us {
             return None;
         }
-        let interval = Interval::choose(from_us, range.interval_to_us, TARGET_BUCKETS);
+        let interval = Interval::choose(from_us, range.interval_to_us, SPARKLINE_BUCKETS);
         let to_us = range.to_us - range.to_us.rem_euclid(SECOND_US);
         let first_us = interval.floor(from_us);
         let last_us = interval.floor(to_us.saturating_sub(SECOND_US)).max(first_us);
@@ -226,42 +220,6 @@ impl SeriesByValue {
         }
         ranked.sort_by(|(left, _), (right, _)| left.cmp(right));
         ranked
-    }
-}
-
-/// The start of the bucket that a timestamp is in, microseconds, correct before the epoch too.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct TimeBucket {
-    width_us: i64,
-    signature: Signature,
-}
-
-impl TimeBucket {
-    fn new(width_us: i64) -> Self {
-        Self { width_us, signature: Signature::exact(vec![timestamp_type()], Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for TimeBucket {
-    fn name(&self) -> &str {
-        "time_bucket"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Int64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [timestamps] = &args.args[..] else { return exec_err!("time_bucket takes one argument") };
-        let timestamps = timestamps.to_array(args.number_rows)?;
-        let buckets: Int64Array = timestamps
-            .as_primitive::<TimestampMicrosecondType>()
-            .unary(|us| us.saturating_sub(us.rem_euclid(self.width_us)));
-        Ok(ColumnarValue::Array(Arc::new(buckets)))
     }
 }
 

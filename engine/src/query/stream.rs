@@ -1,18 +1,20 @@
 //! Answers that are handed out while they are made.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use object_store::ObjectStore;
 use tokio::time::{Instant, timeout_at};
 
-use super::context::{deadline_exceeded, name_damage};
+use super::context::{PANICKED, deadline_exceeded, explain_panic, name_damage};
 use super::error::{QueryOrigin, from_datafusion};
 use crate::catalog::Snapshot;
+use crate::error::Error;
 
 /// How many batches are made ahead of the reader.
 const BATCHES_AHEAD: usize = 2;
@@ -39,16 +41,16 @@ pub(super) fn stream_until(
             }
             Ok(())
         };
-        let ended = timeout_at(deadline_at, copy).await;
+        // What a panic leaves behind of the plan is dropped, and never asked again.
+        let ended = timeout_at(deadline_at, AssertUnwindSafe(copy).catch_unwind()).await;
         drop(rows);
-        match ended {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                let error = name_damage(error, &store, &snapshot, deadline).await;
-                Err(DataFusionError::External(Box::new(error)))
-            }
-            Err(_elapsed) => Err(DataFusionError::External(Box::new(deadline_exceeded(deadline)))),
-        }
+        let error = match ended {
+            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(Ok(Err(error))) => name_damage(error, &store, &snapshot, deadline).await,
+            Ok(Err(_panic)) => explain_panic(Error::internal(PANICKED), &store, &snapshot, deadline).await,
+            Err(_elapsed) => deadline_exceeded(deadline),
+        };
+        Err(DataFusionError::External(Box::new(error)))
     });
     builder.build()
 }

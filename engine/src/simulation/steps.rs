@@ -339,6 +339,8 @@ impl World {
         let calm = |what: &str, error| Broken(format!("{what} failed without a fault: {error}"));
         engine.flush().await.map_err(|error| calm("a flush", error))?;
         engine.compact(true).await.map_err(|error| calm("a compaction", error))?;
+        // A start goes on when the store is down, and sweeps later.
+        engine.maintenance().sweep().await.map_err(|error| calm("a sweep", error))?;
         self.check_rows().await?;
         self.check_no_orphans().await?;
         for project in PROJECTS {

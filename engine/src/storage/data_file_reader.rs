@@ -14,81 +14,111 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
-use super::{DataFile, Storage, read_metadata};
+use super::{BlockChecksums, DataFile, Storage, read_metadata};
 use crate::error::{Error, ErrorKind};
 
 /// What is read of a file whose footer may have any length; most have a shorter one.
 const UNKNOWN_METADATA_BYTES: u64 = 64 << 10;
 
-/// The bytes of one data file.
+/// The bytes of one data file, checked as they are read.
 pub(crate) struct ObjectReader {
     store: Arc<dyn ObjectStore>,
     path: Path,
     size_bytes: u64,
     metadata_bytes: u64,
+    /// Known once the metadata have been read.
+    blocks: Option<Arc<BlockChecksums>>,
 }
 
 impl Storage {
-    /// A reader of a data file; its footer costs one read.
+    /// A reader of a data file that reads it once; its footer costs one read.
     pub(crate) fn parquet_reader(&self, file: &DataFile) -> ObjectReader {
+        ObjectReader::new(self.object_store_for_one_pass(), file)
+    }
+
+    /// A reader of an object that has the name of a data file and of which only the size is known.
+    pub(crate) fn unknown_parquet_reader(&self, path: &Path, size_bytes: u64) -> ObjectReader {
+        let metadata_bytes = size_bytes.min(UNKNOWN_METADATA_BYTES);
         ObjectReader {
-            store: self.object_store(),
-            path: file.path.clone(),
-            size_bytes: file.size_bytes,
-            metadata_bytes: file.metadata_bytes,
+            store: self.object_store_for_one_pass(),
+            path: path.clone(),
+            size_bytes,
+            metadata_bytes,
+            blocks: None,
         }
     }
 }
 
-impl Storage {
-    /// A reader of an object that has the name of a data file and of which only the size is known.
-    pub(crate) fn unknown_parquet_reader(&self, path: &Path, size_bytes: u64) -> ObjectReader {
-        let metadata_bytes = size_bytes.min(UNKNOWN_METADATA_BYTES);
-        ObjectReader { store: self.object_store(), path: path.clone(), size_bytes, metadata_bytes }
-    }
-}
-
 impl ObjectReader {
-    fn is_short(&self) -> ParquetError {
-        ParquetError::EOF(format!("{} is shorter than it should be", self.path))
+    /// Reads a file in any store.
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, file: &DataFile) -> Self {
+        let (path, size_bytes, metadata_bytes) = (file.path.clone(), file.size_bytes, file.metadata_bytes);
+        Self { store, path, size_bytes, metadata_bytes, blocks: None }
+    }
+
+    /// Takes over what another reader of the same file has read of its metadata.
+    #[must_use]
+    pub(crate) fn with_blocks_of(self, other: &Self) -> Self {
+        Self { blocks: other.blocks.clone(), ..self }
+    }
+
+    async fn metadata(&mut self) -> Result<ParquetMetaData, ParquetError> {
+        let (store, path) = (self.store.as_ref(), &self.path);
+        let metadata = match read_metadata(store, path, self.size_bytes, self.metadata_bytes).await {
+            Ok(metadata) => metadata,
+            Err(error) => return Err(explain_size(store, path, self.size_bytes, error).await),
+        };
+        self.blocks = Some(Arc::new(BlockChecksums::of(&metadata)?));
+        Ok(metadata)
+    }
+
+    async fn read(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ParquetError> {
+        let blocks = match &self.blocks {
+            Some(blocks) => Arc::clone(blocks),
+            None => Arc::new(BlockChecksums::of(&self.metadata().await?)?),
+        };
+        let (store, path) = (self.store.as_ref(), &self.path);
+        let fetch = |runs: Vec<Range<u64>>| async move { Ok(store.get_ranges(path, &runs).await?) };
+        match blocks.fetch(ranges, fetch).await {
+            Ok(parts) => Ok(parts),
+            Err(error) => Err(explain_size(store, path, self.size_bytes, error).await),
+        }
     }
 }
 
 impl AsyncFileReader for ObjectReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        async move {
-            let length = range.end - range.start;
-            let bytes = self.store.get_range(&self.path, range).await?;
-            if bytes.len() as u64 == length { Ok(bytes) } else { Err(self.is_short()) }
-        }
-        .boxed()
+        async move { Ok(self.read(&[range]).await?.pop().unwrap_or_default()) }.boxed()
     }
 
     fn get_byte_ranges(
         &mut self,
         ranges: Vec<Range<u64>>,
     ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        async move {
-            let parts = self.store.get_ranges(&self.path, &ranges).await?;
-            let lengths = ranges.iter().map(|range| range.end - range.start);
-            if parts.iter().map(|part| part.len() as u64).eq(lengths) {
-                Ok(parts)
-            } else {
-                Err(self.is_short())
-            }
-        }
-        .boxed()
+        async move { self.read(&ranges).await }.boxed()
     }
 
     fn get_metadata<'a>(
         &'a mut self,
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
-        async move {
-            let (store, path) = (self.store.as_ref(), &self.path);
-            Ok(Arc::new(read_metadata(store, path, self.size_bytes, self.metadata_bytes).await?))
+        async move { Ok(Arc::new(self.metadata().await?)) }.boxed()
+    }
+}
+
+/// Why an object could not be read that should have `size_bytes`: one of another size is damaged, whatever its store
+/// says about reading beyond its end.
+pub(crate) async fn explain_size(
+    store: &dyn ObjectStore,
+    path: &Path,
+    size_bytes: u64,
+    error: ParquetError,
+) -> ParquetError {
+    match store.head(path).await {
+        Ok(found) if found.size != size_bytes => {
+            ParquetError::General(format!("it has {} bytes and should have {size_bytes}", found.size))
         }
-        .boxed()
+        _ => error,
     }
 }
 

@@ -13,6 +13,7 @@ use parquet::file::metadata::ParquetMetaData;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::Promotion;
+use super::block_checksums::BlockHasher;
 use super::checksums::{PagesChecksum, metadata_placeholder, seal_metadata};
 use super::encoding::{Effort, writer_properties};
 use super::file_origin::FileOrigin;
@@ -45,6 +46,7 @@ pub(crate) struct DataFileEncoder {
     slices_in_row_group: usize,
     /// Of the bytes that have been taken.
     pages: Xxh3,
+    blocks: BlockHasher,
 }
 
 impl DataFileEncoder {
@@ -59,6 +61,7 @@ impl DataFileEncoder {
             num_rows: 0,
             slices_in_row_group: 0,
             pages: Xxh3::new(),
+            blocks: BlockHasher::default(),
         }
     }
 
@@ -93,8 +96,13 @@ impl DataFileEncoder {
     /// Takes the bytes that have been added since the last time.
     pub(crate) fn take_bytes(&mut self) -> Bytes {
         let bytes = self.writer.as_mut().map(|writer| std::mem::take(writer.inner_mut())).unwrap_or_default();
-        self.pages.update(&bytes);
+        self.add_pages(&bytes);
         bytes.into()
+    }
+
+    fn add_pages(&mut self, bytes: &[u8]) {
+        self.pages.update(bytes);
+        self.blocks.update(bytes);
     }
 
     /// Ends the file with its footer, which says where the rows come from. Returns the bytes that have not been
@@ -106,10 +114,12 @@ impl DataFileEncoder {
         writer.flush().map_err(cannot_encode)?;
         writer.sync().map_err(|error| cannot_encode(error.into()))?;
         let mut bytes = std::mem::take(writer.inner_mut());
-        self.pages.update(&bytes);
+        self.add_pages(&bytes);
         // What follows is metadata.
         let pages = PagesChecksum { num_bytes: writer.bytes_written() as u64, xxh3: self.pages.digest() };
-        for entry in origin.footer().into_iter().chain([pages.footer(), metadata_placeholder()]) {
+        let blocks = std::mem::take(&mut self.blocks);
+        let checksums = [pages.footer(), blocks.footer(), metadata_placeholder()];
+        for entry in origin.footer().into_iter().chain(checksums) {
             writer.append_key_value_metadata(entry);
         }
         let metadata = writer.finish().map_err(cannot_encode)?;

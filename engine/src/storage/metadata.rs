@@ -7,10 +7,14 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use super::LAYOUT_VERSION;
 use super::checksums::{check_metadata, is_damaged};
 
 /// Entries of our own in a footer begin so.
 const OWN_ENTRY: &str = "timberline.";
+
+/// The version of a file's layout.
+const LAYOUT_VERSION_KEY: &str = "timberline.layout_version";
 
 /// The metadata of a file of `size_bytes`, of which they are the last `metadata_bytes` or fewer: one read then, and one
 /// more if they are longer.
@@ -49,6 +53,19 @@ fn parse(tail: &Bytes, size_bytes: u64) -> Result<ParquetMetaData, ParquetError>
     })?;
     let metadata = reader.finish()?;
     let entries = metadata.file_metadata().key_value_metadata();
+    let versions = entries.into_iter().flatten().filter(|entry| entry.key == LAYOUT_VERSION_KEY);
+    check_version(versions.filter_map(|entry| entry.value.as_deref()).next())?;
     let is_ours = entries.into_iter().flatten().any(|entry| entry.key.starts_with(OWN_ENTRY));
     if is_sealed? || !is_ours { Ok(metadata) } else { Err(is_damaged()) }
+}
+
+/// A later layout may mean something else by what looks alike.
+fn check_version(version: Option<&str>) -> Result<(), ParquetError> {
+    match version.map(str::parse::<u32>) {
+        Some(Ok(version)) if version > LAYOUT_VERSION => Err(ParquetError::General(format!(
+            "it has layout version {version}, and this program knows up to {LAYOUT_VERSION}"
+        ))),
+        Some(Err(_)) => Err(is_damaged()),
+        _ => Ok(()),
+    }
 }

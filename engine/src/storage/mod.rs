@@ -2,6 +2,7 @@
 //!
 //! Knows Parquet and the object store; does not know DataFusion, SQL or what a severity is.
 
+mod block_checksums;
 mod cache;
 pub(crate) mod checked_json;
 mod checksums;
@@ -38,6 +39,7 @@ use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
+pub(crate) use block_checksums::BlockChecksums;
 pub use cache::CacheStats;
 use cache::{CacheLimits, CacheState, CachedStore};
 pub(crate) use checksums::{PagesChecksum, PagesHasher};
@@ -45,7 +47,7 @@ use config::Location;
 pub use config::StorageConfig;
 pub use data_file::DataFile;
 pub(crate) use data_file::sidecar_path;
-pub(crate) use data_file_reader::{cannot_read, cannot_read_object};
+pub(crate) use data_file_reader::{ObjectReader, cannot_read, cannot_read_object, explain_size};
 pub(crate) use encoder::DataFileEncoder;
 pub(crate) use encoding::Effort;
 pub(crate) use file_origin::{FileOrigin, FileSource};
@@ -68,6 +70,9 @@ use crate::error::{Error, Result};
 /// The version of the data file layout that this code writes; it reads every earlier one.
 pub const LAYOUT_VERSION: u32 = 1;
 
+/// Where blocks of a remote store's objects are cached, in the data folder.
+pub(crate) const CACHE_DIRECTORY: &str = "cache";
+
 /// How much of the disk stays free of cached blocks.
 const MIN_FREE_BYTES: u64 = 1 << 30;
 
@@ -78,6 +83,8 @@ const MIN_FREE_BYTES: u64 = 1 << 30;
 #[derive(Clone, Debug)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
+    /// The same store for work that reads every object once.
+    one_pass: Arc<dyn ObjectStore>,
     cache: Option<Arc<CacheState>>,
     is_remote: bool,
     /// The folder, when the store is the local disk.
@@ -103,7 +110,7 @@ impl Storage {
             Location::Bucket(address) => {
                 let remote = build_remote_store(&address, config)?;
                 check_access(&remote, config.request_timeout).await?;
-                Ok(Self::cached(remote, data_dir.join("cache"), config.cache_bytes).await)
+                Ok(Self::cached(remote, data_dir.join(CACHE_DIRECTORY), config.cache_bytes).await)
             }
         }
     }
@@ -114,17 +121,13 @@ impl Storage {
     /// `Unavailable` naming the folder.
     pub fn local(root: &LocalPath) -> Result<Self> {
         let store = LocalStore::open(root).map_err(|error| cannot_use(root, error))?;
-        Ok(Self {
-            store: Arc::new(Layered(store)),
-            cache: None,
-            is_remote: false,
-            local_root: Some(root.to_owned()),
-        })
+        let store = Self::over(Arc::new(Layered(store)));
+        Ok(Self { is_remote: false, local_root: Some(root.to_owned()), ..store })
     }
 
     /// Keeps objects in another store, as it is.
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store, cache: None, is_remote: true, local_root: None }
+        Self { one_pass: Arc::clone(&store), store, cache: None, is_remote: true, local_root: None }
     }
 
     /// Keeps objects in another store that is as near as the local disk: a failure of it fails a start.
@@ -143,7 +146,8 @@ impl Storage {
         match opened.map_err(std::io::Error::other).flatten() {
             Ok(cached) => {
                 let cache = Some(cached.state());
-                Self { store: Arc::new(Layered(cached)), cache, is_remote: true, local_root: None }
+                let one_pass = Arc::new(Layered(cached.for_one_pass()));
+                Self { cache, one_pass, ..Self::over(Arc::new(Layered(cached))) }
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot open the cache; going on without");
@@ -155,6 +159,11 @@ impl Storage {
     /// Reads and writes as the store itself does: through the cache, durable, without conditions.
     pub fn object_store(&self) -> Arc<dyn ObjectStore> {
         Arc::clone(&self.store)
+    }
+
+    /// The same for work that reads every object once, like compaction: it leaves the cache as it is.
+    pub(crate) fn object_store_for_one_pass(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.one_pass)
     }
 
     /// Whether the store is behind a network, where failures pass.

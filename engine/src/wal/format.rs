@@ -36,7 +36,7 @@ use crate::error::{Error, Result};
 use crate::schema::{BatchStamp, Dataset, ProjectId, TableId};
 
 /// The version this code writes. It reads no other: there is no older one.
-const FORMAT_VERSION: u32 = 0;
+const FORMAT_VERSION: u32 = 1;
 const SEGMENT_MAGIC: &[u8; 8] = b"TMBRLWAL";
 const FRAME_MAGIC: &[u8; 4] = b"FRAM";
 /// Bytes of a segment's header.

@@ -28,6 +28,8 @@ pub(crate) use disk::{Disk, LocalDisk};
 pub(crate) use format::WalBatch;
 pub(crate) use inspect::{WalContents, inspect};
 pub(crate) use payload::{decode_payload, encode_payload};
+pub(crate) use replay::Replay;
+#[cfg(test)]
 pub(crate) use replay::replay;
 
 use crate::error::{Error, Result};
@@ -96,7 +98,7 @@ impl SegmentContents {
 }
 
 impl Wal {
-    /// Opens the log of `directory` for a writer's new epoch, after [`replay`], which gave `closed`.
+    /// Opens the log of `directory` for a writer's new epoch, after a [`Replay`], which gave `closed`.
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
         directory: &Path,

@@ -1,5 +1,6 @@
 //! Attributes with columns of their own: what reading one costs, and that every way to ask finds it.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,11 +8,19 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use engine::clock::{Clock, ManualClock};
 use engine::ingest::{RecordLimits, decode_otlp_json};
+use engine::query::model::LogFilter;
+use engine::query::{
+    Dimension, GroupOrder, GroupsRequest, LowerBound, QueryContext, QuerySettings, ResolvedRange,
+};
 use engine::schema::{ProjectId, TableId};
 use engine::{Engine, EngineConfig};
 use futures::TryStreamExt;
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
 use serde_json::json;
 use tempfile::TempDir;
+
+use crate::counting_store::CountingStore;
 
 const NOW_US: i64 = 1_765_881_156_184_820;
 const PROJECT: ProjectId = ProjectId(1);
@@ -85,6 +94,45 @@ async fn reading_one_attribute_costs_its_own_bytes() {
     }
     let bytes = bytes_scanned(&engine, "SELECT max(attributes['long']) FROM logs").await;
     assert!(bytes > file_bytes / 10.0, "{bytes} of {file_bytes}");
+}
+
+/// Bytes that a question reads of the data files, without their metadata.
+async fn bytes_read(engine: &Engine, folder: &Path, dimension: Dimension, num_groups: u64) -> u64 {
+    let files = LocalFileSystem::new_with_prefix(folder).unwrap();
+    let store = Arc::new(CountingStore::new(Arc::new(files)));
+    let reading: Arc<dyn ObjectStore> = Arc::<CountingStore>::clone(&store);
+    let context = QueryContext::new(reading, QuerySettings::default()).unwrap();
+    let end_us = NOW_US + 4000;
+    let request = GroupsRequest {
+        filter: LogFilter::default(),
+        range: ResolvedRange { from: LowerBound::At(NOW_US), to_us: end_us, interval_to_us: end_us },
+        dimensions: vec![dimension],
+        order: GroupOrder::LogCount,
+        limit: NonZeroUsize::MIN,
+    };
+    let mut last = 0;
+    // The second time the metadata is known.
+    for _ in 0..2 {
+        let groups = context.groups(&engine.snapshot(PROJECT), &request).await.unwrap();
+        assert_eq!(groups.total_groups, num_groups);
+        last = store.rounds().iter().flatten().map(|range| range.end - range.start).sum();
+    }
+    last
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grouping_by_one_attribute_costs_its_own_bytes() {
+    let folder = TempDir::new().unwrap();
+    let engine = engine(folder.path()).await;
+    let file_bytes = engine.snapshot(PROJECT).files[0].size_bytes;
+    let key = |key: &str| Dimension::Attribute(key.to_owned());
+    let short = bytes_read(&engine, folder.path(), key("short"), 10).await;
+    assert!(short < file_bytes / 20, "{short} of {file_bytes} bytes");
+    let first = Dimension::FirstAttribute(vec!["none".to_owned(), "short".to_owned()]);
+    let first = bytes_read(&engine, folder.path(), first, 10).await;
+    assert!(first < file_bytes / 20, "{first} of {file_bytes} bytes");
+    let long = bytes_read(&engine, folder.path(), key("long"), 4000).await;
+    assert!(long > file_bytes / 10, "{long} of {file_bytes} bytes");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -250,6 +250,74 @@ async fn a_full_buffer_refuses_and_recovers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_larger_than_memory_is_read_back_within_it() {
+    let folder = TempDir::new().unwrap();
+    let engine = open(folder.path()).await;
+    let mut expected = Vec::new();
+    for request in 0..60 {
+        let batch = names(&format!("{request}-{}", "x".repeat(2000)), 20);
+        ingest(&engine, &batch).await;
+        expected.extend(batch);
+    }
+    let expected = sorted(expected);
+    let cut = power_cut(folder.path());
+    drop(engine);
+    let num_segments = wal_segments(cut.path()).len();
+    assert!(num_segments > 10, "{num_segments} segments");
+
+    // A start that ends in the middle has flushed a part, which the next one does not read back again.
+    let damaged = &wal_segments(cut.path())[num_segments / 2];
+    let whole = fs::read(damaged).unwrap();
+    let mut bytes = whole.clone();
+    bytes[200] ^= 1;
+    fs::write(damaged, bytes).unwrap();
+    let small = || EngineConfig { max_buffer_bytes: 200_000, ..config(cut.path()) };
+    assert_eq!(open_at(small(), NOW_US).await.unwrap_err().kind(), ErrorKind::CorruptData);
+    assert!(data_files(cut.path()) > 0);
+    fs::write(damaged, whole).unwrap();
+
+    for _ in 0..2 {
+        let reopened = open_at(small(), NOW_US).await.unwrap();
+        let in_memory: usize =
+            reopened.snapshot(PROJECT).segments.iter().map(|segment| segment.size_bytes).sum();
+        assert!(in_memory <= 200_000, "{in_memory} bytes in memory");
+        assert_eq!(stored_bodies(&reopened, cut.path()), expected);
+    }
+    let reopened = open(cut.path()).await;
+    ingest(&reopened, &names("next", 3)).await;
+    assert_eq!(stored_bodies(&reopened, cut.path()).len(), expected.len() + 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_query_holds_count_until_it_lets_go() {
+    let one = logs(&names("a", 100));
+    let request_bytes = {
+        let folder = TempDir::new().unwrap();
+        let engine = open(folder.path()).await;
+        engine.ingest(TableId::logs(PROJECT), one.clone()).await.unwrap();
+        engine.snapshot(PROJECT).segments[0].size_bytes
+    };
+    let folder = TempDir::new().unwrap();
+    let max_buffer_bytes = request_bytes * 5 / 2;
+    let engine = open_at(EngineConfig { max_buffer_bytes, ..config(folder.path()) }, NOW_US).await.unwrap();
+    // A flush of the background may come between.
+    let held = loop {
+        engine.ingest(TableId::logs(PROJECT), one.clone()).await.unwrap();
+        engine.ingest(TableId::logs(PROJECT), one.clone()).await.unwrap();
+        let held = engine.snapshot(PROJECT);
+        engine.flush().await.unwrap();
+        if held.segments.iter().map(|segment| segment.size_bytes).sum::<usize>() == 2 * request_bytes {
+            break held;
+        }
+    };
+    assert!(engine.snapshot(PROJECT).segments.is_empty());
+    let error = engine.ingest(TableId::logs(PROJECT), one.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    drop(held);
+    engine.ingest(TableId::logs(PROJECT), one).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flush_waits_for_the_one_that_runs() {
     let folder = TempDir::new().unwrap();
     let engine = open(folder.path()).await;

@@ -8,7 +8,7 @@ use data::{LogGenerator, LogSpec, encode};
 use engine::clock::{Clock, ManualClock};
 use engine::index::Sidecar;
 use engine::ingest::{RecordLimits, decode_otlp_protobuf};
-use engine::operations::rebuild_sidecars;
+use engine::operations::{DoctorOptions, Finding, FindingKind, doctor, rebuild_sidecars};
 use engine::schema::{ProjectId, TableId};
 use engine::storage::DataFile;
 use engine::{Engine, EngineConfig};
@@ -90,4 +90,64 @@ async fn a_damaged_data_file_is_named_and_the_others_are_done() {
     assert_eq!(report.num_built, 0);
     assert_eq!(report.failures[0].0, file.path);
     assert!(report.failures[0].1.to_string().contains(file.path.as_ref()));
+}
+
+/// What the doctor says of the sidecar, if anything.
+async fn check(folder: &Path, options: &DoctorOptions, file: &DataFile) -> Option<Finding> {
+    let report = doctor(&config(folder), &ManualClock::new(NOW_US), options).await.unwrap();
+    let found: Vec<Finding> = report.findings;
+    assert!(found.len() <= 1, "{found:#?}");
+    let finding = found.into_iter().next()?;
+    assert_eq!(
+        (finding.kind, finding.object.as_str()),
+        (FindingKind::SidecarDamaged, file.sidecar_path().as_ref())
+    );
+    assert!(finding.repair.as_ref().unwrap().contains("--repair"), "{finding:?}");
+    Some(finding)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_finds_every_damage_and_mends_it() {
+    let folder = TempDir::new().unwrap();
+    let file = write(folder.path()).await;
+    let path = sidecar_path(folder.path(), &file);
+    let whole = fs::read(&path).unwrap();
+    let look = DoctorOptions::default();
+    assert_eq!(check(folder.path(), &look, &file).await, None);
+    for at in (0..whole.len()).step_by(whole.len() / 40) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x20;
+        fs::write(&path, flipped).unwrap();
+        assert!(check(folder.path(), &look, &file).await.is_some(), "bit {at} is flipped");
+    }
+    let another = [&whole[..12], &[7; 16], &whole[28..]].concat();
+    let damages: [&dyn Fn(); 4] = [
+        &|| fs::remove_file(&path).unwrap(),
+        &|| fs::write(&path, &whole[..whole.len() / 2]).unwrap(),
+        &|| fs::write(&path, &another).unwrap(),
+        &|| fs::write(&path, vec![0; whole.len()]).unwrap(),
+    ];
+    let repair = DoctorOptions { repair: true, ..DoctorOptions::default() };
+    for damage in damages {
+        damage();
+        assert!(!check(folder.path(), &look, &file).await.unwrap().is_repaired);
+        assert!(check(folder.path(), &repair, &file).await.unwrap().is_repaired);
+        assert_eq!(check(folder.path(), &look, &file).await, None);
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sidecar_with_a_damaged_recipe_is_made_again() {
+    let folder = TempDir::new().unwrap();
+    let file = write(folder.path()).await;
+    let path = sidecar_path(folder.path(), &file);
+    let whole = fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    let last = flipped.len() - 1;
+    flipped[last] ^= 1;
+    fs::write(&path, flipped).unwrap();
+    let report = rebuild_sidecars(&config(folder.path()), false).await.unwrap();
+    assert_eq!((report.num_built, report.num_kept), (1, 0));
+    assert_eq!(fs::read(&path).unwrap(), whole);
 }

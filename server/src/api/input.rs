@@ -52,11 +52,6 @@ impl<'a> Input<'a> {
         self.object.get(key)
     }
 
-    /// Names of all members.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> {
-        self.object.keys().map(String::as_str)
-    }
-
     /// A member that must be there, as one of the readers gives it.
     ///
     /// # Errors

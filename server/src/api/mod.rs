@@ -5,9 +5,18 @@
 //! | `POST /i/v1/logs`, `POST /v1/logs` | [`ingest`] | body bytes, encoded and decompressed; bytes in flight |
 //! | `POST /i/v1/logs/datadog/{token}`, `POST /i/v1/logs/datadog`, `POST /api/v2/logs` | [`ingest::datadog`] | as above |
 //! | `OPTIONS` on all of these | [`ingest`] | - |
-//! | `GET`, `PATCH /api/projects/{id}` | [`project`] | - |
+//! | `/api/organizations`, `/api/organizations/{id}` and what is below | [`organizations`] | 1,000 per page |
+//! | `/api/personal_api_keys`, `/api/personal_api_keys/{id}` and `.../roll` | [`personal_api_keys`] | 10 keys per user |
+//! | `GET /api/users/@me` | [`users`] | - |
+//! | `GET /api/projects` | [`project`] | 1,000 per page |
+//! | `GET`, `PUT`, `PATCH /api/projects/{id}` | [`project`] | - |
+//! | `/api/projects/{id}/tokens`, `/api/projects/{id}/tokens/{token_id}` | [`project`] | 100 tokens per project |
 //! | `POST /api/projects/{id}/logs/query` | [`logs`] | 2,000 rows; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/count-ranges` | [`logs`] | 10,000 buckets; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/services` | [`logs`] | 10,000 services, 25 sparklines; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/group-by` | [`logs`] | 500 groups; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/impact` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/sparkline` | [`logs`] | the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/has_logs` | [`logs`] | - |
 //! | `GET`, `POST /api/projects/{id}/logs/views` | [`logs`] | 10,000 views, 1,000 per page |
@@ -15,6 +24,9 @@
 //! | `GET`, `POST`, `PATCH`, `PUT`, `DELETE /api/projects/{id}/logs/{sampling,retention,metric}_rules` and below | [`rules`] | 100 rules of a kind |
 //! | `POST /api/projects/{id}/logs/sampling_rules/{rule}/simulate` | [`rules`] | the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/metric_rules/metrics` | [`rules`] | 1,000 series a rule |
+//! | `GET /api/projects/{id}/logs/attributes` | [`logs`] | 10,000 keys; the engine's memory and time |
+//! | `GET /api/projects/{id}/logs/values` | [`logs`] | 10,000 values; the engine's memory and time |
+//! | `POST /api/projects/{id}/logs/facet_values` | [`logs`] | 100 facets of 100 values; the engine's memory and time |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /_liveness`, `GET /_readiness` | [`health`] | - |
@@ -29,11 +41,15 @@ pub(crate) mod ingest;
 mod input;
 pub(crate) mod iso_time;
 mod logs;
+mod organizations;
 mod page;
+mod parameters;
+mod personal_api_keys;
 mod project;
 mod project_call;
 mod retention;
 pub(crate) mod rules;
+mod users;
 
 use std::borrow::Cow;
 
@@ -52,6 +68,10 @@ pub(crate) fn router() -> Router<AppState> {
             "/api/projects/{project_id}",
             logs::router().merge(retention::router()).merge(project::router()).merge(rules::router()),
         )
+        .merge(project::list_router())
+        .merge(organizations::router())
+        .merge(personal_api_keys::router())
+        .merge(users::router())
         .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
         .merge(ingest::router())
         .merge(health::router())

@@ -30,6 +30,12 @@ pub(crate) fn page(address: &CalledAddress<'_>, window: Window, count: i64, resu
     json!({ "count": count, "next": next, "previous": previous, "results": results })
 }
 
+/// The entries of one part of a list that is in memory whole.
+pub(crate) fn part_of<T>(entries: Vec<T>, window: Window) -> Vec<T> {
+    let number = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
+    entries.into_iter().skip(number(window.offset)).take(number(window.limit)).collect()
+}
+
 /// The address of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CalledAddress<'a> {

@@ -1,20 +1,27 @@
 //! A call below the prefix of a project: who calls, about which project, with which body.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Path, Query, Request};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, OriginalUri, Path, Query, Request};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use engine::schema::ProjectId;
 use serde_json::Value;
 
 use super::page::CalledAddress;
-use crate::auth::{Caller, Scope};
+use super::parameters::Parameters;
+use crate::activity::entry::Actor;
+use crate::auth::{Caller, Member, Scope};
 use crate::error::ApiError;
+use crate::meta::project::Project;
 use crate::state::AppState;
 
 /// Largest body of a call that asks; a filter is kilobytes.
 pub(super) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+
+/// Header in which a client says what it is.
+const CLIENT: &str = "x-posthog-client";
 
 /// What a handler is given; it calls [`ProjectCall::authorize`] before it looks at the body.
 #[derive(Debug)]
@@ -23,6 +30,7 @@ pub(crate) struct ProjectCall {
     /// As the routes see it, whole.
     uri: Uri,
     headers: HeaderMap,
+    ip_address: Option<IpAddr>,
     parameters: Vec<(String, String)>,
     body: Result<Value, ApiError>,
 }
@@ -57,6 +65,54 @@ impl ProjectCall {
         Ok((project, caller))
     }
 
+    /// Finds out who calls and how the caller stands in the organization that the path names.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub(crate) async fn authorize_organization(
+        &self,
+        state: &AppState,
+        scope: Scope,
+    ) -> Result<(Member, Caller), ApiError> {
+        let caller = self.authorize_user(state, scope).await?;
+        let member =
+            caller.require_organization(state.meta(), self.path_parameter("organization_id")).await?;
+        Ok((member, caller))
+    }
+
+    /// Finds out who calls about which project, and how the caller stands in its organization.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub(crate) async fn authorize_project(
+        &self,
+        state: &AppState,
+        scope: Scope,
+    ) -> Result<(Project, Member, Caller), ApiError> {
+        let caller = self.authorize_user(state, scope).await?;
+        let id = self.path_parameter("project_id");
+        let (project, member) = caller.require_project_member(state.meta(), id).await?;
+        Ok((project, member, caller))
+    }
+
+    /// Finds out who calls an endpoint that belongs to no project and no organization.
+    ///
+    /// # Errors
+    /// 401 or 403.
+    pub(crate) async fn authorize_user(&self, state: &AppState, scope: Scope) -> Result<Caller, ApiError> {
+        let (meta, now_us) = (state.meta(), state.clock().now_us());
+        let body = self.body.as_ref().ok();
+        let caller = Caller::authenticate(meta, &self.headers, body, &self.parameters, now_us).await?;
+        caller.require_scope(scope)?;
+        Ok(caller)
+    }
+
+    /// The caller as the audit trail names it.
+    pub(crate) fn actor(&self, caller: &Caller) -> Actor {
+        let client = self.headers.get(CLIENT).and_then(|client| client.to_str().ok());
+        Actor::user(caller.user_id(), client, self.ip_address)
+    }
+
     /// A part of the path by its name in the route; empty when the route has no such part.
     pub(crate) fn path_parameter(&self, name: &str) -> &str {
         self.path.get(name).map_or("", String::as_str)
@@ -70,6 +126,11 @@ impl ProjectCall {
     /// The address that was called, for links to parts of a list.
     pub(crate) fn address(&self) -> CalledAddress<'_> {
         CalledAddress { headers: &self.headers, uri: &self.uri, parameters: &self.parameters }
+    }
+
+    /// The parameters of the query string.
+    pub(crate) fn parameters(&self) -> Parameters<'_> {
+        Parameters::of(&self.parameters)
     }
 
     /// The body as JSON.
@@ -93,6 +154,7 @@ impl FromRequest<AppState> for ProjectCall {
         let parameters =
             Query::try_from_uri(&parts.uri).map(|Query(parameters)| parameters).unwrap_or_default();
         let headers = parts.headers.clone();
+        let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>().copied();
         let OriginalUri(uri) =
             OriginalUri::from_request_parts(&mut parts, state).await.unwrap_or_else(|never| match never {});
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
@@ -103,7 +165,8 @@ impl FromRequest<AppState> for ProjectCall {
             _ => ApiError::parse_error(None, "the request body could not be read"),
         });
         let body = body.and_then(|body| parse_json(&body));
-        Ok(Self { path, uri, headers, parameters, body })
+        let ip_address = remote.map(|ConnectInfo(address)| address.ip());
+        Ok(Self { path, uri, headers, ip_address, parameters, body })
     }
 }
 

@@ -11,7 +11,7 @@ use engine::schema::ProjectId;
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use scope::Scope;
+pub use scope::{Scope, is_known_scope};
 
 use crate::error::ApiError;
 use crate::meta::Meta;
@@ -145,9 +145,7 @@ impl Caller {
     /// As [`Self::require_organization`].
     pub async fn require_organization_at_all(&self, meta: &Meta, id: &str) -> Result<Member, ApiError> {
         let not_found = || ApiError::not_found("organization not found");
-        if self.key.attributes.scoped_projects.is_some() {
-            return Err(ApiError::permission_denied("the API key is for projects only"));
-        }
+        self.require_no_projects()?;
         let id = match id {
             CURRENT => self.user.current_organization_id.clone().ok_or_else(not_found)?,
             id => Uuid::parse_str(id).map_err(|_| not_found())?.to_string(),
@@ -162,6 +160,54 @@ impl Caller {
     pub fn may_reach(&self, organization_id: &str) -> bool {
         let KeyAttributes { scoped_organizations, .. } = &self.key.attributes;
         scoped_organizations.as_ref().is_none_or(|allowed| allowed.iter().any(|id| id == organization_id))
+    }
+
+    /// Whether the key may be used on a project, as far as it is restricted to some.
+    pub fn may_reach_project(&self, project: ProjectId) -> bool {
+        self.key.attributes.scoped_projects.as_ref().is_none_or(|allowed| allowed.contains(&project.0))
+    }
+
+    /// Refuses a key that is for projects, where there is no project.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require_no_projects(&self) -> Result<(), ApiError> {
+        match self.key.attributes.scoped_projects {
+            Some(_) => Err(ApiError::permission_denied("the API key is for projects only")),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a key that is for organizations, where there is none yet.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require_no_organizations(&self) -> Result<(), ApiError> {
+        match self.key.attributes.scoped_organizations {
+            Some(_) => Err(ApiError::permission_denied("the API key is for organizations that exist")),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses to make a key that may do more than the caller's own.
+    ///
+    /// # Errors
+    /// 403 that names what it may not do.
+    pub fn require_no_more_than(&self, wanted: &KeyAttributes) -> Result<(), ApiError> {
+        let own = &self.key.attributes;
+        let lacking = wanted.scopes.iter().find(|scope| !scope::implies(&own.scopes, scope));
+        if let Some(scope) = lacking {
+            return Err(ApiError::permission_denied(format!(
+                "your own API key does not have the scope '{scope}'"
+            )));
+        }
+        if is_wider(wanted.scoped_projects.as_deref(), own.scoped_projects.as_deref()) {
+            return Err(ApiError::permission_denied("your own API key is for fewer projects"));
+        }
+        if is_wider(wanted.scoped_organizations.as_deref(), own.scoped_organizations.as_deref()) {
+            return Err(ApiError::permission_denied("your own API key is for fewer organizations"));
+        }
+        Ok(())
     }
 
     async fn standing(&self, meta: &Meta, organization_id: &str) -> Result<Option<Member>, ApiError> {
@@ -200,6 +246,15 @@ impl Member {
         }
         let name = level.name();
         Err(ApiError::permission_denied(format!("only an {name} of the organization or above may do this")))
+    }
+}
+
+/// Whether a restriction lets through what another one does not; none lets everything through.
+fn is_wider<T: PartialEq>(wanted: Option<&[T]>, own: Option<&[T]>) -> bool {
+    match (wanted, own) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(wanted), Some(own)) => wanted.iter().any(|id| !own.contains(id)),
     }
 }
 

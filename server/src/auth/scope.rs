@@ -2,6 +2,42 @@
 
 use std::fmt;
 
+/// The objects that keys are made for.
+const OBJECTS: [&str; 14] = [
+    "activity_log",
+    "alert",
+    "approvals",
+    "export",
+    "hog_function",
+    "insight",
+    "logs",
+    "metrics",
+    "organization",
+    "organization_member",
+    "project",
+    "query",
+    "tracing",
+    "user",
+];
+
+/// Whether a key can be given a scope: `*`, or `object:read` or `object:write` of a known object.
+pub fn is_known_scope(scope: &str) -> bool {
+    match scope.split_once(':') {
+        None => scope == "*",
+        Some((object, action)) => OBJECTS.contains(&object) && ["read", "write"].contains(&action),
+    }
+}
+
+/// Whether scopes allow everything that another scope does. None at all are of the time before scopes, and do.
+pub(super) fn implies(scopes: &[String], wanted: &str) -> bool {
+    let is_enough = |scope: &String| match (scope.split_once(':'), wanted.split_once(':')) {
+        _ if scope == "*" || scope == wanted => true,
+        (Some((object, "write")), Some((wanted_object, "read"))) => object == wanted_object,
+        _ => false,
+    };
+    scopes.is_empty() || scopes.iter().any(is_enough)
+}
+
 /// What an endpoint needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope {
@@ -21,12 +57,24 @@ impl Scope {
     pub const LOGS_READ: Self = Self { object: "logs", action: Action::Read };
     /// Needed to change what belongs to logs, and to have one explained.
     pub const LOGS_WRITE: Self = Self { object: "logs", action: Action::Write };
+    /// Needed to see an organization, its roles and invitations.
+    pub const ORGANIZATION_READ: Self = Self { object: "organization", action: Action::Read };
+    /// Needed to change an organization, its roles and invitations.
+    pub const ORGANIZATION_WRITE: Self = Self { object: "organization", action: Action::Write };
+    /// Needed to see who is in an organization.
+    pub const MEMBER_READ: Self = Self { object: "organization_member", action: Action::Read };
+    /// Needed to change who is in an organization.
+    pub const MEMBER_WRITE: Self = Self { object: "organization_member", action: Action::Write };
+    /// Needed to see projects and their tokens.
+    pub const PROJECT_READ: Self = Self { object: "project", action: Action::Read };
+    /// Needed to change projects and their tokens.
+    pub const PROJECT_WRITE: Self = Self { object: "project", action: Action::Write };
+    /// Needed to see who the caller is, and the own keys.
+    pub const USER_READ: Self = Self { object: "user", action: Action::Read };
+    /// Needed to change what the caller is, and the own keys.
+    pub const USER_WRITE: Self = Self { object: "user", action: Action::Write };
     /// Needed to see exports that somebody else has asked for.
     pub const EXPORT_READ: Self = Self { object: "export", action: Action::Read };
-    /// Needed to see a project's settings.
-    pub const PROJECT_READ: Self = Self { object: "project", action: Action::Read };
-    /// Needed to change them.
-    pub const PROJECT_WRITE: Self = Self { object: "project", action: Action::Write };
 
     /// Whether a key with these scopes may do it. A key without any is of the time before scopes, and may.
     pub fn is_granted_by(self, scopes: &[String]) -> bool {
@@ -85,6 +133,30 @@ mod tests {
             [("logs:read", false), ("logs:write", true), ("*", true), ("export:write", false)]
         {
             assert_eq!(Scope::LOGS_WRITE.is_granted_by(&[scope.to_owned()]), granted, "{scope}");
+        }
+    }
+
+    #[test]
+    fn no_scope_implies_more_than_itself() {
+        let own: Vec<String> = ["logs:write", "export:read"].map(str::to_owned).to_vec();
+        for (wanted, expected) in [
+            ("logs:read", true),
+            ("logs:write", true),
+            ("export:write", false),
+            ("*", false),
+            ("user:read", false),
+        ] {
+            assert_eq!(implies(&own, wanted), expected, "{wanted}");
+        }
+        assert!(implies(&["*".to_owned()], "user:write") && implies(&[], "*"));
+    }
+
+    #[test]
+    fn known_scopes_are_objects_with_an_action() {
+        for (scope, known) in
+            [("*", true), ("logs:read", true), ("logs", false), ("logs:*", false), ("x:read", false)]
+        {
+            assert_eq!(is_known_scope(scope), known, "{scope}");
         }
     }
 

@@ -8,11 +8,15 @@ mod folder;
 mod generate;
 mod index;
 mod init;
+mod key;
 mod logging;
+mod organization;
+mod project;
 mod restore;
 mod retention;
 mod serve;
 mod stop;
+mod user;
 mod welcome;
 
 use std::io;
@@ -21,6 +25,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::accounts::AccountError;
 use crate::config::{DEFAULT_DATA_DIR, ServerConfig, SettingError, Sources};
 use crate::error::ApiError;
 use crate::meta::MetaError;
@@ -46,6 +51,14 @@ enum Command {
     Generate(generate::GenerateArgs),
     /// Show, set or try out how long a project keeps its rows
     Retention(retention::RetentionArgs),
+    /// Make organizations
+    Organization(organization::OrganizationArgs),
+    /// Make projects
+    Project(project::ProjectArgs),
+    /// Make users
+    User(user::UserArgs),
+    /// Make personal API keys
+    Key(key::KeyArgs),
     /// Check a stopped data folder, and mend what is safe to mend
     Doctor(doctor::DoctorArgs),
     /// Work on the catalog of a stopped data folder
@@ -182,6 +195,9 @@ pub enum CliError {
         "the catalog was not written, because some files may be live or not:          --ambiguous keep or --ambiguous leave-out decides"
     )]
     NotRebuilt,
+    /// What is asked for of organizations, users, projects or keys cannot be.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The metadata database fails.
     #[error(transparent)]
     Meta(#[from] MetaError),
@@ -216,6 +232,10 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Init(args) => init::run(&args).await,
         Command::Generate(args) => generate::run(&args),
         Command::Retention(args) => retention::run(&args).await,
+        Command::Organization(args) => organization::run(&args).await,
+        Command::Project(args) => project::run(&args).await,
+        Command::User(args) => user::run(&args).await,
+        Command::Key(args) => key::run(&args).await,
         Command::Doctor(args) => doctor::run(&args).await,
         Command::Catalog(args) => catalog::run(&args).await,
         Command::Index(args) => index::run(&args).await,

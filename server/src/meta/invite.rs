@@ -124,6 +124,15 @@ pub(crate) async fn by_secret(
     row.as_ref().map(from_row).transpose()
 }
 
+/// How many invitations an organization has.
+pub(crate) async fn count(connection: &mut AnyConnection, organization_id: &str) -> Result<i64, MetaError> {
+    let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM invites WHERE organization_id = $1")
+        .bind(organization_id.to_owned())
+        .fetch_one(connection)
+        .await?;
+    Ok(count)
+}
+
 impl Meta {
     /// A part of the invitations to an organization, newest first, and how many there are.
     pub async fn invites(
@@ -143,11 +152,7 @@ impl Meta {
             .fetch_all(&self.pool)
             .await?;
         let invites = rows.iter().map(from_row).collect::<Result<_, _>>()?;
-        let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM invites WHERE organization_id = $1")
-            .bind(organization_id.to_owned())
-            .fetch_one(&self.pool)
-            .await?;
-        Ok((invites, count))
+        Ok((invites, count(&mut *self.pool.acquire().await?, organization_id).await?))
     }
 
     /// An invitation to an organization.

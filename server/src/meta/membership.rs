@@ -153,6 +153,35 @@ pub(crate) async fn of_user_uuid(
     row.as_ref().map(from_row).transpose()
 }
 
+/// How many active owners an organization has.
+pub(crate) async fn count_owners(
+    connection: &mut AnyConnection,
+    organization_id: &str,
+) -> Result<i64, MetaError> {
+    let (count,): (i64,) = sqlx::query_as(
+        "SELECT COUNT(*) FROM memberships m JOIN users u ON u.id = m.user_id
+         WHERE m.organization_id = $1 AND m.level >= $2 AND u.is_active = 1",
+    )
+    .bind(organization_id.to_owned())
+    .bind(Level::OWNER.0)
+    .fetch_one(connection)
+    .await?;
+    Ok(count)
+}
+
+/// The ids of the organizations that a user is a member of.
+pub(crate) async fn organizations_of_user(
+    connection: &mut AnyConnection,
+    user_id: i64,
+) -> Result<Vec<String>, MetaError> {
+    let rows: Vec<(String,)> =
+        sqlx::query_as("SELECT organization_id FROM memberships WHERE user_id = $1 ORDER BY organization_id")
+            .bind(user_id)
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
 impl Meta {
     /// A user's level in an organization; none when the user is not a member.
     pub async fn membership_level(

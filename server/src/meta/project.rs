@@ -169,23 +169,4 @@ impl Meta {
     pub async fn projects_of_organization(&self, organization_id: &str) -> Result<Vec<Project>, MetaError> {
         of_organization(&mut *self.pool.acquire().await?, organization_id).await
     }
-
-    /// Changes what may be set of a project, by what is set now. The project afterwards; none when there is no such
-    /// project.
-    ///
-    /// # Errors
-    /// When the database does not answer; then nothing was changed.
-    pub async fn change_project(
-        &self,
-        id: ProjectId,
-        change: impl FnOnce(&mut ProjectSettings) + Send,
-        now_us: i64,
-    ) -> Result<Option<Project>, MetaError> {
-        let mut transaction = self.begin_write().await?;
-        let Some(mut project) = get(&mut transaction, id).await? else { return Ok(None) };
-        change(&mut project.settings);
-        update(&mut transaction, id, &project.settings, now_us).await?;
-        transaction.commit().await?;
-        Ok(Some(Project { updated_us: now_us, ..project }))
-    }
 }

@@ -185,6 +185,13 @@ impl Meta {
         get(&mut *self.pool.acquire().await?, id).await
     }
 
+    /// The user with a UUID.
+    pub async fn user_by_uuid(&self, uuid: &str) -> Result<Option<User>, MetaError> {
+        let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM users u WHERE u.uuid = $1"));
+        let row = sqlx::query(sql).bind(uuid.to_owned()).fetch_optional(&self.pool).await?;
+        row.as_ref().map(from_row).transpose()
+    }
+
     /// The user with an e-mail address, whatever its case.
     pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, MetaError> {
         by_email(&mut *self.pool.acquire().await?, email).await

@@ -19,20 +19,30 @@ pub(crate) struct ActiveRule {
     pub(crate) summary_string: String,
 }
 
-/// Those of a project's drop rules that are enabled and could apply to a service, in their order. Rules come in the
-/// order in which [`crate::meta::Meta::rules`] gives them.
-#[allow(dead_code, reason = "for the list of services")]
-pub(crate) fn active_rules(rules: &[Rule], service: &str) -> Vec<ActiveRule> {
-    let enabled = rules.iter().filter(|rule| rule.enabled);
-    let read = enabled.map(|rule| (rule, serde_json::from_str(&rule.definition).unwrap_or(Value::Null)));
-    let active = read.filter(|(_, definition)| could_apply(definition, service));
-    active
-        .map(|(rule, definition)| ActiveRule {
-            rule_id: rule.id.clone(),
-            rule_name: rule.name.clone(),
-            summary_string: summary(&definition),
-        })
-        .collect()
+/// The enabled drop rules of a project, read once to be asked about many services.
+#[derive(Debug)]
+pub(crate) struct EnabledRules(Vec<(ActiveRule, Value)>);
+
+impl EnabledRules {
+    /// Reads rules, which come in the order in which [`crate::meta::Meta::rules`] gives them.
+    pub(crate) fn of(rules: &[Rule]) -> Self {
+        let enabled = rules.iter().filter(|rule| rule.enabled).map(|rule| {
+            let definition = serde_json::from_str(&rule.definition).unwrap_or(Value::Null);
+            let listed = ActiveRule {
+                rule_id: rule.id.clone(),
+                rule_name: rule.name.clone(),
+                summary_string: summary(&definition),
+            };
+            (listed, definition)
+        });
+        Self(enabled.collect())
+    }
+
+    /// Those that could apply to a service, in their order.
+    pub(crate) fn that_could_apply(&self, service: &str) -> Vec<ActiveRule> {
+        let active = self.0.iter().filter(|(_, definition)| could_apply(definition, service));
+        active.map(|(listed, _)| listed.clone()).collect()
+    }
 }
 
 fn could_apply(definition: &Value, service: &str) -> bool {
@@ -173,7 +183,7 @@ mod tests {
 
     #[track_caller]
     fn check(definition: Value, expected: bool) {
-        let listed = active_rules(&[rule("r", true, &definition)], "API");
+        let listed = EnabledRules::of(&[rule("r", true, &definition)]).that_could_apply("API");
         assert_eq!(!listed.is_empty(), expected, "{definition}");
     }
 
@@ -223,7 +233,7 @@ mod tests {
         let sampling = json!({ "rule_type": "severity_sampling", "config": { "actions": { "debug": "drop", "info": 0.125, "error": { "action": "keep" }, "warn": { "action": "sample", "rate": 0.5 } } } });
         let limit = json!({ "rule_type": "rate_limit", "config": { "logs_per_second": 10 } });
         let rules = [rule("b", true, &sampling), rule("off", false, &limit), rule("a", true, &limit)];
-        let listed = active_rules(&rules, "api");
+        let listed = EnabledRules::of(&rules).that_could_apply("api");
         let summaries: Vec<_> =
             listed.iter().map(|rule| (rule.rule_name.as_str(), rule.summary_string.as_str())).collect();
         assert_eq!(

@@ -128,6 +128,10 @@ fn hostile_questions(folder: &Folder, server: &Running) -> Vec<(String, Json)> {
     vec![
         (url("query"), json!({"query": {"dateRange": range, "orderBy": "earliest", "limit": 1000}})),
         (
+            url("facet_values"),
+            json!({"query": {"dateRange": range, "facetAttributes": ["request.id", "key.7"]}}),
+        ),
+        (
             url("query"),
             json!({"query": {"dateRange": range, "orderBy": "latest", "limit": 1000, "searchTerm": "0"}}),
         ),

@@ -193,6 +193,17 @@ impl CatalogStore {
         Ok(committed)
     }
 
+    /// Those of some files that are live no more, and the snapshots that removed them.
+    pub(crate) async fn removed_among(&self, file_ids: &[Uuid]) -> Result<Vec<(Uuid, i64)>> {
+        let mut removed = Vec::new();
+        for &id in file_ids {
+            let query =
+                "SELECT removed_snapshot FROM data_files WHERE file_id = $1 AND removed_snapshot IS NOT NULL";
+            removed.extend(self.snapshot_of(query, id).await?.map(|snapshot| (id, snapshot)));
+        }
+        Ok(removed)
+    }
+
     async fn snapshot_of(&self, query: &'static str, file_id: Uuid) -> Result<Option<i64>> {
         let query = sqlx::query(query).bind(file_id.to_string());
         let row = query.fetch_optional(&self.pool).await.map_err(failed)?;
@@ -382,4 +393,53 @@ async fn last_published(transaction: &mut SqlTransaction) -> Result<i64> {
         .await
         .map_err(failed)?;
     column(&row, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::ProjectId;
+
+    fn file() -> DataFile {
+        let id = Uuid::now_v7();
+        DataFile {
+            id,
+            path: ObjectPath::from(id.to_string()),
+            level: 0,
+            min_timestamp_us: 1,
+            max_timestamp_us: 2,
+            min_ingested_us: 1,
+            max_ingested_us: 2,
+            num_rows: 1,
+            size_bytes: 1,
+            metadata_bytes: 1,
+            sidecar_bytes: 0,
+        }
+    }
+
+    fn changes(added: Vec<DataFile>, removed: &[Uuid]) -> Transaction {
+        let table = TableId::logs(ProjectId(1));
+        Transaction { table, committed_us: 5, added, removed: removed.to_vec(), flushed: None }
+    }
+
+    #[tokio::test]
+    async fn a_removal_is_committed_when_one_snapshot_has_removed_all_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, _) = CatalogStore::open(folder.path()).await.unwrap();
+        let files = [file(), file(), file()];
+        let [first, second, third] = [files[0].id, files[1].id, files[2].id];
+        catalog.commit(&changes(files.to_vec(), &[])).await.unwrap();
+        let snapshot = catalog.commit(&changes(Vec::new(), &[first, third])).await.unwrap();
+        assert_eq!(
+            catalog.committed_as(&changes(Vec::new(), &[first, third])).await.unwrap(),
+            Some(snapshot)
+        );
+        // The first file is gone, and yet this transaction did not remove it: the second one is live.
+        let late = changes(Vec::new(), &[first, second]);
+        catalog.commit(&late).await.unwrap_err();
+        assert_eq!(catalog.committed_as(&late).await.unwrap(), None);
+        assert_eq!(catalog.removed_among(&late.removed).await.unwrap(), [(first, snapshot)]);
+        catalog.commit(&changes(Vec::new(), &[second])).await.unwrap();
+        assert_eq!(catalog.committed_as(&changes(Vec::new(), &[first, second])).await.unwrap(), None);
+    }
 }

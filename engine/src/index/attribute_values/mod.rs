@@ -11,7 +11,7 @@ mod merge;
 mod shedding;
 
 pub(super) use builder::ValuesBuilder;
-pub use key_table::{KeyCounts, KeyLookup, KeyTable, Values};
+pub use key_table::{KeyCounts, KeyLookup, KeyTable, ValueCounts, Values};
 
 use crate::schema::columns;
 

@@ -19,7 +19,7 @@ pub enum FindingKind {
     FileDamaged,
     /// A data file is another one than the catalog says.
     FileDiffers,
-    /// A sidecar is missing or of another size.
+    /// A sidecar is missing, damaged, of a later version or another file's.
     SidecarDamaged,
     /// An object that was never committed.
     DeadIntent,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 
 use super::deep::decode_all;
@@ -9,13 +10,17 @@ use super::finding::{DoctorReport, FindingKind};
 use crate::catalog::{CatalogFile, CatalogImage};
 use crate::error::{ErrorKind, Result};
 use crate::operations::evidence::{DataObject, ObjectList, read_footers};
-use crate::storage::{Footer, Storage, sidecar_path};
+use crate::operations::sidecars::fault_of;
+use crate::storage::{DataFile, Footer, Storage, sidecar_path};
 
 const DROP: &str = "restore it from a backup, or give up its rows with --repair --drop";
-const REBUILD_SIDECAR: &str = "a sidecar is derived from its data file and can be made anew";
+const REMAKE_SIDECAR: &str = "--repair or `timberline index rebuild` makes it anew from its data file";
 
 /// Files whose footers are read at once.
 const FILES_AT_ONCE: usize = 1024;
+
+/// Sidecars that are read at the same time.
+const SIDECARS_AT_ONCE: usize = 8;
 
 /// Every live data file: there, readable, and the one the catalog says.
 pub(super) async fn check_files(
@@ -34,6 +39,7 @@ pub(super) async fn check_files(
             report.num_rows += file.file.num_rows;
             there.extend(check_presence(file, objects, report));
         }
+        check_sidecars(storage, files, objects, report).await?;
         let footers = read_footers(storage, there).await?;
         for known in files {
             let Some(read) = footers.get(&known.file.path) else { continue };
@@ -107,7 +113,6 @@ fn check_presence(
     report: &mut DoctorReport,
 ) -> Option<DataObject> {
     let file = &known.file;
-    check_sidecar(known, objects, report);
     let Some(object) = objects.data_files.get(&file.path) else {
         let message = format!("data file is missing, with {} rows of {}", file.num_rows, known.table);
         report.add(FindingKind::FileMissing, &file.path, message, Some(DROP));
@@ -122,17 +127,24 @@ fn check_presence(
     Some(object.clone())
 }
 
-fn check_sidecar(known: &CatalogFile, objects: &ObjectList, report: &mut DoctorReport) {
-    let path = known.file.sidecar_path();
-    let message = match (objects.sidecars.get(&path), known.file.sidecar_bytes) {
-        (None, 0) => return,
-        (None, _) => "sidecar is missing".to_owned(),
-        (Some(found), expected) if *found != expected => {
-            format!("sidecar has {found} bytes and should have {expected}")
+/// Every sidecar that is there or should be.
+async fn check_sidecars(
+    storage: &Storage,
+    files: &[&CatalogFile],
+    objects: &ObjectList,
+    report: &mut DoctorReport,
+) -> Result<()> {
+    let has_one = |file: &&DataFile| file.sidecar_bytes > 0 || objects.sidecar_bytes(&file.path) > 0;
+    let checked = files.iter().map(|known| &known.file).filter(has_one);
+    let mut faults = stream::iter(checked)
+        .map(|file| async move { fault_of(storage, file).await.map(|fault| (file, fault)) })
+        .buffered(SIDECARS_AT_ONCE);
+    while let Some((file, fault)) = faults.try_next().await? {
+        if let Some(message) = fault {
+            report.add(FindingKind::SidecarDamaged, file.sidecar_path(), message, Some(REMAKE_SIDECAR));
         }
-        (Some(_), _) => return,
-    };
-    report.add(FindingKind::SidecarDamaged, &path, message, Some(REBUILD_SIDECAR));
+    }
+    Ok(())
 }
 
 /// What the footer says must be what the catalog says.

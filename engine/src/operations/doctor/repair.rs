@@ -2,23 +2,27 @@
 //!
 //! - Intents of lives that have ended: their objects were never committed.
 //! - Objects that the catalog does not know, once somebody has confirmed that they are not needed.
+//! - Sidecars: made anew from data files that are in order.
 //! - Manifests, while nothing is wrong with the catalog: a checkpoint tells all of it anew.
 //! - With an explicit id: a data file that is missing or damaged leaves the catalog. What is there of it moves to
 //!   `_quarantine/`.
+
+use std::collections::BTreeSet;
 
 use object_store::path::Path;
 use uuid::Uuid;
 
 use super::DoctorOptions;
-use super::finding::{DoctorReport, FindingKind};
+use super::finding::{DoctorReport, Finding, FindingKind};
 use super::object_check::unknown_objects;
 use crate::catalog::{
     CatalogFile, CatalogImage, CatalogStore, Transaction, publish_manifest, write_checkpoint,
 };
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::operations::evidence::ObjectList;
 use crate::operations::folder::StoppedFolder;
+use crate::operations::sidecars::remake;
 use crate::storage::{Storage, sidecar_path};
 
 /// Where files are kept that have left the catalog for their damage.
@@ -87,11 +91,43 @@ async fn mend(
         catalog.resume_sweep().await?;
         report.notes.push("objects of lives that have ended are swept again".to_owned());
     }
+    mend_sidecars(catalog, storage, image, report).await?;
     let is_manifest = [FindingKind::ManifestDamaged, FindingKind::ManifestsDiffer];
     if report.has(&is_manifest) && !report.has(CATALOG_FAULTS) {
         while publish_manifest(catalog, storage).await?.is_some_and(|published| published.has_more) {}
         write_checkpoint(catalog, storage).await?;
         is_manifest.iter().for_each(|kind| mark_repaired(report, *kind, |_| true));
+    }
+    Ok(())
+}
+
+/// Makes sidecars anew. One whose data file cannot be read stays as it was found.
+async fn mend_sidecars(
+    catalog: &CatalogStore,
+    storage: &Storage,
+    image: &CatalogImage,
+    report: &mut DoctorReport,
+) -> Result<()> {
+    let is_open = |finding: &Finding| finding.kind == FindingKind::SidecarDamaged && !finding.is_repaired;
+    let found: BTreeSet<String> = report
+        .findings
+        .iter()
+        .filter(|finding| is_open(finding))
+        .map(|finding| finding.object.clone())
+        .collect();
+    let live = image.files.iter().filter(|file| file.removed_snapshot.is_none()).map(|file| &file.file);
+    for file in live {
+        let path = file.sidecar_path();
+        if !found.contains(path.as_ref()) {
+            continue;
+        }
+        match remake(catalog, storage, file).await {
+            Ok(_) => mark_repaired(report, FindingKind::SidecarDamaged, |object| object == path.as_ref()),
+            Err(error) if error.kind() == ErrorKind::CorruptData => {
+                report.notes.push(format!("{path} cannot be made anew: {error}"));
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

@@ -76,8 +76,8 @@ pub(super) fn translate(leaf: &FilterLeaf, context: &FilterContext) -> Result<Op
 }
 
 /// The condition that a column of text with few distinct values has one of `values`.
-pub(super) fn text_in(name: &str, values: &[String]) -> Expr {
-    one_of(ident(name), values.iter().map(|value| dictionary_literal(value)).collect())
+pub(super) fn text_in(name: &str, values: &[impl AsRef<str>]) -> Expr {
+    one_of(ident(name), values.iter().map(|value| dictionary_literal(value.as_ref())).collect())
 }
 
 /// The condition that the body contains a text, ignoring case.

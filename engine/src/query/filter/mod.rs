@@ -11,6 +11,7 @@
 //! | `predicate` | operator and operand made ready to test a value |
 //! | `text`, `number`, `date`, `semver` | the tests |
 //! | `function` | the scalar function that runs a predicate over an array |
+//! | `search` | a text that is looked for in names and values, outside of filters |
 
 mod attribute;
 mod column;
@@ -18,12 +19,15 @@ mod date;
 mod function;
 mod number;
 mod predicate;
+mod search;
 mod semver;
 mod text;
 
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{Expr, ident, lit};
+
+pub(super) use search::{Closeness, TextSearch};
 
 use super::model::{FilterLeaf, FilterNode, Join, LogFilter, Namespace};
 use super::time_range::TimeRange;
@@ -55,6 +59,19 @@ pub struct FilterContext {
 /// `InvalidRequest` when a condition means nothing (an unknown column, a pattern that does not compile, a
 /// range without bounds); `LimitExceeded` over one of the limits above. The message names the condition.
 pub fn translate(filter: &LogFilter, context: &FilterContext) -> Result<Expr> {
+    translate_holding(filter, context, &|_| false)
+}
+
+/// The same, as if every condition of `properties` held for which `is_held` is true. They have to mean something
+/// nevertheless.
+///
+/// # Errors
+/// As [`translate`].
+pub(super) fn translate_holding(
+    filter: &LogFilter,
+    context: &FilterContext,
+    is_held: &dyn Fn(&FilterLeaf) -> bool,
+) -> Result<Expr> {
     let mut conditions = Vec::new();
     if !filter.severity_levels.is_empty() {
         conditions.push(column::text_in(columns::SEVERITY_TEXT, &filter.severity_levels));
@@ -68,7 +85,7 @@ pub fn translate(filter: &LogFilter, context: &FilterContext) -> Result<Expr> {
     if let Some(fingerprint) = filter.resource_fingerprint {
         conditions.push(ident(columns::RESOURCE_FINGERPRINT).eq(lit(fingerprint)));
     }
-    let mut translator = Translator { context, num_leaves: 0, num_patterns: 0 };
+    let mut translator = Translator { context, is_held, num_leaves: 0, num_patterns: 0 };
     for node in &filter.properties {
         conditions.extend(translator.node(node, 1)?);
     }
@@ -79,6 +96,16 @@ pub fn translate(filter: &LogFilter, context: &FilterContext) -> Result<Expr> {
 pub fn in_range(range: TimeRange) -> Expr {
     let timestamp = || ident(columns::TIMESTAMP);
     timestamp().gt_eq(timestamp_literal(range.start_us)).and(timestamp().lt(timestamp_literal(range.end_us)))
+}
+
+/// The condition that a row has one of some severities.
+pub(super) fn has_severity(severities: &[&str]) -> Expr {
+    column::text_in(columns::SEVERITY_TEXT, severities)
+}
+
+/// The condition that a row is of one of some services.
+pub(super) fn has_service(names: &[String]) -> Expr {
+    column::text_in(columns::SERVICE_NAME, names)
 }
 
 /// An instant as a literal of the type of stored timestamps.
@@ -93,6 +120,7 @@ pub(crate) fn dictionary_literal(text: &str) -> Expr {
 
 struct Translator<'a> {
     context: &'a FilterContext,
+    is_held: &'a dyn Fn(&FilterLeaf) -> bool,
     num_leaves: usize,
     num_patterns: usize,
 }
@@ -124,12 +152,13 @@ impl Translator<'_> {
         if self.num_patterns > MAX_PATTERNS {
             return Err(over_limit(format!("{}: more than {MAX_PATTERNS} texts to search for", leaf.path)));
         }
-        match leaf.namespace {
+        let condition = match leaf.namespace {
             Namespace::Log => column::translate(leaf, self.context),
             Namespace::LogAttribute | Namespace::LogResourceAttribute => {
                 attribute::translate(leaf, self.context)
             }
-        }
+        }?;
+        Ok(condition.map(|condition| if (self.is_held)(leaf) { lit(true) } else { condition }))
     }
 }
 

@@ -97,7 +97,7 @@ impl TextTest {
     }
 }
 
-fn build(pattern: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
+pub(super) fn build(pattern: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern)
         .case_insensitive(ignore_case)
         .size_limit(MAX_PROGRAM_BYTES)
@@ -105,7 +105,7 @@ fn build(pattern: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
         .build()
 }
 
-fn check_lengths(path: &str, patterns: &[&str]) -> Result<()> {
+pub(super) fn check_lengths(path: &str, patterns: &[&str]) -> Result<()> {
     match patterns.iter().find(|pattern| pattern.len() > MAX_PATTERN_BYTES) {
         None => Ok(()),
         Some(pattern) => {

@@ -61,8 +61,8 @@ impl fmt::Debug for Flights {
 
 impl Flights {
     /// The flights that bring the `wanted` blocks, given in order: those that are on their way, and new ones for
-    /// the other blocks, unless those are cached by now. A flight caches what it brings before it lands, so that
-    /// a block is always either cached or on its way.
+    /// the other blocks, unless those are cached by now. A flight whose blocks are kept caches them before it lands,
+    /// so that they are always either cached or on their way.
     pub(super) fn join(
         &self,
         object: ObjectKey,

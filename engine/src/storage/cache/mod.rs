@@ -67,6 +67,16 @@ pub struct CacheStats {
 pub(super) struct CachedStore {
     below: Arc<dyn ObjectStore>,
     shared: Arc<CacheState>,
+    keeping: Keeping,
+}
+
+/// What becomes of fetched blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeping {
+    Kept,
+    /// For work that reads every object once, like compaction: what it reads is not asked for again, and must not
+    /// push out what is.
+    PassedOn,
 }
 
 #[derive(Debug)]
@@ -116,7 +126,13 @@ impl CachedStore {
             num_requests: AtomicU64::new(0),
             fetched_bytes: AtomicU64::new(0),
         };
-        Ok(Self { below, shared: Arc::new(shared) })
+        Ok(Self { below, shared: Arc::new(shared), keeping: Keeping::Kept })
+    }
+
+    /// The same store for work that reads every object once: it finds what is cached and adds nothing.
+    pub(super) fn for_one_pass(&self) -> Self {
+        let (below, shared) = (Arc::clone(&self.below), Arc::clone(&self.shared));
+        Self { below, shared, keeping: Keeping::PassedOn }
     }
 
     pub(super) fn state(&self) -> Arc<CacheState> {
@@ -155,9 +171,10 @@ impl CachedStore {
         read.unwrap_or_default()
     }
 
-    /// One request for a run, which caches what it brings.
+    /// One request for a run. What it brings is cached before it returns, if it is kept.
     fn fetch(&self, path: &Path, run: BlockRun) -> BoxFuture<'static, Result<FetchedRun>> {
         let (below, shared, path) = (Arc::clone(&self.below), Arc::clone(&self.shared), path.clone());
+        let keeping = self.keeping;
         async move {
             shared.num_requests.fetch_add(1, Ordering::Relaxed);
             let range = run.byte_range();
@@ -172,6 +189,9 @@ impl CachedStore {
             }
             shared.fetched_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             let fetched = FetchedRun { first: run.first, object_bytes, bytes };
+            if keeping == Keeping::PassedOn {
+                return Ok(fetched);
+            }
             let (object, kept) = (shared.key(&path), fetched.clone());
             // What cannot be kept is fetched again another time.
             let _ = tokio::task::spawn_blocking(move || {

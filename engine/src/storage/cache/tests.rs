@@ -228,6 +228,18 @@ async fn a_damaged_block_is_fetched_again() {
 }
 
 #[tokio::test]
+async fn one_pass_over_an_object_uses_the_cache_and_leaves_it_alone() {
+    let fixture = Fixture::new().await;
+    fixture.read(&[B..2 * B]).await;
+    fixture.requests();
+    let one_pass = Layered(fixture.store.0.for_one_pass());
+    let read = one_pass.get_ranges(&fixture.path, &[0..3 * B]).await.unwrap();
+    assert!(read[0] == fixture.object[..3 * B as usize]);
+    assert_eq!(fixture.requests(), [0..B, 2 * B..3 * B]);
+    assert_eq!(fixture.store.0.state().stats().num_blocks, 1);
+}
+
+#[tokio::test]
 async fn manifests_are_read_from_the_store_each_time() {
     let fixture = Fixture::new().await;
     let path = Path::from("_catalog/1.json");

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use arrow::util::pretty::pretty_format_batches;
 use engine::query::model::LogFilter;
-use engine::query::{LogRow, TimeRange};
-use engine::{Engine, ErrorKind};
+use engine::query::{QueryOrigin, TimeRange, from_datafusion};
+use engine::{Engine, EngineConfig, ErrorKind};
+use futures::TryStreamExt;
 use tempfile::TempDir;
 
 use super::harness::*;
@@ -96,40 +97,82 @@ async fn a_data_file_in_the_place_of_another() {
     );
 }
 
-/// What a query over everything gives with one bit flipped at each of some places of a file.
-async fn flipped(data_dir: &Path, file: &Path, step: usize) -> Vec<(usize, engine::Result<Vec<LogRow>>)> {
-    let whole = fs::read(file).unwrap();
-    let mut outcomes = Vec::new();
-    for at in (0..whole.len()).step_by(step) {
-        flip_bit(file, at);
-        let engine: Arc<Engine> = open(data_dir).await;
-        outcomes.push((at, try_rows(&engine, PROJECT, ALL_TIME).await));
-        drop(engine);
-        fs::write(file, &whole).unwrap();
+/// Questions of different columns, of all rows and of few.
+const STATEMENTS: [&str; 4] = [
+    "SELECT severity_text, count(*) AS num, sum(severity_number) AS sum FROM logs GROUP BY 1 ORDER BY 1",
+    "SELECT count(*) AS num FROM logs WHERE body LIKE '%-17 took%'",
+    "SELECT min(timestamp) AS first, max(ingested_timestamp) AS last, count(DISTINCT uuid) AS num FROM logs",
+    "SELECT attributes, bytes_uncompressed FROM logs ORDER BY timestamp, uuid",
+];
+
+/// The answers to all questions, each of them, as text.
+async fn answers(engine: &Engine) -> Vec<engine::Result<String>> {
+    let mut answers = Vec::new();
+    answers.push(try_rows(engine, PROJECT, ALL_TIME).await.map(|rows| format!("{rows:?}")));
+    let filter = LogFilter { search_term: "day1-1".into(), ..LogFilter::default() };
+    answers.push(engine.count_logs(PROJECT, filter, ALL_TIME).await.map(|count| count.to_string()));
+    for statement in STATEMENTS {
+        answers.push(sql(engine, statement).await);
     }
-    outcomes
+    answers
+}
+
+async fn sql(engine: &Engine, statement: &str) -> engine::Result<String> {
+    let as_own = |error| from_datafusion(error, QueryOrigin::Sql);
+    let batches: Vec<_> = engine.sql(PROJECT, statement).await?.try_collect().await.map_err(as_own)?;
+    Ok(pretty_format_batches(&batches).unwrap().to_string())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn flipped_bits_in_a_data_file() {
+async fn a_flipped_bit_in_a_data_file_never_changes_an_answer() {
     let folder = folder().await;
     let file = file_of_day(folder.path(), 1);
-    let expected = rows(&*open(folder.path()).await, PROJECT).await;
-    let length = fs::metadata(&file).unwrap().len() as usize;
-    let (mut num_failed, mut num_silent) = (0, 0);
-    for (at, outcome) in flipped(folder.path(), &file, length / 97).await {
-        match outcome {
-            Err(error) => {
-                num_failed += 1;
-                assert_eq!(error.kind(), ErrorKind::CorruptData, "at {at}: {error}");
-                assert!(error.message().contains(name_of(&file)), "at {at}: {error}");
+    let whole = fs::read(&file).unwrap();
+    let expected: Vec<String> =
+        answers(&*open(folder.path()).await).await.into_iter().map(Result::unwrap).collect();
+    let mut num_failed = 0;
+    for at in (0..whole.len()).step_by(whole.len() / 61) {
+        flip_bit(&file, at);
+        let engine = open(folder.path()).await;
+        for (answer, expected) in answers(&engine).await.into_iter().zip(&expected) {
+            match answer {
+                Ok(answer) => assert_eq!(&answer, expected, "at {at}"),
+                Err(error) => {
+                    num_failed += 1;
+                    assert_eq!(error.kind(), ErrorKind::CorruptData, "at {at}: {error}");
+                    assert!(error.message().contains(name_of(&file)), "at {at}: {error}");
+                }
             }
-            Ok(found) if found == expected => {}
-            Ok(_) => num_silent += 1,
         }
+        drop(engine);
+        fs::write(&file, &whole).unwrap();
     }
-    eprintln!("{num_failed} flips failed a query, {num_silent} changed its answer");
-    assert!(num_failed > 20);
+    assert!(num_failed > 100, "{num_failed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compaction_does_not_copy_damage() {
+    let folder = folder().await;
+    let file = file_of_day(folder.path(), 1);
+    let whole = fs::read(&file).unwrap();
+    let expected = rows(&*open(folder.path()).await, PROJECT).await;
+    let damages: [&dyn Fn(&Path); 3] =
+        [&|file| flip_bit(file, 2_000), &|file| flip_bit(file, whole.len() / 3), &cut_in_half];
+    for damage in damages {
+        let cut = copy_of(folder.path());
+        let file = cut.path().join(file.strip_prefix(folder.path()).unwrap());
+        damage(&file);
+        let large = EngineConfig { target_file_bytes: 1 << 20, ..config(cut.path()) };
+        let engine = Engine::open(large, clock()).await.unwrap();
+        let error = engine.compact(true).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CorruptData, "{error}");
+        assert!(error.message().contains(name_of(&file)), "{error}");
+        // The others are merged, and the damaged one stays as it is.
+        engine.compact(true).await.unwrap();
+        assert_eq!(engine.snapshot(PROJECT).files.len(), 2);
+        fs::write(&file, &whole).unwrap();
+        assert_eq!(rows(&engine, PROJECT).await, expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,6 @@
 mod backup;
 mod damage;
 mod doctor;
-mod harness;
+pub(crate) mod harness;
 mod manifests;
 mod rebuild;

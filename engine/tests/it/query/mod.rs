@@ -5,6 +5,7 @@
 mod corpus;
 mod damage;
 pub(crate) mod filters;
+mod groups;
 mod oracle;
 mod pages;
 mod plans;

@@ -113,6 +113,28 @@ async fn damage_in_the_middle_of_an_answer_is_an_error_of_the_stream() {
     assert!(error.message().contains(path.as_ref()), "{error}");
 }
 
+/// Files that others wrote have no checksums: their damage is found by decoders, which panic on some of it.
+#[tokio::test]
+async fn damage_that_a_decoder_fails_on_is_named_too() {
+    use object_store::ObjectStoreExt;
+    let rows = (0..60).map(|id| Row::new(id, id as i64, &format!("row {id} {}", id * 7919))).collect();
+    let corpus = Corpus::new(&[rows], &[]).await;
+    let path = &corpus.snapshot.files[0].path;
+    let whole = corpus.store.get(path).await.unwrap().bytes().await.unwrap();
+    let mut num_failed = 0;
+    for at in (4..whole.len() / 2).step_by(97) {
+        let mut damaged = whole.to_vec();
+        damaged[at..at + 8].fill(0xFF);
+        corpus.store.put(path, damaged.into()).await.unwrap();
+        if let Err(error) = run(&corpus, "SELECT * FROM logs").await {
+            num_failed += 1;
+            assert_eq!(error.kind(), ErrorKind::CorruptData, "at {at}: {error}");
+            assert!(error.message().contains(path.as_ref()), "at {at}: {error}");
+        }
+    }
+    assert!(num_failed > 10, "{num_failed}");
+}
+
 #[tokio::test]
 async fn dropping_an_answer_ends_its_work() {
     let settings = QuerySettings { deadline: Duration::from_secs(24 * 3600), ..small_settings() };

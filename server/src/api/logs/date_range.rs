@@ -24,7 +24,8 @@ pub(in crate::api) fn or_last_hour(query: &Fields<'_>) -> Result<DateRange, ApiE
     }
 }
 
-fn parse(value: &Value) -> Result<DateRange, ApiError> {
+/// Reads a range that is there.
+pub(super) fn parse(value: &Value) -> Result<DateRange, ApiError> {
     let fields = Fields::of(value, MEMBER)?;
     Ok(DateRange {
         date_from: fields.text("date_from")?.map(str::to_owned),

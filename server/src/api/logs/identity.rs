@@ -1,5 +1,6 @@
-//! `personId` and `sessionId`: rows of one person, or of one session.
+//! `personId` and `sessionId`: rows of one person, or of one session, and where their ids are.
 
+use engine::query::Dimension;
 use engine::query::model::{FilterLeaf, FilterNode, Join, Namespace, Operand, Operator, Scalar};
 
 /// Attribute keys under which senders put a session's id; the first is the reference's own.
@@ -14,6 +15,33 @@ const SESSION_KEYS: [&str; 9] = [
     "posthog.session.id",
     "posthog.session_id",
 ];
+
+/// Attribute keys under which senders put the id of a user; the first is the reference's own.
+const DISTINCT_ID_KEYS: [&str; 9] = [
+    "posthogDistinctId",
+    "distinct.id",
+    "distinct_id",
+    "distinctId",
+    "distinctID",
+    "posthogDistinctID",
+    "posthog_distinct_id",
+    "posthog.distinct.id",
+    "posthog.distinct_id",
+];
+
+/// The session that a row is of: the first id under one of the keys.
+pub(super) fn session() -> Dimension {
+    first_of(&SESSION_KEYS)
+}
+
+/// The user that a row is about: the first id under one of the keys.
+pub(super) fn distinct_id() -> Dimension {
+    first_of(&DISTINCT_ID_KEYS)
+}
+
+fn first_of(keys: &[&str]) -> Dimension {
+    Dimension::FirstAttribute(keys.iter().map(|key| (*key).to_owned()).collect())
+}
 
 /// Rows of a person. No persons are stored, so no row is known to be of any: never "no filter".
 pub(super) fn person_filter() -> FilterNode {

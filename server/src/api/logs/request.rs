@@ -4,7 +4,7 @@
 //! by the engine. Members that no question knows are ignored.
 
 use engine::query::DateRange;
-use engine::query::model::LogFilter;
+use engine::query::model::{FilterNode, LogFilter};
 use serde_json::{Map, Value};
 
 use super::{date_range, filter_group, identity};
@@ -52,13 +52,27 @@ impl AggregateRequest {
 /// # Errors
 /// 400 that names the first member that is wrong.
 pub(super) fn parse_filter(query: &Fields<'_>) -> Result<LogFilter, ApiError> {
-    let mut properties = filter_group::parse(query.get("filterGroup"), "filterGroup")?;
-    if query.text("personId")?.is_some() {
-        properties.push(identity::person_filter());
-    }
-    if let Some(session_id) = query.text("sessionId")? {
-        properties.push(identity::session_filter(session_id));
-    }
+    let mut filter = parse_own_filter(query)?;
+    filter.properties.extend(parse_identity(query)?);
+    Ok(filter)
+}
+
+/// Reads whose rows are asked for: those of a person, of a session.
+///
+/// # Errors
+/// 400 that names the first member that is wrong.
+pub(super) fn parse_identity(query: &Fields<'_>) -> Result<Vec<FilterNode>, ApiError> {
+    let person = query.text("personId")?.map(|_| identity::person_filter());
+    let session = query.text("sessionId")?.map(identity::session_filter);
+    Ok(person.into_iter().chain(session).collect())
+}
+
+/// Reads the filters but for whose rows they are.
+///
+/// # Errors
+/// 400 that names the first member that is wrong.
+pub(super) fn parse_own_filter(query: &Fields<'_>) -> Result<LogFilter, ApiError> {
+    let properties = filter_group::parse(query.get("filterGroup"), "filterGroup")?;
     Ok(LogFilter {
         severity_levels: parse_severity_levels(query)?,
         service_names: parse_service_names(query)?,
@@ -121,7 +135,7 @@ pub(super) fn one_of<T: Copy + Default>(
 
 #[cfg(test)]
 mod tests {
-    use engine::query::model::{FilterNode, Operator};
+    use engine::query::model::Operator;
     use serde_json::json;
 
     use super::*;

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::harness::{TestServer, last_day};
 
-const ENDPOINTS: [&str; 3] = ["query", "count", "sparkline"];
+const ENDPOINTS: [&str; 7] =
+    ["query", "count", "sparkline", "count-ranges", "services", "group-by", "impact"];
 
 fn path(endpoint: &str) -> String {
     format!("/api/projects/1/logs/{endpoint}")
@@ -106,7 +107,10 @@ async fn what_the_engine_refuses_is_a_bad_request() {
         assert_eq!(status, 400, "{endpoint}");
         assert!(text.contains("filterGroup[0]"), "{endpoint}: {text}");
     }
-    assert_eq!(server.ask("count", query).await.refusal().0, 400);
+    for endpoint in ["count", "count-ranges", "services", "impact"] {
+        let (status, code, _) = server.ask(endpoint, query.clone()).await.refusal();
+        assert_eq!((status, code.as_str()), (400, "invalid_input"), "{endpoint}");
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,14 @@ async fn every_spelling_of_a_path_gives_the_same_answer() {
                 assert_eq!(rows.json()["results"].as_array().unwrap().len(), 2, "{}", path("query"));
                 let buckets = server.request(Method::POST, &path("sparkline"), query.clone()).await;
                 assert!(!buckets.json().as_array().unwrap().is_empty(), "{}", path("sparkline"));
+                let keys = server.request(Method::GET, &path("attributes"), Body::empty()).await;
+                assert_eq!(keys.json(), json!({ "results": [], "count": 0 }), "{}", path("attributes"));
+                let key = format!("{}?key=service.name&attribute_type=resource", path("values"));
+                let values = server.request(Method::GET, &key, Body::empty()).await;
+                assert_eq!(values.json()["results"][0]["count"], 2, "{key}");
+                let facet = json!({ "query": { "facetField": "service_name" } }).to_string();
+                let values = server.request(Method::POST, &path("facet_values"), facet).await;
+                assert_eq!(values.json()["results"][0]["count"], 2, "{}", path("facet_values"));
                 let has_logs = server.request(Method::GET, &path("has_logs"), Body::empty()).await;
                 assert_eq!(has_logs.json(), json!({ "hasLogs": true }), "{}", path("has_logs"));
             }
@@ -41,6 +49,9 @@ async fn an_unknown_path_is_404_and_a_wrong_method_405() {
         (Method::GET, "/api/projects/1/logs/query"),
         (Method::DELETE, "/api/projects/1/logs/count/"),
         (Method::POST, "/api/environments/1/logs/has_logs"),
+        (Method::POST, "/api/projects/1/logs/attributes"),
+        (Method::POST, "/api/projects/1/logs/values"),
+        (Method::GET, "/api/projects/1/logs/facet_values"),
         (Method::POST, "/_liveness"),
     ] {
         let answer = server.request(method, path, Body::empty()).await;

@@ -319,6 +319,28 @@ async fn the_first_rule_that_says_something_decides() {
 }
 
 #[tokio::test]
+async fn services_list_the_rules_that_could_apply_to_them() {
+    let server = TestServer::start().await;
+    let scoped = |name: &str, service: &str| json!({ "name": name, "enabled": true, "scope_service": service, "rule_type": "rate_limit", "config": { "logs_per_second": 100 } });
+    let web = create(&server, scoped("web only", "WEB")).await;
+    let every = create(&server, drops("every", "nothing")).await;
+    create(&server, json!({ "name": "off", "rule_type": "path_drop", "config": { "patterns": ["x"] } }))
+        .await;
+    for service in ["web", "api"] {
+        server.store(service, &[record(60, "INFO", "x")]).await;
+    }
+    let answer = server.ask("services", json!({ "dateRange": last_day() })).await.json();
+    let rules_of = |name: &str| {
+        let services = answer["services"].as_array().unwrap();
+        services.iter().find(|service| service["service_name"] == name).unwrap()["active_rules"].clone()
+    };
+    let listed = |rule: &Value, summary: &str| json!({ "rule_id": rule["id"], "rule_name": rule["name"], "summary_string": summary });
+    let of_web = listed(&web, "at most 100 logs per second");
+    let of_every = listed(&every, "drops what it matches");
+    assert_eq!((rules_of("web"), rules_of("api")), (json!([of_web, of_every]), json!([of_every])));
+}
+
+#[tokio::test]
 async fn a_simulation_counts_stored_rows() {
     let server = TestServer::start().await;
     server

@@ -3,7 +3,7 @@
 use axum::http::{Method, Request, header};
 use serde_json::{Value, json};
 
-use super::harness::{Answer, NOW_US, TestServer};
+use super::harness::{Answer, TestServer};
 
 const VIEWS: &str = "/api/projects/1/logs/views";
 
@@ -148,11 +148,8 @@ async fn views_are_listed_newest_first_in_pages() {
 async fn views_belong_to_a_project_and_need_scopes() {
     let server = TestServer::start().await;
     let view = create(&server, json!({ "name": "a" })).await;
-    let second_project = format!(
-        "INSERT INTO projects (id, uuid, organization_id, name, created_at, updated_at)
-         SELECT 2, 'u2', organization_id, 'second', {NOW_US}, {NOW_US} FROM projects WHERE id = 1"
-    );
-    server.change_metadata(&second_project).await;
+    let made = call(&server, Method::POST, "/api/organizations/@current/projects", json!({})).await;
+    assert_eq!(made.json()["id"], 2);
     let foreign = path_of(&view).replace("projects/1", "projects/2");
     for method in [Method::GET, Method::DELETE] {
         assert_eq!(server.request(method, &foreign, "").await.refusal().0, 404);

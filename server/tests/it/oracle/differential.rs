@@ -5,7 +5,9 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestR
 use serde_json::{Value as Json, json};
 
 use super::answers::{self, Entry};
-use super::harness::Server;
+use super::facets;
+use super::grouped;
+use super::harness::{Answer, Server};
 use super::leaf::Refused;
 use super::reply;
 use super::requests::{Ask, ask};
@@ -49,6 +51,14 @@ async fn check(dataset: &Dataset, asks: &[Ask]) -> Result<(), String> {
             Ask::Pages(query) => check_pages(&server, &rows, query).await,
             Ask::Count(query) => check_count(&server, &rows, query).await,
             Ask::Sparkline(query) => check_sparkline(&server, &rows, query).await,
+            Ask::Grouped(endpoint, query) => check_grouped(&server, &rows, endpoint, query).await,
+            Ask::Attributes(asked) => {
+                check_list(&server, "attributes", asked, facets::attributes(&rows, asked, NOW)).await
+            }
+            Ask::Values(asked) => {
+                check_list(&server, "values", asked, facets::values(&rows, asked, NOW)).await
+            }
+            Ask::FacetValues(query) => check_facet_values(&server, &rows, query).await,
         };
         checked.map_err(|reason| format!("{ask:?}\n{reason}"))?;
     }
@@ -87,7 +97,11 @@ async fn asked<T>(
     query: &Json,
     expected: Result<T, Refused>,
 ) -> Result<Option<(Json, T)>, String> {
-    let (status, answer) = server.ask(endpoint, query).await;
+    agreed(server.ask(endpoint, query).await, expected)
+}
+
+/// An answer with what is expected of it; none if both are a refusal.
+fn agreed<T>((status, answer): Answer, expected: Result<T, Refused>) -> Result<Option<(Json, T)>, String> {
     match expected {
         Ok(expected) if status == 200 => Ok(Some((answer, expected))),
         Ok(_) => Err(format!("{status} {answer}, expected an answer")),
@@ -161,4 +175,36 @@ async fn check_sparkline(server: &Server, rows: &[Row], query: &Json) -> Result<
     let numbers = (expected.len(), got.len());
     let (missing, surplus) = (only_in(&expected, &got), only_in(&got, &expected));
     Err(format!("expected and got entries: {numbers:?}\nmissing: {missing:#?}\nsurplus: {surplus:#?}"))
+}
+
+async fn check_grouped(server: &Server, rows: &[Row], endpoint: &str, query: &Json) -> Result<(), String> {
+    let expected = grouped::answer(endpoint, rows, query, NOW);
+    let Some((answer, expected)) = asked(server, endpoint, query, expected).await? else { return Ok(()) };
+    if grouped::agrees("", &expected, &answer) {
+        return Ok(());
+    }
+    Err(format!("{endpoint}\nexpected {expected:#}\ngot {answer:#}"))
+}
+
+/// Checks the answer to a question in a query string.
+async fn check_list(
+    server: &Server,
+    endpoint: &str,
+    asked: &Json,
+    expected: Result<Json, Refused>,
+) -> Result<(), String> {
+    let answer = server.get(&format!("{endpoint}?{}", facets::query_string(asked))).await;
+    same(agreed(answer, expected)?)
+}
+
+async fn check_facet_values(server: &Server, rows: &[Row], query: &Json) -> Result<(), String> {
+    let expected = facets::facet_values(rows, query, NOW);
+    same(asked(server, "facet_values", query, expected).await?)
+}
+
+fn same(answer: Option<(Json, Json)>) -> Result<(), String> {
+    match answer {
+        Some((got, expected)) if got != expected => Err(format!("expected {expected:#}\ngot {got:#}")),
+        _ => Ok(()),
+    }
 }

@@ -9,6 +9,9 @@ use super::row::Row;
 /// The severities that can be asked for.
 const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
 
+/// Where the random data has the ids of sessions, in the order in which they count.
+pub(super) const SESSION_KEYS: [&str; 2] = ["sessionId", "session.id"];
+
 /// The filters of a `query` object. All of them hold together.
 #[derive(Debug)]
 pub(super) struct Filter {
@@ -16,6 +19,7 @@ pub(super) struct Filter {
     service_names: Vec<String>,
     search_term: String,
     resource_fingerprint: Option<String>,
+    session_id: Option<String>,
     leaves: Vec<Leaf>,
     nested_groups: Vec<NestedGroup>,
 }
@@ -34,6 +38,7 @@ impl Filter {
             service_names: texts(&query["serviceNames"]),
             search_term: query["searchTerm"].as_str().unwrap_or_default().to_owned(),
             resource_fingerprint: query["resourceFingerprint"].as_str().map(str::to_owned),
+            session_id: query["sessionId"].as_str().map(str::to_owned),
             leaves: Vec::new(),
             nested_groups: Vec::new(),
         };
@@ -68,23 +73,33 @@ impl Filter {
     }
 
     pub(super) fn holds(&self, row: &Row) -> bool {
+        self.holds_apart_from(row, &|_| false)
+    }
+
+    /// Whether the row is asked for if the leaves that `is_excepted` tells always hold.
+    pub(super) fn holds_apart_from(&self, row: &Row, is_excepted: &dyn Fn(&Leaf) -> bool) -> bool {
+        let leaf_holds = |leaf: &Leaf| is_excepted(leaf) || leaf.holds(row);
         is_member(&self.severity_levels, &row.severity_text)
             && is_member(&self.service_names, &row.service_name)
             && contains_ignoring_case(&row.body, &self.search_term)
             && self.resource_fingerprint.as_ref().is_none_or(|asked| *asked == row.resource_fingerprint)
-            && self.leaves.iter().all(|leaf| leaf.holds(row))
-            && self.nested_groups.iter().all(|group| group.holds(row))
+            && self.session_id.as_ref().is_none_or(|asked| is_of_session(row, asked))
+            && self.leaves.iter().all(leaf_holds)
+            && self.nested_groups.iter().all(|group| group.holds(leaf_holds))
     }
 }
 
 impl NestedGroup {
-    fn holds(&self, row: &Row) -> bool {
-        if self.is_or {
-            self.leaves.iter().any(|leaf| leaf.holds(row))
-        } else {
-            self.leaves.iter().all(|leaf| leaf.holds(row))
-        }
+    fn holds(&self, leaf_holds: impl Fn(&Leaf) -> bool) -> bool {
+        if self.is_or { self.leaves.iter().any(leaf_holds) } else { self.leaves.iter().all(leaf_holds) }
     }
+}
+
+/// Whether an attribute of the record or its resource is the session's id; a blank one is no session's.
+fn is_of_session(row: &Row, session_id: &str) -> bool {
+    let maps = [&row.attributes, &row.resource_attributes];
+    let ids = maps.iter().flat_map(|map| SESSION_KEYS.iter().filter_map(|key| map.get(*key)));
+    !session_id.trim().is_empty() && ids.into_iter().any(|id| id == session_id)
 }
 
 /// A nested group has leaves on the records' own attributes only, and at least one.

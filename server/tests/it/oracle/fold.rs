@@ -2,7 +2,7 @@
 
 /// The text with each character folded; only the characters' simple foldings count, so the length in
 /// characters stays.
-fn folded(text: &str) -> String {
+pub(super) fn folded(text: &str) -> String {
     text.chars().map(folded_char).collect()
 }
 

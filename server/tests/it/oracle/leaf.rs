@@ -78,6 +78,11 @@ impl Leaf {
         Ok(Some(leaf))
     }
 
+    /// Whether the leaf is about a key of a namespace.
+    pub(super) fn is_on(&self, namespace: &str, key: &str) -> bool {
+        self.namespace == namespace && self.key == key
+    }
+
     pub(super) fn holds(&self, row: &Row) -> bool {
         if self.namespace == "log" && self.key == "severity_level" {
             return self.severity_level_holds(row);

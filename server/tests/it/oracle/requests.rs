@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value as Json, json};
 
+use super::facet_requests;
+use super::grouped_requests;
 use super::leaves::{attribute_leaf, leaf};
 use super::strategies::{SERVICES, date_form, format_time, fragment, instant};
 
@@ -18,6 +20,13 @@ pub(super) enum Ask {
     Pages(Json),
     Count(Json),
     Sparkline(Json),
+    /// An endpoint that counts by time, by service or by value.
+    Grouped(&'static str, Json),
+    /// Attribute keys; a query string, written as an object.
+    Attributes(Json),
+    /// Values of an attribute; a query string, written as an object.
+    Values(Json),
+    FacetValues(Json),
 }
 
 pub(super) fn ask() -> BoxedStrategy<Ask> {
@@ -26,6 +35,10 @@ pub(super) fn ask() -> BoxedStrategy<Ask> {
         1 => query((5..40_i64).prop_map(Some)).prop_map(Ask::Pages),
         3 => with_range(filters(), count_range()).prop_map(Ask::Count),
         3 => sparkline().prop_map(Ask::Sparkline),
+        6 => grouped_requests::ask().prop_map(|(endpoint, query)| Ask::Grouped(endpoint, query)),
+        2 => facet_requests::attributes().prop_map(Ask::Attributes),
+        2 => facet_requests::values().prop_map(Ask::Values),
+        3 => facet_requests::facet_values().prop_map(Ask::FacetValues),
     ];
     any.boxed()
 }
@@ -51,37 +64,40 @@ fn sparkline() -> impl Strategy<Value = Json> {
     })
 }
 
-fn insert(query: &mut Json, field: &str, value: Option<impl Into<Json>>) {
+pub(super) fn insert(query: &mut Json, field: &str, value: Option<impl Into<Json>>) {
     if let Some(value) = value {
         query[field] = value.into();
     }
 }
 
-fn with_range(
-    filters: impl Strategy<Value = Json>,
-    range: impl Strategy<Value = Option<Json>>,
-) -> impl Strategy<Value = Json> {
-    (filters, range).prop_map(|(mut query, range)| {
+pub(super) fn with_range(
+    filters: impl Strategy<Value = Json> + 'static,
+    range: impl Strategy<Value = Option<Json>> + 'static,
+) -> BoxedStrategy<Json> {
+    let with_range = (filters, range).prop_map(|(mut query, range)| {
         insert(&mut query, "dateRange", range);
         query
-    })
+    });
+    with_range.boxed()
 }
 
 /// The filters of a request; most requests have one or two, so that answers are seldom empty.
-fn filters() -> impl Strategy<Value = Json> {
+pub(super) fn filters() -> impl Strategy<Value = Json> {
     let levels = vec!["trace", "debug", "info", "warn", "error", "fatal"];
     (
         option::weighted(0.15, subsequence(levels, 0..=5).prop_map(Json::from)),
         option::weighted(0.15, subsequence(SERVICES.to_vec(), 0..=12).prop_map(Json::from)),
         option::weighted(0.15, search_term().prop_map(Json::from)),
         option::weighted(0.6, filter_group()),
+        option::weighted(0.05, select(vec!["s1", "7", "", "nobody's"]).prop_map(Json::from)),
     )
-        .prop_map(|(levels, services, search_term, filter_group)| {
+        .prop_map(|(levels, services, search_term, filter_group, session_id)| {
             let mut query = json!({});
             insert(&mut query, "severityLevels", levels);
             insert(&mut query, "serviceNames", services);
             insert(&mut query, "searchTerm", search_term);
             insert(&mut query, "filterGroup", filter_group);
+            insert(&mut query, "sessionId", session_id);
             query
         })
 }
@@ -135,12 +151,12 @@ fn rows_range() -> BoxedStrategy<Option<Json>> {
     any.prop_map(Some).boxed()
 }
 
-fn count_range() -> impl Strategy<Value = Option<Json>> {
+pub(super) fn count_range() -> impl Strategy<Value = Option<Json>> {
     prop_oneof![1 => Just(None), 6 => rows_range()]
 }
 
 /// Ranges that begin before they end, and whose number of buckets does not hang on the second of the test.
-fn sparkline_range() -> impl Strategy<Value = Option<Json>> {
+pub(super) fn sparkline_range() -> impl Strategy<Value = Option<Json>> {
     let relative = select(vec![("-1d", "-5M"), ("-3d", "-1h"), ("-2w", "-1dEnd"), ("-1m", "-1dStart")])
         .prop_map(|(from, to)| json!({"date_from": from, "date_to": to}));
     let from_relative = select(vec!["-1h", "-3h", "-1d", "-1dStart", "-8d", "-2m", "-2y", "all"])

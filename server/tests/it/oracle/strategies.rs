@@ -131,6 +131,8 @@ fn resource() -> impl Strategy<Value = Vec<(String, Value)>> {
             entry("version", select(VERSIONS.to_vec()).prop_map(text)),
             entry("started", date_text().prop_map(Value::Text)),
             entry("k8s.labels", fragment().prop_map(Value::Text)),
+            entry("session.id", session_id()),
+            entry("distinct_id", session_id()),
         ],
         0..4,
     );
@@ -251,8 +253,18 @@ fn attribute() -> BoxedStrategy<(String, Value)> {
         1 => entry("when", date_text().prop_map(Value::Text)),
         1 => entry("mixed", value()),
         1 => entry("", fragment().prop_map(Value::Text)),
+        1 => entry("sessionId", session_id()),
+        1 => entry("session.id", session_id()),
+        1 => entry("posthogDistinctId", session_id()),
+        1 => entry("distinct_id", session_id()),
     ];
     any.boxed()
+}
+
+/// Ids of sessions and of users, some of which are not filled.
+fn session_id() -> impl Strategy<Value = Value> {
+    let texts = select(vec!["s1", "s2", "S1", "nobody's", "s3", "s4", " ", ""]).prop_map(text);
+    prop_oneof![4 => texts, 1 => Just(Value::Int(7))]
 }
 
 fn number_value() -> impl Strategy<Value = Value> {

@@ -1,7 +1,8 @@
 //! What a body says about a saved view, and whether it may.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::api::input::Input;
 use crate::error::ApiError;
 use crate::meta::log_view::{LogView, LogViewContent};
 
@@ -9,9 +10,17 @@ const MAX_NAME_CHARS: usize = 400;
 /// Most bytes of filters, as JSON text: what one question may say fits in.
 const MAX_FILTERS_BYTES: usize = 256 * 1024;
 const MAX_COLUMNS: usize = 200;
-/// Most bytes of a text of a column.
-const MAX_COLUMN_TEXT_BYTES: usize = 4 * 1024;
-const COLUMN_TYPES: [&str; 7] = ["timestamp", "level", "source", "trace_id", "span_id", "message", "custom"];
+/// Longest text of a column, characters.
+const MAX_COLUMN_TEXT_CHARS: usize = 4 * 1024;
+const COLUMN_TYPES: [(&str, &str); 7] = [
+    ("timestamp", "timestamp"),
+    ("level", "level"),
+    ("source", "source"),
+    ("trace_id", "trace_id"),
+    ("span_id", "span_id"),
+    ("message", "message"),
+    ("custom", "custom"),
+];
 const WIDTHS: std::ops::RangeInclusive<i64> = 1..=2000;
 
 /// What a body must have.
@@ -58,156 +67,55 @@ impl Given {
 /// # Errors
 /// 400 that names the first member that is wrong.
 pub(super) fn parse(body: &Value, required: Required) -> Result<Given, ApiError> {
-    let Some(body) = body.as_object() else {
-        return Err(ApiError::validation("invalid_input", None, "the request body: expected an object"));
-    };
-    let name = match body.get("name") {
-        None if required == Required::Name => {
-            return Err(refused("required", "name", "this field is required"));
-        }
-        None => None,
-        Some(name) => Some(parse_name(name)?),
-    };
+    let input = Input::of(body)?;
+    let name = input.text("name", MAX_NAME_CHARS)?;
+    if required == Required::Name {
+        input.required("name", name.as_ref())?;
+    }
     Ok(Given {
         name,
-        filters: body.get("filters").map(parse_filters).transpose()?,
-        columns: body.get("columns").map(parse_columns).transpose()?,
-        pinned: body.get("pinned").map(parse_pinned).transpose()?,
+        filters: input.object("filters", MAX_FILTERS_BYTES)?.map(|filters| json!(filters).to_string()),
+        columns: parse_columns(&input)?,
+        pinned: input.boolean("pinned")?,
     })
 }
 
-fn parse_name(name: &Value) -> Result<String, ApiError> {
-    let name = text(name, "name")?.trim();
-    if name.is_empty() {
-        return Err(refused("blank", "name", "this field may not be blank"));
+fn parse_columns(input: &Input<'_>) -> Result<Option<Option<String>>, ApiError> {
+    if input.value("columns").is_some_and(Value::is_null) {
+        return Ok(Some(None));
     }
-    if name.chars().count() > MAX_NAME_CHARS {
-        return Err(refused("max_length", "name", format!("longer than {MAX_NAME_CHARS} characters")));
-    }
-    Ok(name.to_owned())
-}
-
-fn parse_filters(filters: &Value) -> Result<String, ApiError> {
-    match filters {
-        Value::Null => Err(refused("null", "filters", "this field may not be null")),
-        Value::Object(_) => {
-            let text = filters.to_string();
-            if text.len() > MAX_FILTERS_BYTES {
-                return Err(refused(
-                    "max_length",
-                    "filters",
-                    format!("larger than {MAX_FILTERS_BYTES} bytes"),
-                ));
-            }
-            Ok(text)
-        }
-        _ => Err(refused("not_a_dict", "filters", "expected an object")),
-    }
-}
-
-fn parse_pinned(pinned: &Value) -> Result<bool, ApiError> {
-    match pinned {
-        Value::Bool(pinned) => Ok(*pinned),
-        Value::Null => Err(refused("null", "pinned", "this field may not be null")),
-        _ => Err(refused("invalid_input", "pinned", "expected true or false")),
-    }
-}
-
-fn parse_columns(columns: &Value) -> Result<Option<String>, ApiError> {
-    let entries = match columns {
-        Value::Null => return Ok(None),
-        Value::Array(entries) => entries,
-        _ => return Err(refused("not_a_list", "columns", "expected a list")),
-    };
-    if entries.len() > MAX_COLUMNS {
-        return Err(refused("max_length", "columns", format!("more than {MAX_COLUMNS} columns")));
-    }
-    let parsed =
-        entries.iter().enumerate().map(|(index, entry)| parse_column(entry, &format!("columns__{index}")));
-    let parsed: Vec<Value> = parsed.collect::<Result<_, _>>()?;
-    Ok(Some(Value::Array(parsed).to_string()))
+    let Some(entries) = input.list("columns", MAX_COLUMNS)? else { return Ok(None) };
+    let column = |(index, entry)| parse_column(&Input::nested(entry, format!("columns__{index}"))?);
+    let columns: Vec<Value> = entries.iter().enumerate().map(column).collect::<Result<_, _>>()?;
+    Ok(Some(Some(Value::Array(columns).to_string())))
 }
 
 /// One column; only what is known of it is kept, and what is absent stays absent.
-fn parse_column(entry: &Value, path: &str) -> Result<Value, ApiError> {
-    let Some(entry) = entry.as_object() else {
-        return Err(refused("not_a_dict", path, "expected an object"));
-    };
-    let mut column = Map::new();
-    let required = |key: &str| {
-        let path = format!("{path}__{key}");
-        let value = entry.get(key).ok_or_else(|| refused("required", &path, "this field is required"))?;
-        filled_text(value, &path)
-    };
-    column.insert("id".to_owned(), required("id")?.into());
-    let kind = required("type")?;
-    if !COLUMN_TYPES.contains(&kind) {
-        let detail = format!("{kind:?} is not one of {}", COLUMN_TYPES.join(", "));
-        return Err(refused("invalid_choice", &format!("{path}__type"), detail));
+fn parse_column(entry: &Input<'_>) -> Result<Value, ApiError> {
+    let id = entry.required("id", entry.text("id", MAX_COLUMN_TEXT_CHARS)?)?;
+    let kind = entry.required("type", entry.choice("type", &COLUMN_TYPES)?)?;
+    let mut column = Map::from_iter([("id".to_owned(), id.into()), ("type".to_owned(), kind.into())]);
+    if let Some(name) = entry.text_or_blank("name", MAX_COLUMN_TEXT_CHARS)? {
+        column.insert("name".to_owned(), name.into());
     }
-    column.insert("type".to_owned(), kind.into());
-    if let Some(name) = entry.get("name") {
-        column.insert("name".to_owned(), bounded_text(name, &format!("{path}__name"))?.into());
-    }
-    match entry.get("expression") {
-        _ if kind == "custom" => {
-            column.insert("expression".to_owned(), required("expression")?.into());
+    let expression = match kind {
+        "custom" => {
+            let expression = entry.text("expression", MAX_COLUMN_TEXT_CHARS)?;
+            Some(entry.required("expression", expression)?)
         }
-        Some(expression) => {
-            let expression = bounded_text(expression, &format!("{path}__expression"))?;
-            column.insert("expression".to_owned(), expression.into());
-        }
-        None => {}
+        _ => entry.text_or_blank("expression", MAX_COLUMN_TEXT_CHARS)?,
+    };
+    if let Some(expression) = expression {
+        column.insert("expression".to_owned(), expression.into());
     }
-    if let Some(width) = entry.get("width") {
-        column.insert("width".to_owned(), parse_width(width, &format!("{path}__width"))?.into());
+    if let Some(width) = entry.integer("width", WIDTHS)? {
+        column.insert("width".to_owned(), width.into());
     }
     Ok(Value::Object(column))
 }
 
-fn parse_width(width: &Value, path: &str) -> Result<i64, ApiError> {
-    let Some(width) = width.as_i64() else {
-        return Err(refused("invalid_input", path, "expected a whole number"));
-    };
-    if WIDTHS.contains(&width) {
-        return Ok(width);
-    }
-    let code = if width < *WIDTHS.start() { "min_value" } else { "max_value" };
-    Err(refused(code, path, format!("{width} is not between {} and {}", WIDTHS.start(), WIDTHS.end())))
-}
-
-fn filled_text<'a>(value: &'a Value, path: &str) -> Result<&'a str, ApiError> {
-    let text = bounded_text(value, path)?;
-    if text.trim().is_empty() {
-        return Err(refused("blank", path, "this field may not be blank"));
-    }
-    Ok(text)
-}
-
-fn bounded_text<'a>(value: &'a Value, path: &str) -> Result<&'a str, ApiError> {
-    let text = text(value, path)?;
-    if text.len() > MAX_COLUMN_TEXT_BYTES {
-        return Err(refused("max_length", path, format!("longer than {MAX_COLUMN_TEXT_BYTES} bytes")));
-    }
-    Ok(text)
-}
-
-fn text<'a>(value: &'a Value, path: &str) -> Result<&'a str, ApiError> {
-    match value {
-        Value::String(text) => Ok(text),
-        Value::Null => Err(refused("null", path, "this field may not be null")),
-        _ => Err(refused("invalid_input", path, "expected a string")),
-    }
-}
-
-fn refused(code: &'static str, attr: &str, reason: impl std::fmt::Display) -> ApiError {
-    ApiError::validation(code, Some(attr.to_owned()), format!("{attr}: {reason}"))
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

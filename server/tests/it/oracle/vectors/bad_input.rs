@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::super::harness::Server;
 use super::{day, leaf};
 
-const ENDPOINTS: [&str; 3] = ["query", "count", "sparkline"];
+const ENDPOINTS: [&str; 6] = ["query", "count", "sparkline", "count-ranges", "services", "impact"];
 
 /// Fields whose value has the wrong type, with the name that the answer must give.
 fn wrong_types() -> Vec<(Json, &'static str)> {
@@ -77,6 +77,10 @@ async fn fields_of_single_endpoints_have_types_too() {
         ("sparkline", "sparklineBreakdownBy", json!("host")),
         ("sparkline", "sparklineBreakdownBy", json!(1)),
         ("sparkline", "sparklineRankBy", json!("size")),
+        ("count-ranges", "targetBuckets", json!("ten")),
+        ("count-ranges", "targetBuckets", json!(1.5)),
+        ("services", "serviceNameSearch", json!(5)),
+        ("group-by", "severityLevels", json!(["loud"])),
     ] {
         let mut query = day(json!({}));
         query[field] = value;
@@ -164,7 +168,7 @@ async fn no_query_at_all_is_400_for_rows_and_all_defaults_for_the_others() {
     let (status, answer) = server.post("query", "{}".to_owned()).await;
     assert_eq!(status, 400, "{answer}");
     assert!(answer["error"].is_string(), "{answer}");
-    for endpoint in ["count", "sparkline"] {
+    for endpoint in ["count", "sparkline", "count-ranges", "impact"] {
         let (status, answer) = server.post(endpoint, json!({"limit": 5}).to_string()).await;
         assert_eq!(status, 200, "{endpoint}: {answer}");
     }

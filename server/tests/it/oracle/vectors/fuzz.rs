@@ -7,10 +7,11 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value as Json, json};
 use tokio::runtime::Runtime;
 
+use super::super::facets::percent_encoded;
 use super::super::harness::Server;
 use super::super::sent::{Encoding, encode};
 use super::super::strategies::dataset;
-use super::{count, day, group, record, server_with};
+use super::{count, day, group, record, record_with, server_with, text};
 
 /// Requests in a plain run; `TIMBERLINE_TEST_CASES` multiplies it.
 const NUM_CASES: u32 = 300;
@@ -42,6 +43,11 @@ fn any_json() -> impl Strategy<Value = Json> {
         "service",
         "is_date_before",
         "semver_caret",
+        "column",
+        "resource",
+        "trace_id",
+        "severity_level",
+        "last_seen",
     ]);
     let leaf = prop_oneof![
         Just(Json::Null),
@@ -55,7 +61,8 @@ fn any_json() -> impl Strategy<Value = Json> {
         ".{0,8}".prop_map(Json::from),
     ];
     leaf.prop_recursive(5, 32, 5, |inner| {
-        let keys = select(vec!["type", "values", "key", "operator", "value", "date_from", "date_to", "x"]);
+        let keys =
+            select(vec!["type", "values", "key", "operator", "value", "date_from", "date_to", "source", "x"]);
         prop_oneof![
             vec(inner.clone(), 0..5).prop_map(Json::from),
             btree_map(keys.prop_map(str::to_owned), inner, 0..5)
@@ -83,6 +90,17 @@ fn any_request() -> impl Strategy<Value = String> {
         "customColumns",
         "sparklineBreakdownBy",
         "sparklineRankBy",
+        "targetBuckets",
+        "serviceNameSearch",
+        "groupBy",
+        "groupBySource",
+        "groupBys",
+        "orderGroupsBy",
+        "facetField",
+        "facetAttribute",
+        "facetAttributes",
+        "facetResourceAttributes",
+        "facetSearch",
     ]);
     let range = json!({"date_from": "-1h"});
     let query = btree_map(fields.prop_map(str::to_owned), any_json(), 0..4).prop_map(move |fields| {
@@ -94,14 +112,27 @@ fn any_request() -> impl Strategy<Value = String> {
         let leaf = json!({"type": "log_attribute", "key": key, "operator": "between", "value": value});
         json!({"query": {"dateRange": {"date_from": "all"}, "filterGroup": [leaf]}}).to_string()
     });
-    prop_oneof![6 => query, 1 => leaf, 1 => any_json().prop_map(|json| json.to_string()), 1 => ".{0,20}"]
+    let grouped = (any_json(), any_json(), any_json()).prop_map(|(key, source, order)| {
+        let query = json!({"groupBy": key, "groupBySource": source, "orderGroupsBy": order});
+        json!({ "query": query }).to_string()
+    });
+    prop_oneof![6 => query, 1 => grouped, 1 => leaf, 1 => any_json().prop_map(|json| json.to_string()), 1 => ".{0,20}"]
 }
 
 #[test]
 fn no_json_makes_a_reading_endpoint_fail() {
     let runtime = Runtime::new().expect("a runtime");
     let server = runtime.block_on(server_with(&[group("a", vec![record("x")])]));
-    let endpoint = select(vec!["query", "count", "sparkline"]);
+    let endpoint = select(vec![
+        "query",
+        "count",
+        "sparkline",
+        "count-ranges",
+        "services",
+        "group-by",
+        "impact",
+        "facet_values",
+    ]);
     let run = TestRunner::new(config()).run(&(endpoint, any_request()), |(endpoint, body)| {
         let (status, answer) = runtime.block_on(server.post(endpoint, body));
         prop_assert!(status == 200 || status == 400, "{status} {answer}");
@@ -110,6 +141,62 @@ fn no_json_makes_a_reading_endpoint_fail() {
     });
     run.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(runtime.block_on(count(&server, &day(json!({})))), 1);
+}
+
+/// Query strings whose known parameters hold anything: text, JSON, percent signs that escape nothing.
+fn any_query_string() -> impl Strategy<Value = String> {
+    let names = select(vec![
+        "search",
+        "search_values",
+        "attribute_type",
+        "limit",
+        "offset",
+        "dateRange",
+        "date_from",
+        "date_to",
+        "keys",
+        "serviceNames",
+        "severityLevels",
+        "searchTerm",
+        "resourceFingerprint",
+        "sessionId",
+        "filterGroup",
+        "key",
+        "value",
+        "?",
+    ]);
+    let leaf = (any_json(), any_json()).prop_map(|(key, value)| {
+        json!([{"type": "log_attribute", "key": key, "operator": "regex", "value": value}]).to_string()
+    });
+    let value = prop_oneof![
+        3 => any_json().prop_map(|json| percent_encoded(&json.to_string())),
+        2 => leaf.prop_map(|json| percent_encoded(&json)),
+        2 => ".{0,12}".prop_map(|text| percent_encoded(&text)),
+        1 => select(vec!["true", "resource", "service", "k", "-1h", "all", "18446744073709551616", "a,b,,c"])
+            .prop_map(str::to_owned),
+        1 => "[%a-f0-9+&=]{0,12}",
+    ];
+    let pairs = vec((names, value).prop_map(|(name, value)| format!("{name}={value}")), 0..6);
+    (pairs, any::<bool>()).prop_map(|(mut pairs, has_key)| {
+        if has_key {
+            pairs.push("key=k".to_owned());
+        }
+        pairs.join("&")
+    })
+}
+
+#[test]
+fn no_query_string_makes_a_reading_endpoint_fail() {
+    let runtime = Runtime::new().expect("a runtime");
+    let sent = record_with(&[("k", text("service")), ("service", text("k"))]);
+    let server = runtime.block_on(server_with(&[group("a", vec![sent])]));
+    let endpoint = select(vec!["attributes", "values"]);
+    let run = TestRunner::new(config()).run(&(endpoint, any_query_string()), |(endpoint, parameters)| {
+        let (status, answer) = runtime.block_on(server.get(&format!("{endpoint}?{parameters}")));
+        prop_assert!(status == 200 || status == 400, "{status} {answer}");
+        Ok(())
+    });
+    run.unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// Any bytes, and requests with some bytes changed or cut off.

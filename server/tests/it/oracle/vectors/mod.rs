@@ -1,16 +1,23 @@
-//! The API reference's examples and rules for ingest, query, count, sparkline and has_logs, one test each,
-//! asked through the router.
+//! The API reference's examples and rules for ingest and for the reading endpoints, one test each, asked through
+//! the router.
 
+mod attribute_keys;
 mod attributes;
 mod bad_input;
 mod columns;
+mod count_ranges;
+mod facet_values;
 mod filters;
 mod fuzz;
+mod group_by;
+mod impact;
 mod ingest;
 mod pages;
+mod services;
 mod snapshots;
 mod sparkline;
 mod time;
+mod values;
 
 use serde_json::{Value as Json, json};
 

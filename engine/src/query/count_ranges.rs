@@ -1,0 +1,96 @@
+//! Rows per time bucket, without those that have none.
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use datafusion::common::Result as DataFusionResult;
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::prelude::{Expr, lit};
+
+use super::context::QueryContext;
+use super::filter::in_range;
+use super::interval::Interval;
+use super::model::LogFilter;
+use super::session::QuerySession;
+use super::time_bucket::time_bucket;
+use super::time_range::{ResolvedRange, TimeRange};
+use crate::catalog::Snapshot;
+use crate::error::Result;
+
+/// A request for counts over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CountRangesRequest {
+    /// Which rows.
+    pub filter: LogFilter,
+    /// Of which time, without its end.
+    pub range: ResolvedRange,
+    /// Into how many buckets the range is cut, more or less; at least 1.
+    pub target_buckets: u64,
+}
+
+/// Counts over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountRanges {
+    /// The width of the buckets.
+    pub interval: Interval,
+    /// The buckets that have rows, in the order of time. Together they have all rows of the range.
+    pub ranges: Vec<CountRange>,
+}
+
+/// The rows of one bucket that are in the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountRange {
+    /// Where the bucket begins, microseconds; perhaps before the range does.
+    pub start_us: i64,
+    /// Number of rows, at least 1.
+    pub count: u64,
+}
+
+impl QueryContext {
+    /// How many rows of a range pass the filter, per time bucket. At most
+    /// [`MAX_BUCKETS`](super::interval::MAX_BUCKETS) buckets.
+    ///
+    /// # Errors
+    /// As [`Self::count`].
+    pub async fn count_ranges(
+        &self,
+        snapshot: &Snapshot,
+        request: &CountRangesRequest,
+    ) -> Result<CountRanges> {
+        let earliest_us = self.earliest_of(snapshot, &request.range).await?;
+        let range = request.range.half_open(earliest_us);
+        let interval =
+            Interval::choose(range.start_us, request.range.interval_to_us, request.target_buckets.max(1));
+        let work = move |session, filter| async move {
+            let ranges = count_ranges(&session, filter, range, &interval).await?;
+            Ok(CountRanges { interval, ranges })
+        };
+        self.run(snapshot, &request.filter, work).await
+    }
+}
+
+async fn count_ranges(
+    session: &QuerySession,
+    filter: Expr,
+    range: TimeRange,
+    interval: &Interval,
+) -> DataFusionResult<Vec<CountRange>> {
+    if range.is_empty() {
+        return Ok(Vec::new());
+    }
+    let counts = session
+        .rows_where(in_range(range).and(filter))?
+        .aggregate(vec![time_bucket(interval)], vec![count(lit(1))])?;
+    let mut ranges = Vec::new();
+    for batch in &session.collect(counts).await?.batches {
+        let starts = batch.column(0).as_primitive::<Int64Type>();
+        let counts = batch.column(1).as_primitive::<Int64Type>();
+        ranges.extend(
+            (0..batch.num_rows()).map(|row| CountRange {
+                start_us: starts.value(row),
+                count: counts.value(row).unsigned_abs(),
+            }),
+        );
+    }
+    ranges.sort_by_key(|range| range.start_us);
+    Ok(ranges)
+}

@@ -1,0 +1,110 @@
+//! `/api/organizations/`: organizations, and what belongs to one.
+
+mod change;
+mod invites;
+mod members;
+mod object;
+mod projects;
+mod roles;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::Value;
+
+use crate::accounts::organizations;
+use crate::api::page;
+use crate::api::project_call::ProjectCall;
+use crate::auth::{Member, Scope};
+use crate::error::ApiError;
+use crate::meta::Level;
+use crate::state::AppState;
+use change::{OrganizationChange, Required};
+
+/// The routes.
+pub(super) fn router() -> Router<AppState> {
+    let one = Router::new()
+        .route("/", get(retrieve).put(replace).patch(change).delete(delete))
+        .merge(members::router())
+        .merge(roles::router())
+        .merge(invites::router())
+        .merge(projects::router());
+    Router::new()
+        .route("/api/organizations", get(list).post(create))
+        .nest("/api/organizations/{organization_id}", one)
+}
+
+/// The caller's organizations. Somebody who is in none is told so by a 404, as clients of the reference expect.
+async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    let caller = call.authorize_user(&state, Scope::ORGANIZATION_READ).await?;
+    caller.require_no_projects()?;
+    let mut organizations = state.meta().organizations_of_user(caller.user_id()).await?;
+    if organizations.is_empty() {
+        return Err(ApiError::not_found("you belong to no organization"));
+    }
+    organizations.retain(|organization| caller.may_reach(&organization.id));
+    let window = page::window(&call);
+    let count = i64::try_from(organizations.len()).unwrap_or(i64::MAX);
+    let mut results = Vec::new();
+    for organization in page::part_of(organizations, window) {
+        let level = state.meta().membership_level(&organization.id, caller.user_id()).await?;
+        results.push(object::written(&state, &organization, level).await?);
+    }
+    Ok(Json(page::page(&call.address(), window, count, results)))
+}
+
+async fn create(
+    State(state): State<AppState>,
+    call: ProjectCall,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let caller = call.authorize_user(&state, Scope::ORGANIZATION_WRITE).await?;
+    caller.require_no_projects()?;
+    caller.require_no_organizations()?;
+    let actor = call.actor(&caller);
+    let settings = OrganizationChange::parse(&call.into_json()?, Required::Name)?.over_defaults();
+    let (meta, now_us) = (state.meta(), state.clock().now_us());
+    let made = organizations::create(meta, &actor, Some(caller.user_id()), &settings, now_us).await?;
+    let organization = meta.organization(&made.id).await?.ok_or_else(not_found)?;
+    let written = object::written(&state, &organization, Some(Level::OWNER)).await?;
+    Ok((StatusCode::CREATED, Json(written)))
+}
+
+/// Also of an organization that is not active, so that its members can read why.
+async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    let caller = call.authorize_user(&state, Scope::ORGANIZATION_READ).await?;
+    let id = call.path_parameter("organization_id");
+    let Member { organization, level } = caller.require_organization_at_all(state.meta(), id).await?;
+    Ok(Json(object::written(&state, &organization, Some(level)).await?))
+}
+
+async fn replace(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    update(&state, call, Required::Name).await
+}
+
+async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    update(&state, call, Required::Nothing).await
+}
+
+async fn update(state: &AppState, call: ProjectCall, required: Required) -> Result<Json<Value>, ApiError> {
+    let (member, caller) = call.authorize_organization(state, Scope::ORGANIZATION_WRITE).await?;
+    member.require_level(Level::ADMIN)?;
+    let actor = call.actor(&caller);
+    let change = OrganizationChange::parse(&call.into_json()?, required)?;
+    let (meta, now_us) = (state.meta(), state.clock().now_us());
+    let id = &member.organization.id;
+    let after = organizations::update(meta, &actor, id, |settings| change.apply(settings), now_us).await?;
+    Ok(Json(object::written(state, &after, Some(member.level)).await?))
+}
+
+async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+    let (member, caller) = call.authorize_organization(&state, Scope::ORGANIZATION_WRITE).await?;
+    member.require_level(Level::OWNER)?;
+    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    organizations::delete(state.meta(), &actor, &member.organization.id, now_us).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn not_found() -> ApiError {
+    ApiError::not_found("organization not found")
+}

@@ -1,0 +1,202 @@
+//! `/api/personal_api_keys/`: the caller's own keys.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::input::Input;
+use super::project_call::ProjectCall;
+use super::{iso_time, page};
+use crate::accounts::keys::{self, MAX_LABEL_CHARS};
+use crate::auth::{Caller, Scope};
+use crate::error::ApiError;
+use crate::meta::personal_api_key::{KeyAttributes, PersonalApiKey};
+use crate::secret::Secret;
+use crate::state::AppState;
+
+/// Most scopes, projects or organizations of a key.
+const MAX_ENTRIES: usize = 200;
+/// Longest scope or id, characters.
+const MAX_ENTRY_CHARS: usize = 100;
+
+/// The routes.
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/api/personal_api_keys", get(list).post(create))
+        .route("/api/personal_api_keys/{key_id}", get(retrieve).put(change).patch(change).delete(delete))
+        .route("/api/personal_api_keys/{key_id}/roll", post(roll))
+}
+
+async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    let caller = call.authorize_user(&state, Scope::USER_READ).await?;
+    let keys = state.meta().personal_api_keys_of_user(caller.user_id()).await?;
+    let window = page::window(&call);
+    let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+    let results = page::part_of(keys, window).iter().map(|key| written(key, None)).collect();
+    Ok(Json(page::page(&call.address(), window, count, results)))
+}
+
+async fn create(
+    State(state): State<AppState>,
+    call: ProjectCall,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let caller = authorize_change(&state, &call).await?;
+    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    let body = call.into_json()?;
+    let input = Input::of(&body)?;
+    let change = KeyChange::parse(&input)?;
+    input.required("label", change.label.as_ref())?;
+    input.required("scopes", change.scopes.as_ref())?;
+    let mut attributes = KeyAttributes::default();
+    change.apply(&mut attributes);
+    caller.require_no_more_than(&attributes)?;
+    let (key, secret) = keys::create(state.meta(), &actor, caller.user_id(), &attributes, now_us).await?;
+    Ok((StatusCode::CREATED, Json(written(&key, Some(&secret)))))
+}
+
+async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    let caller = call.authorize_user(&state, Scope::USER_READ).await?;
+    let keys = state.meta().personal_api_keys_of_user(caller.user_id()).await?;
+    let id = key_id(&call);
+    let key = keys.iter().find(|key| key.id == id);
+    key.map(|key| Json(written(key, None))).ok_or_else(|| ApiError::not_found("personal API key not found"))
+}
+
+async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    let caller = authorize_change(&state, &call).await?;
+    let (actor, now_us, id) = (call.actor(&caller), state.clock().now_us(), key_id(&call));
+    let body = call.into_json()?;
+    let change = KeyChange::parse(&Input::of(&body)?)?;
+    let mut wanted = KeyAttributes::default();
+    let keys = state.meta().personal_api_keys_of_user(caller.user_id()).await?;
+    if let Some(key) = keys.into_iter().find(|key| key.id == id) {
+        wanted = key.attributes;
+    }
+    change.clone().apply(&mut wanted);
+    caller.require_no_more_than(&wanted)?;
+    let apply = |attributes: &mut _| change.apply(attributes);
+    let key = keys::update(state.meta(), &actor, caller.user_id(), &id, apply, now_us).await?;
+    Ok(Json(written(&key, None)))
+}
+
+async fn roll(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    let caller = authorize_change(&state, &call).await?;
+    let (actor, now_us, id) = (call.actor(&caller), state.clock().now_us(), key_id(&call));
+    if let Some(key) =
+        state.meta().personal_api_keys_of_user(caller.user_id()).await?.iter().find(|key| key.id == id)
+    {
+        caller.require_no_more_than(&key.attributes)?;
+    }
+    let (key, secret) = keys::roll(state.meta(), &actor, caller.user_id(), &id, now_us).await?;
+    Ok(Json(written(&key, Some(&secret))))
+}
+
+async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+    let caller = authorize_change(&state, &call).await?;
+    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    keys::delete(state.meta(), &actor, caller.user_id(), &key_id(&call), now_us).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<Caller, ApiError> {
+    call.authorize_user(state, Scope::USER_WRITE).await
+}
+
+fn key_id(call: &ProjectCall) -> String {
+    call.path_parameter("key_id").to_lowercase()
+}
+
+/// The members that a body has. The outer none is for absent, the inner for null.
+#[derive(Clone, Debug)]
+struct KeyChange {
+    label: Option<String>,
+    scopes: Option<Vec<String>>,
+    scoped_projects: Option<Option<Vec<i64>>>,
+    scoped_organizations: Option<Option<Vec<String>>>,
+    expires_us: Option<Option<i64>>,
+}
+
+impl KeyChange {
+    fn parse(input: &Input<'_>) -> Result<Self, ApiError> {
+        Ok(Self {
+            label: input.text("label", MAX_LABEL_CHARS)?,
+            scopes: input.texts("scopes", MAX_ENTRIES, MAX_ENTRY_CHARS)?,
+            scoped_projects: parse_projects(input)?,
+            scoped_organizations: parse_organizations(input)?,
+            expires_us: parse_expiry(input)?,
+        })
+    }
+
+    fn apply(self, attributes: &mut KeyAttributes) {
+        if let Some(label) = self.label {
+            attributes.label = label;
+        }
+        if let Some(scopes) = self.scopes {
+            attributes.scopes = scopes;
+        }
+        if let Some(projects) = self.scoped_projects {
+            attributes.scoped_projects = projects;
+        }
+        if let Some(organizations) = self.scoped_organizations {
+            attributes.scoped_organizations = organizations;
+        }
+        if let Some(expires_us) = self.expires_us {
+            attributes.expires_us = expires_us;
+        }
+    }
+}
+
+/// An empty list restricts to nothing, which nobody means: it is no restriction, as null is.
+fn parse_projects(input: &Input<'_>) -> Result<Option<Option<Vec<i64>>>, ApiError> {
+    const KEY: &str = "scoped_teams";
+    if input.value(KEY).is_some_and(Value::is_null) {
+        return Ok(Some(None));
+    }
+    let Some(list) = input.list(KEY, MAX_ENTRIES)? else { return Ok(None) };
+    let id = |value: &Value| {
+        let id = value.as_i64();
+        id.ok_or_else(|| input.refuse("invalid_input", KEY, "expected whole numbers"))
+    };
+    let ids = list.iter().map(id).collect::<Result<Vec<_>, _>>()?;
+    Ok(Some(Some(ids).filter(|ids| !ids.is_empty())))
+}
+
+fn parse_organizations(input: &Input<'_>) -> Result<Option<Option<Vec<String>>>, ApiError> {
+    const KEY: &str = "scoped_organizations";
+    if input.value(KEY).is_some_and(Value::is_null) {
+        return Ok(Some(None));
+    }
+    let ids = input.texts(KEY, MAX_ENTRIES, MAX_ENTRY_CHARS)?;
+    Ok(ids.map(|ids| Some(ids).filter(|ids| !ids.is_empty())))
+}
+
+fn parse_expiry(input: &Input<'_>) -> Result<Option<Option<i64>>, ApiError> {
+    const KEY: &str = "expires_at";
+    let Some(text) = input.nullable_text(KEY, MAX_ENTRY_CHARS)? else { return Ok(None) };
+    let Some(text) = text else { return Ok(Some(None)) };
+    match iso_time::parse(&text) {
+        Some(expires_us) => Ok(Some(Some(expires_us))),
+        None => Err(input.refuse("invalid_input", KEY, "expected an ISO 8601 date and time")),
+    }
+}
+
+/// The key's members; its clear text only where it was just made.
+fn written(key: &PersonalApiKey, secret: Option<&Secret>) -> Value {
+    let KeyAttributes { label, scopes, scoped_projects, scoped_organizations, expires_us } = &key.attributes;
+    json!({
+        "id": key.id,
+        "label": label,
+        "value": secret.map(Secret::reveal),
+        "mask_value": key.mask_value,
+        "created_at": iso_time::format(key.created_us),
+        "last_used_at": key.last_used_us.map(iso_time::format),
+        "last_rolled_at": key.last_rolled_us.map(iso_time::format),
+        "expires_at": expires_us.map(iso_time::format),
+        "user_id": key.user_id,
+        "scopes": if scopes.is_empty() { vec!["*".to_owned()] } else { scopes.clone() },
+        "scoped_teams": scoped_projects,
+        "scoped_organizations": scoped_organizations,
+    })
+}

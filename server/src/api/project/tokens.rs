@@ -1,0 +1,66 @@
+//! `tokens/`: what sends to a project. A token is rotated by making another, changing the senders, and taking the
+//! first one away.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::authorize_change;
+use crate::accounts::projects;
+use crate::api::input::Input;
+use crate::api::project_call::ProjectCall;
+use crate::api::{iso_time, page};
+use crate::auth::Scope;
+use crate::error::ApiError;
+use crate::meta::project_token::ProjectToken;
+use crate::state::AppState;
+
+/// Longest label, characters.
+const MAX_LABEL_CHARS: usize = 100;
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/tokens", get(list).post(create))
+        .route("/tokens/{token_id}", axum::routing::delete(delete))
+}
+
+async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    let project = call.authorize(&state, Scope::PROJECT_READ).await?;
+    let tokens = state.meta().tokens_of_project(project).await?;
+    let window = page::window(&call);
+    let count = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
+    let results = page::part_of(tokens, window).iter().map(written).collect();
+    Ok(Json(page::page(&call.address(), window, count, results)))
+}
+
+async fn create(
+    State(state): State<AppState>,
+    call: ProjectCall,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let (project, caller) = authorize_change(&state, &call).await?;
+    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    let body = call.into_json()?;
+    let input = Input::of(&body)?;
+    let label = input.required("label", input.text("label", MAX_LABEL_CHARS)?)?;
+    let token = projects::create_token(state.meta(), &actor, &project, &label, now_us).await?;
+    Ok((StatusCode::CREATED, Json(written(&token))))
+}
+
+async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+    let (project, caller) = authorize_change(&state, &call).await?;
+    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    let id = call.path_parameter("token_id").to_lowercase();
+    projects::delete_token(state.meta(), &actor, &project, &id, now_us).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn written(token: &ProjectToken) -> Value {
+    json!({
+        "id": token.id,
+        "token": token.token,
+        "label": token.label,
+        "created_at": iso_time::format(token.created_us),
+    })
+}

@@ -1,0 +1,82 @@
+//! `timberline key`: personal API keys of a data folder's users, also while it is served.
+
+use clap::{Args, Subcommand};
+use engine::clock::{Clock, SystemClock};
+use serde_json::json;
+
+use super::CliError;
+use super::folder::{FolderArgs, open_meta, print};
+use crate::accounts::AccountError;
+use crate::accounts::keys;
+use crate::activity::entry::Actor;
+use crate::meta::Meta;
+use crate::meta::personal_api_key::{KeyAttributes, PersonalApiKey};
+use crate::meta::user::User;
+use crate::secret::Secret;
+
+#[derive(Debug, Args)]
+pub(super) struct KeyArgs {
+    #[command(subcommand)]
+    command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make a key for a user and print it, this once
+    Create(CreateArgs),
+}
+
+#[derive(Debug, Args)]
+struct CreateArgs {
+    /// The owner: number, UUID or e-mail address
+    #[arg(long)]
+    user: String,
+    /// What the key may do: `*`, or `object:read` and `object:write` joined by commas
+    #[arg(long, value_delimiter = ',', required = true)]
+    scopes: Vec<String>,
+    /// The only projects that it may be used on, joined by commas
+    #[arg(long, value_delimiter = ',')]
+    projects: Vec<i64>,
+    /// The only organizations that it may be used on, joined by commas
+    #[arg(long, value_delimiter = ',')]
+    organizations: Vec<String>,
+    /// What its owner calls it
+    #[arg(long, default_value = "Command line")]
+    label: String,
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: &KeyArgs) -> Result<(), CliError> {
+    let KeyCommand::Create(args) = &args.command;
+    let meta = open_meta(&args.folder.load()?).await?;
+    let made = create(&meta, args).await;
+    meta.close().await;
+    let (key, secret) = made?;
+    let json = json!({ "id": key.id, "key": secret.reveal() });
+    print(args.json, &json, &[format!("made key {}, shown this once: {}", key.id, secret.reveal())])
+}
+
+async fn create(meta: &Meta, args: &CreateArgs) -> Result<(PersonalApiKey, Secret), CliError> {
+    let user = find_user(meta, &args.user).await?.ok_or(AccountError::NotFound("user"))?;
+    let attributes = KeyAttributes {
+        label: args.label.clone(),
+        scopes: args.scopes.clone(),
+        scoped_projects: (!args.projects.is_empty()).then(|| args.projects.clone()),
+        scoped_organizations: (!args.organizations.is_empty()).then(|| args.organizations.clone()),
+        expires_us: None,
+    };
+    Ok(keys::create(meta, &Actor::system(), user.id, &attributes, SystemClock.now_us()).await?)
+}
+
+/// A number is a user's number; text with an `@` is an address, any other a UUID.
+async fn find_user(meta: &Meta, text: &str) -> Result<Option<User>, CliError> {
+    Ok(match text.parse() {
+        Ok(number) => meta.user(number).await?,
+        Err(_) if text.contains('@') => meta.user_by_email(text).await?,
+        Err(_) => meta.user_by_uuid(&text.to_lowercase()).await?,
+    })
+}
