@@ -14,8 +14,9 @@
 //! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`index`] (their sidecars), [`catalog`] (which
 //! rows exist), `data_file_writer`, `flush`, `compaction` and `maintenance` (from memory to files, from small files to
 //! large ones), [`retention`] and `expire` (which rows have expired, and how their files leave), [`pattern`] (what
-//! bodies have in common), [`query`] (questions), [`tail`] (rows as they come in), and [`Engine`], all of it behind one
-//! handle (some of its questions are in `questions`). [`operations`] work on a folder as a whole: rebuild, check, back up,
+//! bodies have in common), [`query`] (questions), [`rules`] (what is dropped before it is stored), [`tail`] (rows as
+//! they come in), and [`Engine`], all of it behind one handle (some of its questions are in `questions`).
+//! [`operations`] work on a folder as a whole: rebuild, check, back up,
 //! restore.
 //! [`error`], [`limits`], [`config`], [`clock`], [`scrub`] and [`database`] stand below them all.
 
@@ -42,6 +43,7 @@ pub mod query;
 mod questions;
 mod recovery;
 pub mod retention;
+pub mod rules;
 pub mod schema;
 pub mod scrub;
 #[cfg(test)]

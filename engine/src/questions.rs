@@ -7,8 +7,9 @@ use crate::error::Result;
 use crate::query::{
     AttributeKeys, AttributeKeysRequest, CountRanges, CountRangesRequest, FacetsRequest, Groups,
     GroupsRequest, Impact, ImpactRequest, PatternsAnswer, PatternsDiff, PatternsDiffRequest, PatternsRequest,
-    Services, ServicesRequest, ValueCount, ValuesRequest,
+    Services, ServicesRequest, TimeRange, ValueCount, ValuesRequest,
 };
+use crate::rules::SamplingRule;
 use crate::schema::{ProjectId, TableId};
 use crate::tail::{LogTail, TailRequest, TailSource};
 
@@ -47,6 +48,19 @@ impl Engine {
     /// As [`QueryContext::count`](crate::query::QueryContext::count).
     pub async fn impact(&self, project: ProjectId, request: &ImpactRequest) -> Result<Impact> {
         self.queries.impact(&self.snapshot(project), request).await
+    }
+
+    /// What a drop rule would have done to the rows of a project in a time range.
+    ///
+    /// # Errors
+    /// As [`QueryContext::simulate_sampling`](crate::query::QueryContext::simulate_sampling).
+    pub async fn simulate_sampling(
+        &self,
+        project: ProjectId,
+        rule: SamplingRule,
+        range: TimeRange,
+    ) -> Result<SampledRows> {
+        self.queries.simulate_sampling(&self.snapshot(project), rule, range).await
     }
 
     /// The attribute keys that rows of a project have.

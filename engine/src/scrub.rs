@@ -184,9 +184,9 @@ mod tests {
 
     #[test]
     fn a_long_text_of_marks_costs_one_pass() {
-        // Quadratic work on this would take hours.
+        // Quadratic work on this would take minutes.
         for unit in ["a@", "@", "a.", "bearer ", "sk_live_", "a@b.", "bearer"] {
-            let text = unit.repeat(4_000_000 / unit.len());
+            let text = unit.repeat(300_000 / unit.len());
             let _ = scrub_text(&text);
         }
     }

@@ -7,13 +7,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use engine::Engine;
-use engine::retention::RetentionPolicy;
+use engine::retention::{RetentionPolicy, RetentionRule};
 use engine::schema::{ProjectId, TableId};
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::api::rules::retention_rule;
 use crate::meta::Meta;
+use crate::meta::rule::RuleKind;
 use crate::state::OpenError;
 
 /// How often the metadata are looked at.
@@ -65,24 +67,61 @@ async fn watch(meta: Meta, engine: Weak<Engine>, told: Arc<Mutex<Told>>) {
     }
 }
 
-/// What the engine was told: the days of the projects that do not keep their rows for ever.
+/// What the engine was told.
 #[derive(Debug, Default)]
-struct Told(BTreeMap<ProjectId, u32>);
+struct Told {
+    /// The policies of the projects that do not keep all their rows for ever.
+    policies: BTreeMap<ProjectId, RetentionPolicy>,
+    /// The rules of the projects that have any, by the version they were read at.
+    rules: BTreeMap<ProjectId, (i64, Vec<RetentionRule>)>,
+}
 
 impl Told {
     /// Tells what has changed.
     async fn tell(&mut self, meta: &Meta, engine: &Engine) -> Result<(), OpenError> {
-        let wanted: BTreeMap<_, _> = meta.retention_of_projects().await?.into_iter().collect();
-        let changed = wanted.iter().filter(|(project, days)| self.0.get(project) != Some(days));
-        for (&project, &days) in changed {
-            engine.set_retention(TableId::logs(project), RetentionPolicy::of_days(Some(days)))?;
-            tracing::info!(%project, days, "rows are kept for a number of days");
+        self.read_rules(meta).await?;
+        let mut wanted: BTreeMap<ProjectId, RetentionPolicy> = BTreeMap::new();
+        for (project, days) in meta.retention_of_projects().await? {
+            wanted.insert(project, RetentionPolicy::of_days(Some(days)));
         }
-        for &project in self.0.keys().filter(|project| !wanted.contains_key(project)) {
-            engine.set_retention(TableId::logs(project), RetentionPolicy::default())?;
-            tracing::info!(%project, "rows are kept for ever");
+        for (&project, (_, rules)) in self.rules.iter().filter(|(_, (_, rules))| !rules.is_empty()) {
+            wanted.entry(project).or_default().rules.clone_from(rules);
         }
-        self.0 = wanted;
+        let gone = self.policies.keys().filter(|project| !wanted.contains_key(project));
+        let kept_for_ever = gone.map(|&project| (project, RetentionPolicy::default()));
+        let changed = wanted.iter().filter(|(project, policy)| self.policies.get(project) != Some(policy));
+        let changed = changed.map(|(&project, policy)| (project, policy.clone()));
+        for (project, policy) in changed.chain(kept_for_ever) {
+            let (days, num_rules) = (policy.days, policy.rules.len());
+            match engine.set_retention(TableId::logs(project), policy) {
+                Ok(()) => tracing::info!(%project, days, num_rules, "how long rows are kept has changed"),
+                // Nothing is removed that a policy that cannot be read might have kept.
+                Err(error) => tracing::error!(%project, %error, "a stored retention cannot be applied"),
+            }
+        }
+        self.policies = wanted;
+        Ok(())
+    }
+
+    /// Reads the enabled rules of the projects whose rules have changed.
+    async fn read_rules(&mut self, meta: &Meta) -> Result<(), OpenError> {
+        for stored in meta.rules_versions().await? {
+            if self.rules.get(&stored.project).is_some_and(|(version, _)| *version == stored.version) {
+                continue;
+            }
+            let mut rules = Vec::new();
+            for rule in
+                meta.rules(stored.project, RuleKind::Retention).await?.iter().filter(|rule| rule.enabled)
+            {
+                match retention_rule(rule) {
+                    Ok(rule) => rules.push(rule),
+                    Err(error) => {
+                        tracing::error!(project = %stored.project, rule = rule.id, %error, "a stored rule is left out");
+                    }
+                }
+            }
+            self.rules.insert(stored.project, (stored.version, rules));
+        }
         Ok(())
     }
 }

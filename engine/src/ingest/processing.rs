@@ -210,7 +210,7 @@ impl<'b> AttributeColumn<'b> {
     /// Adds the entries of a row.
     fn read(&self, row: usize, scrub: bool, list: &mut AttributeList<'b>) {
         use arrow::array::ArrayAccessor;
-        let types = self.types.value(row).chars().map(|letter| AttributeType::from_letter(letter));
+        let types = self.types.value(row).chars().map(AttributeType::from_letter);
         let types = types.chain(std::iter::repeat(None));
         for (entry, value_type) in self.entries(row).zip(types) {
             let (key, value) = (self.keys.value(entry), self.values.value(entry));

@@ -10,7 +10,7 @@
 //! | `unexpired` | the scan of files and segments some of whose rows have expired |
 //! | `context` | answers questions: the way in |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
-//! | `rows`, `count`, `sparkline`, `facets`, `earliest`, `expiry` | the questions |
+//! | `rows`, `count`, `sparkline`, `facets`, `earliest`, `expiry`, `sampled` | the questions |
 //! | `count_ranges`, `services`, `groups`, `impact` | the questions that count by time, by service and by value |
 //! | `time_bucket`, `dimension`, `first_filled`, `top` | what those share: what rows are grouped by, and the best groups |
 //! | `patterns` | what bodies have in common, and how that differs between two times |
@@ -40,6 +40,7 @@ pub mod interval;
 pub mod model;
 mod patterns;
 mod rows;
+mod sampled;
 mod services;
 mod session;
 mod settings;
@@ -70,6 +71,7 @@ pub use patterns::{
     PatternsDiff, PatternsDiffRequest, PatternsRequest, WindowStats,
 };
 pub use rows::{LogPage, LogRow};
+pub use sampled::{KeptAndDropped, SampledRows};
 pub use services::{ServiceBucket, ServiceTotals, Services, ServicesRequest};
 pub use settings::QuerySettings;
 pub use sparkline::{SparklineEntry, SparklineRequest};

@@ -25,6 +25,9 @@
 //! | `GET /api/projects/{id}/exports`, `.../{export_id}`, `.../{export_id}/content` | [`logs`] | 1,000 per page |
 //! | `GET`, `POST /api/projects/{id}/logs/views` | [`logs`] | 10,000 views, 1,000 per page |
 //! | `GET`, `PUT`, `PATCH`, `DELETE /api/projects/{id}/logs/views/{short_id}` | [`logs`] | - |
+//! | `GET`, `POST`, `PATCH`, `PUT`, `DELETE /api/projects/{id}/logs/{sampling,retention,metric}_rules` and below | [`rules`] | 100 rules of a kind |
+//! | `POST /api/projects/{id}/logs/sampling_rules/{rule}/simulate` | [`rules`] | the engine's memory and time |
+//! | `GET /api/projects/{id}/logs/metric_rules/metrics` | [`rules`] | 1,000 series a rule |
 //! | `GET /api/projects/{id}/logs/attributes` | [`logs`] | 10,000 keys; the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/values` | [`logs`] | 10,000 values; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/facet_values` | [`logs`] | 100 facets of 100 values; the engine's memory and time |
@@ -51,6 +54,7 @@ mod personal_api_keys;
 mod project;
 mod project_call;
 mod retention;
+pub(crate) mod rules;
 mod users;
 
 pub(crate) use logs::TailSubscribers;
@@ -70,7 +74,7 @@ pub(crate) fn router() -> Router<AppState> {
     Router::new()
         .nest(
             "/api/projects/{project_id}",
-            logs::router().merge(retention::router()).merge(project::router()),
+            logs::router().merge(retention::router()).merge(project::router()).merge(rules::router()),
         )
         .merge(project::list_router())
         .merge(organizations::router())

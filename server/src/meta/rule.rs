@@ -3,9 +3,11 @@
 //! What a rule says is a JSON text here; those who apply it know what it means.
 
 use engine::schema::ProjectId;
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
+use super::user::{self, BasicUser};
 use super::{Meta, MetaError, is_unique_violation};
 
 /// What a rule is about.
@@ -61,7 +63,7 @@ pub struct Rule {
     /// 1, and one more with each change.
     pub version: i64,
     /// The user who made it.
-    pub created_by: i64,
+    pub created_by: Option<BasicUser>,
     /// Microseconds since the epoch.
     pub created_at_us: i64,
     /// Microseconds since the epoch.
@@ -107,9 +109,10 @@ impl From<sqlx::Error> for RuleError {
 /// Most rules of a kind in a project: each is tested on every record.
 pub const MAX_RULES: usize = 100;
 
-const COLUMNS: &str = "id, name, enabled, priority, definition, version, created_by, created_at, updated_at";
+const COLUMNS: &str =
+    "r.id, r.name, r.enabled, r.priority, r.definition, r.version, r.created_at, r.updated_at";
 
-fn read(row: &sqlx::any::AnyRow) -> Result<Rule, sqlx::Error> {
+fn read(row: &AnyRow) -> Result<Rule, MetaError> {
     Ok(Rule {
         id: row.try_get(0)?,
         name: row.try_get(1)?,
@@ -117,9 +120,9 @@ fn read(row: &sqlx::any::AnyRow) -> Result<Rule, sqlx::Error> {
         priority: row.try_get(3)?,
         definition: row.try_get(4)?,
         version: row.try_get(5)?,
-        created_by: row.try_get(6)?,
-        created_at_us: row.try_get(7)?,
-        updated_at_us: row.try_get(8)?,
+        created_by: user::basic_from_row(row)?,
+        created_at_us: row.try_get(6)?,
+        updated_at_us: row.try_get(7)?,
     })
 }
 
@@ -135,14 +138,16 @@ impl Meta {
     /// The rules of a kind, in the order in which they are applied.
     pub async fn rules(&self, project: ProjectId, kind: RuleKind) -> Result<Vec<Rule>, MetaError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM logs_rules WHERE project_id = $1 AND kind = $2 ORDER BY priority, created_at, id"
+            "SELECT {COLUMNS}, {} FROM logs_rules r LEFT JOIN users u ON u.id = r.created_by
+             WHERE r.project_id = $1 AND r.kind = $2 ORDER BY r.priority, r.created_at, r.id",
+            user::BASIC_COLUMNS
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(project.0)
             .bind(kind.as_str())
             .fetch_all(&self.pool)
             .await?;
-        Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+        rows.iter().map(read).collect()
     }
 
     /// The projects whose settings or rules were ever changed.
@@ -341,7 +346,8 @@ mod tests {
             assert!(meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
             assert!(!meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
             let rules = meta.rules(FIRST_PROJECT, kind).await.unwrap();
-            assert_eq!((rules[0].version, rules[0].updated_at_us, rules[0].created_by), (3, 10, FIRST_USER));
+            let created_by = rules[0].created_by.as_ref().map(|user| user.id);
+            assert_eq!((rules[0].version, rules[0].updated_at_us, created_by), (3, 10, Some(FIRST_USER)));
             assert!(meta.rules_versions().await.unwrap()[0].version >= 6);
         })
         .await;

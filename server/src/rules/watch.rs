@@ -8,13 +8,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use engine::ingest::Processing;
+use engine::rules::{MetricRules, SamplingRules};
 use engine::schema::ProjectId;
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ProjectRules;
-use crate::meta::rule::ProjectRulesVersion;
+use crate::api::rules::{metric_rule, sampling_rule};
+use crate::error::ApiError;
+use crate::meta::rule::{ProjectRulesVersion, Rule, RuleKind};
 use crate::meta::{Meta, MetaError};
 
 /// How often the metadata are looked at.
@@ -96,9 +99,57 @@ impl Known {
         Ok(())
     }
 
+    /// What is done with the records of a project; `None` is nothing. A rule that cannot be read or compiled is left
+    /// out, which drops nothing.
     async fn compile(&self, stored: &ProjectRulesVersion) -> Result<Option<ProjectRules>, MetaError> {
+        let project = stored.project;
         let processing = Processing { scrub: stored.pii_scrub_logs, parse_json: stored.json_parse_logs };
-        let rules = ProjectRules { processing };
-        Ok((processing != Processing::default()).then_some(rules))
+        let sampling = self.models(project, RuleKind::Sampling, sampling_rule).await?;
+        let metrics = self.models(project, RuleKind::Metric, metric_rule).await?;
+        if processing == Processing::default() && sampling.is_empty() && metrics.is_empty() {
+            return Ok(None);
+        }
+        let before = self.projects.read().unwrap_or_else(PoisonError::into_inner).get(&project).cloned();
+        // A hundred patterns take some milliseconds.
+        let compile = move || {
+            let before = before.as_deref();
+            ProjectRules {
+                sampling: left_out(
+                    project,
+                    SamplingRules::compile(sampling, before.map(|rules| &rules.sampling)),
+                ),
+                metrics: left_out(project, MetricRules::compile(metrics, before.map(|rules| &rules.metrics))),
+                processing,
+            }
+        };
+        let compiled = tokio::task::spawn_blocking(compile).await;
+        compiled
+            .map(Some)
+            .map_err(|error| MetaError::Corrupt(format!("rules that cannot be compiled: {error}")))
     }
+
+    /// The enabled rules of a kind as the engine's models.
+    async fn models<T>(
+        &self,
+        project: ProjectId,
+        kind: RuleKind,
+        model: fn(&Rule) -> Result<T, ApiError>,
+    ) -> Result<Vec<T>, MetaError> {
+        let mut models = Vec::new();
+        for rule in self.meta.rules(project, kind).await?.iter().filter(|rule| rule.enabled) {
+            match model(rule) {
+                Ok(model) => models.push(model),
+                Err(error) => tracing::error!(%project, rule = rule.id, %error, "a stored rule is left out"),
+            }
+        }
+        Ok(models)
+    }
+}
+
+/// The rules of one kind, or none of them.
+fn left_out<T: Default>(project: ProjectId, compiled: engine::Result<T>) -> T {
+    compiled.unwrap_or_else(|error| {
+        tracing::error!(%project, %error, "stored rules cannot be compiled, and are left out");
+        T::default()
+    })
 }

@@ -2,7 +2,7 @@
 //! Datadog's the same way.
 //!
 //! [`token`] (which project) -> [`body`] (bytes, within the [`budget`]) -> [`compression`] -> [`format`]
-//! (protobuf or JSON to the engine's batch) -> the engine -> reply in the request's form.
+//! (protobuf or JSON to the engine's batch) -> what the project's [`crate::rules`] say -> the engine -> reply in the request's form.
 //! Every error is `{"error": text}`; browsers of any origin may send.
 
 mod body;
@@ -25,6 +25,7 @@ use axum::routing::post;
 use axum::{Router, middleware};
 use engine::ErrorKind;
 use engine::ingest::{DecodedLogs, Rejected, decode_datadog_json};
+use engine::rules::PendingMeasurements;
 use engine::schema::{ProjectId, TableId};
 
 pub(crate) use budget::IngestBudget;
@@ -111,11 +112,12 @@ async fn store(
     project: ProjectId,
     body: ReceivedBody,
 ) -> Result<(Rejected, Format), ApiError> {
-    let (logs, format, _reservation) = decode(state, project, body).await?;
+    let Decided { logs, measured, format, reservation: _reservation } = decide(state, project, body).await?;
     let rejected = logs.rejected.clone();
     if logs.num_rows() > 0 {
         state.engine().ingest(TableId::logs(project), logs).await?;
     }
+    measured.count();
     Ok((rejected, format))
 }
 
@@ -137,18 +139,24 @@ async fn project_of_token(
     project.ok_or_else(|| ApiError::authentication_failed("the project token is not known"))
 }
 
-/// Decompresses, decodes and does what the project's rules say, on a thread that may be busy for a while. The reservation comes back with the
-/// batch: its memory is held until the engine has taken it.
-async fn decode(
-    state: &AppState,
-    project: ProjectId,
-    body: ReceivedBody,
-) -> Result<(DecodedLogs, Format, Reservation), ApiError> {
+/// The records of a request as they are stored.
+struct Decided {
+    logs: DecodedLogs,
+    /// What they measure once they are.
+    measured: PendingMeasurements,
+    /// Of the reply.
+    format: Format,
+    /// Their memory, held until the engine has taken them.
+    reservation: Reservation,
+}
+
+/// Decompresses, decodes and does what the project's rules say, on a thread that may be busy for a while.
+async fn decide(state: &AppState, project: ProjectId, body: ReceivedBody) -> Result<Decided, ApiError> {
     let rules = state.rules().of(project);
     let received_us = state.clock().now_us();
     let limits = state.record_limits();
     let limit_bytes = state.config().ingest.max_decompressed_bytes;
-    let decoded = tokio::task::spawn_blocking(move || {
+    let decided = tokio::task::spawn_blocking(move || {
         let ReceivedBody { bytes, encoding, form, mut reservation } = body;
         let bytes = compression::decompress(bytes, encoding, limit_bytes, &mut reservation)
             .map_err(|error| decompress_error(error, limit_bytes))?;
@@ -158,13 +166,14 @@ async fn decode(
                 decode_datadog_json(&bytes, &fallbacks, received_us, &limits).map(|logs| (logs, Format::Json))
             }
         };
-        let (mut logs, format) = decoded.map_err(decode_error)?;
-        if let Some(rules) = rules {
-            logs = rules.apply(logs, &limits)?;
-        }
-        Ok((logs, format, reservation))
+        let (logs, format) = decoded.map_err(decode_error)?;
+        let (logs, measured) = match rules {
+            Some(rules) => rules.apply(logs, received_us, &limits)?,
+            None => (logs, PendingMeasurements::default()),
+        };
+        Ok(Decided { logs, measured, format, reservation })
     });
-    decoded.await.map_err(ApiError::internal)?
+    decided.await.map_err(ApiError::internal)?
 }
 
 /// A request that unpacks to too much is too large, whatever its body measures.

@@ -17,7 +17,7 @@ pub(super) fn required(query: &Fields<'_>) -> Result<DateRange, ApiError> {
 }
 
 /// Reads the range of a question that is about the last hour when it says nothing; `{}` says nothing.
-pub(super) fn or_last_hour(query: &Fields<'_>) -> Result<DateRange, ApiError> {
+pub(in crate::api) fn or_last_hour(query: &Fields<'_>) -> Result<DateRange, ApiError> {
     match query.get(MEMBER) {
         Some(value) if !value.as_object().is_some_and(serde_json::Map::is_empty) => parse(value, MEMBER),
         _ => Ok(DateRange { date_from: Some("-1h".to_owned()), ..DateRange::default() }),

@@ -44,7 +44,7 @@ fn num_leaves(node: &FilterNode) -> usize {
     }
 }
 
-fn element(path: &str, index: usize) -> String {
+pub(in crate::api) fn element(path: &str, index: usize) -> String {
     format!("{path}[{index}]")
 }
 
@@ -88,12 +88,18 @@ fn parse_nested_group(group: &Value, path: &str) -> Result<FilterNode, ApiError>
     Ok(FilterNode::Group { join, nodes })
 }
 
-fn is_group(value: &Value) -> bool {
+pub(in crate::api) fn is_group(value: &Value) -> bool {
     value.get("values").is_some()
 }
 
 /// The members of a group with their paths.
-fn group_members<'a>(group: &'a Value, path: &str) -> Result<Vec<(&'a Value, String)>, ApiError> {
+///
+/// # Errors
+/// 400 when it has none, or a connective that there is not.
+pub(in crate::api) fn group_members<'a>(
+    group: &'a Value,
+    path: &str,
+) -> Result<Vec<(&'a Value, String)>, ApiError> {
     join_of(group, path)?;
     let fields = Fields::of(group, path)?;
     let values_path = fields.path_of("values");
@@ -108,7 +114,7 @@ fn group_members<'a>(group: &'a Value, path: &str) -> Result<Vec<(&'a Value, Str
     }
 }
 
-fn join_of(group: &Value, path: &str) -> Result<Join, ApiError> {
+pub(in crate::api) fn join_of(group: &Value, path: &str) -> Result<Join, ApiError> {
     let fields = Fields::of(group, path)?;
     match fields.text("type")? {
         None | Some("AND") => Ok(Join::And),
@@ -117,7 +123,7 @@ fn join_of(group: &Value, path: &str) -> Result<Join, ApiError> {
     }
 }
 
-fn parse_leaf(value: &Value, path: &str) -> Result<FilterNode, ApiError> {
+pub(in crate::api) fn parse_leaf(value: &Value, path: &str) -> Result<FilterNode, ApiError> {
     let fields = Fields::of(value, path)?;
     if let Some(unknown) = fields.keys().find(|key| !LEAF_MEMBERS.contains(key)) {
         return Err(invalid(&fields.path_of(unknown), "a condition has no such member"));
@@ -148,7 +154,7 @@ fn namespace_of(name: &str) -> Option<Namespace> {
     }
 }
 
-fn parse_operand(value: Option<&Value>, path: &str) -> Result<Operand, ApiError> {
+pub(in crate::api) fn parse_operand(value: Option<&Value>, path: &str) -> Result<Operand, ApiError> {
     match value {
         None => Ok(Operand::Absent),
         Some(Value::Array(values)) if values.len() > MAX_OPERANDS => {

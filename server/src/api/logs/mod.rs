@@ -11,7 +11,7 @@ mod count;
 mod count_ranges;
 mod cursor;
 mod custom_columns;
-mod date_range;
+pub(super) mod date_range;
 mod explain;
 pub(crate) mod export;
 mod facet_values;

@@ -1,7 +1,7 @@
 //! OTLP over gRPC: the same records through another door, framed and answered as gRPC has it.
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Request};
+use axum::http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt;
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use prost::Message;
@@ -113,4 +113,20 @@ async fn what_cannot_be_taken_has_a_status_that_tells_whether_to_send_again() {
     let large = export(&server, &[], frame(0, &vec![0; 200_000])).await;
     assert_eq!(large.status, RESOURCE_EXHAUSTED);
     assert_eq!(bodies(&server).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn settings_and_rules_hold_over_grpc_as_well() {
+    let server = TestServer::start().await;
+    let change =
+        |method: Method, path: &'static str, body: Value| server.request(method, path, body.to_string());
+    let scrub = change(Method::PATCH, "/api/projects/1/", json!({ "pii_scrub_logs": true })).await;
+    let group = json!([{ "key": "message", "type": "log", "operator": "exact", "value": "noise" }]);
+    let rule = json!({ "name": "r", "enabled": true, "rule_type": "path_drop", "config": { "filter_group": group } });
+    let drop = change(Method::POST, "/api/projects/1/logs/sampling_rules", rule).await;
+    assert_eq!((scrub.status.as_u16(), drop.status.as_u16()), (200, 201));
+    let records = [record(60, "INFO", "noise"), record(60, "INFO", "mail joe@ex.org")];
+    let reply = export(&server, &[], frame(0, &message(&records))).await;
+    assert_eq!(reply.status, OK);
+    assert_eq!(bodies(&server).await, ["mail {{REDACTED}}"]);
 }

@@ -24,5 +24,8 @@ mod questions;
 mod refusals;
 mod retention;
 mod routes;
+mod rules_metric;
+mod rules_retention;
+mod rules_sampling;
 mod tail;
 mod views;

@@ -77,6 +77,13 @@ impl Server {
         self.answer(self.signed(request).body(Body::from(body)).expect("a request")).await
     }
 
+    /// Calls an endpoint with any method.
+    pub(super) async fn change(&self, method: axum::http::Method, endpoint: &str, body: &Json) -> Answer {
+        let request = Request::builder().method(method).uri(self.path(endpoint));
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        self.answer(self.signed(request).body(Body::from(body.to_string())).expect("a request")).await
+    }
+
     pub(super) async fn get(&self, endpoint: &str) -> Answer {
         let request = Request::get(self.path(endpoint));
         self.answer(self.signed(request).body(Body::empty()).expect("a request")).await

@@ -8,6 +8,7 @@
 mod answers;
 mod dates;
 mod differential;
+mod drops;
 mod facet_requests;
 mod facets;
 mod filter;
