@@ -3,6 +3,8 @@
 //! In reading order: [`query_set`] reads `queries/`, [`load`] fills an engine, [`questions`] asks it,
 //! [`report`] writes what was measured. It uses the engine's public interface only, and is a library so that
 //! tests and micro benches share these parts.
+//! [`size`] counts what rows cost on the disk.
+//! [`layout`] stands apart: it compares ways to lay out a data file, with Parquet alone.
 
 pub mod layout;
 pub mod load;
@@ -10,3 +12,4 @@ pub mod machine;
 pub mod query_set;
 pub mod questions;
 pub mod report;
+pub mod size;

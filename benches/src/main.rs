@@ -9,7 +9,7 @@ use benches::layout::{self, Comparison, Part};
 use benches::load::{data_file_bytes, load};
 use benches::machine::{Machine, peak_memory_bytes};
 use benches::report::RunReport;
-use benches::{query_set, questions};
+use benches::{query_set, questions, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use data::{AttributeKeys, LogSpec, RecordShape};
 use engine::Engine;
@@ -29,6 +29,27 @@ enum Command {
     Run(RunArgs),
     /// Compare ways to lay out data files, without an engine, and write a report.
     Layout(LayoutArgs),
+    /// Load generated logs, merge them, and report the bytes per row of data files and sidecars.
+    Size(SizeArgs),
+}
+
+#[derive(Debug, Args)]
+struct SizeArgs {
+    /// Log records to generate.
+    #[arg(long, default_value_t = 1_048_576)]
+    rows: u64,
+    /// Distinct log attribute keys: 20, 500 or 5000.
+    #[arg(long, default_value = "20")]
+    attribute_keys: AttributeKeys,
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Shape of the records: sizing or natural.
+    #[arg(long, default_value = "sizing")]
+    shape: RecordShape,
+    /// File of the report; `benches/results/size-<rows>-rows-<keys>-keys.md` when left out.
+    #[arg(long)]
+    output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -78,10 +99,23 @@ struct RunArgs {
     output: Option<PathBuf>,
 }
 
+impl SizeArgs {
+    fn spec(&self) -> LogSpec {
+        LogSpec {
+            seed: self.seed,
+            rows: self.rows,
+            num_attribute_keys: self.attribute_keys,
+            shape: self.shape,
+            ..LogSpec::default()
+        }
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let (path, report) = match Cli::parse().command {
         Command::Run(args) => run_args(args).await?,
+        Command::Size(args) => size::report(args.spec(), args.output).await?,
         Command::Layout(args) => tokio::task::spawn_blocking(move || layout_args(args)).await??,
     };
     if let Some(folder) = path.parent() {
