@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::query::{
     AttributeKeys, AttributeKeysRequest, CountRanges, CountRangesRequest, FacetsRequest, Groups,
     GroupsRequest, Impact, ImpactRequest, PatternsAnswer, PatternsDiff, PatternsDiffRequest, PatternsRequest,
-    Services, ServicesRequest, TimeRange, ValueCount, ValuesRequest,
+    SampledRows, Services, ServicesRequest, TimeRange, ValueCount, ValuesRequest,
 };
 use crate::rules::SamplingRule;
 use crate::schema::{ProjectId, TableId};
