@@ -40,7 +40,7 @@ async fn every_spelling_of_a_path_gives_the_same_answer() {
 async fn an_unknown_path_is_404_and_a_wrong_method_405() {
     let server = TestServer::start().await;
     for path in
-        ["/", "/api", "/api/projects", "/api/projects/1/logs", "/api/projects/1/logs/nothing", "/v2/logs"]
+        ["/", "/api", "/api/nothing", "/api/projects/1/logs", "/api/projects/1/logs/nothing", "/v2/logs"]
     {
         let answer = server.request(Method::GET, path, Body::empty()).await;
         assert_eq!(answer.refusal(), (404, "not_found".into(), Value::Null), "{path}");
