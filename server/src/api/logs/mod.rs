@@ -24,6 +24,7 @@ mod list_request;
 mod patterns;
 mod patterns_diff;
 mod query;
+mod query_filters;
 mod request;
 mod row;
 mod rows_request;

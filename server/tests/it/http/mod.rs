@@ -3,6 +3,7 @@
 mod auth;
 mod datadog;
 mod explain;
+mod explorers;
 mod export_assets;
 mod export_streams;
 mod grpc;
