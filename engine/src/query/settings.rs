@@ -67,10 +67,14 @@ impl QuerySettings {
     }
 
     /// How one query is cut up.
+    ///
+    /// Groups are made in all streams and put together in one: with several streams between the two, DataFusion 55.2
+    /// may wait for ever when two of them spill (its issue 24883).
     pub(super) fn session_config(&self) -> SessionConfig {
         SessionConfig::new()
             .with_batch_size(self.batch_size.max(1))
             .with_target_partitions(self.num_threads.max(1))
+            .with_repartition_aggregations(false)
             .with_information_schema(false)
     }
 }

@@ -144,9 +144,6 @@ impl Values<'_> {
 /// The values of the rows that meet a condition, each once, and how many rows have it. One of them may be null.
 fn counted_values(session: &QuerySession, facet: &Facet, condition: Expr) -> DataFusionResult<DataFrame> {
     const VALUE: &str = "value";
-    // With more than one stream between the groups of parts and those of the whole, DataFusion 55.2 may wait for ever
-    // when two of them spill (its issue 24883).
-    session.session.state_ref().write().config_mut().options_mut().optimizer.repartition_aggregations = false;
     let values = session.rows_where(condition)?.select(vec![facet.value().alias(VALUE)])?;
     values.aggregate(vec![ident(VALUE)], vec![count(lit(1))])
 }
