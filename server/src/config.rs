@@ -38,6 +38,8 @@ pub struct ServerConfig {
     pub export: ExportConfig,
     /// The model that explains logs.
     pub ai: AiConfig,
+    /// Log-ins of the web page.
+    pub auth: AuthConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
 }
@@ -75,6 +77,17 @@ pub struct AiConfig {
     pub api_key: Option<Secret>,
     /// Longest time of one question.
     pub timeout: Duration,
+}
+
+/// Log-ins of the web page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// How long one lasts.
+    pub session_lifetime: Duration,
+    /// How long after the password was given who may do what can be changed.
+    pub sensitive_max_age: Duration,
+    /// Whether browsers are to send the cookies by HTTPS only, also when a request does not say that it came so.
+    pub secure_cookies: bool,
 }
 
 /// Bounds on exports.
@@ -150,6 +163,11 @@ impl ServerConfig {
             tail: TailConfig { max_subscribers: 64, max_subscribers_per_project: 16, buffer_bytes: MIB },
             export: ExportConfig { max_streams: 4, max_file_bytes: 256 * MIB, keep_days: 7 },
             ai: AiConfig { base_url: None, model: None, api_key: None, timeout: Duration::from_secs(60) },
+            auth: AuthConfig {
+                session_lifetime: Duration::from_secs(336 * 3_600),
+                sensitive_max_age: Duration::from_secs(120 * 60),
+                secure_cookies: false,
+            },
             log: LogConfig { format: LogFormat::Text, filter: "info".to_owned() },
         }
     }
@@ -494,6 +512,40 @@ pub const SETTINGS: &[Setting] = &[
         doc: "longest time the model may take, seconds",
         default: "60",
         apply: |config, text| seconds(text).map(|value| config.ai.timeout = value),
+    },
+    Setting {
+        section: "auth",
+        key: "session_hours",
+        doc: "how long a log-in lasts, hours",
+        default: "336",
+        apply: |config, text| {
+            positive(text)
+                .map(|hours| config.auth.session_lifetime = Duration::from_secs(u64::from(hours) * 3_600))
+        },
+    },
+    Setting {
+        section: "auth",
+        key: "sensitive_minutes",
+        doc: "how long after a log-in organizations, members, roles and keys can be changed in it, minutes",
+        default: "120",
+        apply: |config, text| {
+            positive(text)
+                .map(|minutes| config.auth.sensitive_max_age = Duration::from_secs(u64::from(minutes) * 60))
+        },
+    },
+    Setting {
+        section: "auth",
+        key: "secure_cookies",
+        doc: "`always`: browsers send the cookies of a log-in by HTTPS only; `auto`: only if the log-in came so, which \
+              a proxy says in `X-Forwarded-Proto`",
+        default: "auto",
+        apply: |config, text| match text {
+            "always" | "auto" => {
+                config.auth.secure_cookies = text == "always";
+                Ok(())
+            }
+            _ => Err(format!("{text:?} is not always or auto")),
+        },
     },
     Setting {
         section: "log",
