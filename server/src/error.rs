@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::AccountError;
 use crate::meta::MetaError;
+use crate::password::PasswordError;
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -113,6 +114,13 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "authentication_error", "permission_denied", detail)
     }
 
+    /// 403: the caller is to give the password again first.
+    pub fn reauthentication_required() -> Self {
+        let detail = "this changes who may do what: log in again first";
+        let code = "sensitive_action_required_reauth";
+        Self::new(StatusCode::FORBIDDEN, "authentication_error", code, detail)
+    }
+
     /// 404.
     pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "invalid_request", "not_found", detail)
@@ -133,6 +141,14 @@ impl ApiError {
     /// 413: the body is over a limit.
     pub fn too_large(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "request_too_large", detail)
+    }
+
+    /// The same error about a body that could not be read, for another answer; its cause stays with the first.
+    pub(crate) fn of_body(&self) -> Self {
+        let Parts { status, form, kind, code, .. } = *self.0;
+        let mut error = Self::new(status, kind, code, self.0.detail.clone());
+        (error.0.form, error.0.attr) = (form, self.0.attr.clone());
+        error
     }
 
     /// 415: the body's encoding is not one that the server reads.
@@ -353,7 +369,20 @@ impl From<AccountError> for ApiError {
             AccountError::Invalid { code, attr, detail } => {
                 Self::validation(code, attr.map(str::to_owned), detail)
             }
+            AccountError::Password(error) => error.into(),
             AccountError::Meta(error) => error.into(),
+        }
+    }
+}
+
+/// Too many passwords at a time are the moment's fault, all else is ours.
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::unavailable("too many are logging in, try again shortly"),
+            PasswordError::Hash(_) | PasswordError::Random(_) | PasswordError::Stopped => {
+                Self::internal(error)
+            }
         }
     }
 }

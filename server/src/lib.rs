@@ -12,6 +12,7 @@
 //! - [`accounts`]: what may be done to organizations, people, projects and keys, for the API and the command line;
 //! - [`activity`]: the audit trail's entries;
 //! - [`secret`]: how keys and tokens are made, hashed and masked;
+//! - [`password`]: how passwords are hashed and compared;
 //! - [`auth`]: who calls, and whether they may;
 //! - [`error`]: the one error type, and how an engine error becomes a status;
 //! - `ai`: explanations of logs by a model;
@@ -29,6 +30,7 @@ pub mod config;
 pub mod error;
 pub mod meta;
 mod middleware;
+pub mod password;
 mod retention;
 mod rules;
 pub mod secret;

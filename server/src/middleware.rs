@@ -10,6 +10,7 @@ use tracing::{Instrument, info_span};
 use uuid::Uuid;
 
 use crate::api::ingest::datadog;
+use crate::api::signup;
 
 /// Header of the request id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,9 +41,10 @@ pub(crate) async fn request_context(request: Request, next: Next) -> Response {
     .await
 }
 
-/// A path without the token that Datadog's senders may have in theirs.
+/// A path without the token that Datadog's senders may have in theirs, and without the secret of an invitation.
 fn logged_path(path: &str) -> &str {
-    if path.starts_with(datadog::PATH) { datadog::PATH } else { path }
+    let with_secret = [datadog::PATH, signup::PATH, signup::PAGE];
+    with_secret.into_iter().find(|prefix| path.starts_with(prefix)).unwrap_or(path)
 }
 
 /// The caller's own id when it is short and plain, so that it cannot forge lines of the log; else a new one.
@@ -68,6 +70,8 @@ mod tests {
     #[test]
     fn the_log_has_no_token() {
         assert_eq!(logged_path("/i/v1/logs/datadog/phc_secret"), "/i/v1/logs/datadog");
+        assert_eq!(logged_path("/api/signup/tli_secret/"), "/api/signup");
+        assert_eq!(logged_path("/signup/tli_secret"), "/signup");
         assert_eq!(logged_path("/i/v1/logs"), "/i/v1/logs");
     }
 

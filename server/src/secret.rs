@@ -11,6 +11,8 @@ use subtle::ConstantTimeEq;
 pub const PERSONAL_API_KEY_PREFIX: &str = "phx_";
 /// Prefix of the secrets in invitations.
 pub const INVITE_PREFIX: &str = "tli_";
+/// Prefix of the secrets of sessions.
+pub const SESSION_PREFIX: &str = "tls_";
 /// Prefix of project tokens, which send.
 pub const PROJECT_TOKEN_PREFIX: &str = "phc_";
 

@@ -12,6 +12,7 @@ use crate::ai::Explainer;
 use crate::api::TailSubscribers;
 use crate::api::ingest::IngestBudget;
 use crate::api::logs::export::Exports;
+use crate::auth::throttle::LoginThrottle;
 use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
@@ -35,6 +36,7 @@ struct Shared {
     tail_subscribers: TailSubscribers,
     exports: Exports,
     explainer: Explainer,
+    login_throttle: LoginThrottle,
     /// Cancelled when a stop begins.
     stopping: CancellationToken,
 }
@@ -107,6 +109,7 @@ impl AppState {
             tail_subscribers,
             exports,
             explainer,
+            login_throttle: LoginThrottle::default(),
             stopping,
         };
         Ok((Self(Arc::new(shared)), credentials))
@@ -164,6 +167,11 @@ impl AppState {
     /// What explains logs.
     pub(crate) fn explainer(&self) -> &Explainer {
         &self.0.explainer
+    }
+
+    /// How often log-ins have failed.
+    pub(crate) fn login_throttle(&self) -> &LoginThrottle {
+        &self.0.login_throttle
     }
 
     /// Whether a stop has begun.

@@ -1,6 +1,7 @@
 //! Why a change of accounts is refused.
 
 use crate::meta::MetaError;
+use crate::password::PasswordError;
 
 /// Why a change of accounts is refused.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,9 @@ pub enum AccountError {
         /// Why, for people.
         detail: String,
     },
+    /// A password cannot be hashed or compared.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// The metadata database fails.
     #[error(transparent)]
     Meta(#[from] MetaError),

@@ -127,6 +127,7 @@ pub enum Joining<'a> {
 /// for another address; [`AccountError::Invalid`] when its user exists or is a member already.
 pub async fn accept(
     meta: &Meta,
+    from: &Actor,
     secret: &str,
     joining: Joining<'_>,
     now_us: i64,
@@ -136,6 +137,7 @@ pub async fn accept(
     let invite = invite::by_secret(connection, secret).await?;
     let invite =
         invite.filter(|invite| now_us < invite.expires_us).ok_or(AccountError::NotFound("invite"))?;
+    let is_new = matches!(joining, Joining::New { .. });
     let user_id = match joining {
         Joining::Known(user) if user.email.to_lowercase() == invite.target_email.to_lowercase() => user.id,
         Joining::Known(_) => return Err(AccountError::forbidden("the invitation is for another address")),
@@ -149,12 +151,24 @@ pub async fn accept(
             user::insert(connection, &new, now_us).await?
         }
     };
-    let actor = Actor { user_id: Some(user_id), ..Actor::system() };
+    let actor = Actor { user_id: Some(user_id), ..from.clone() };
     members::join(connection, &actor, &invite.organization_id, user_id, invite.level, now_us).await?;
     invite::delete_of_address(connection, &invite.organization_id, &invite.target_email).await?;
     let user = user::get(connection, user_id).await?.ok_or(AccountError::NotFound("user"))?;
+    if is_new {
+        users::tell(connection, &actor, &user, "created", vec![], now_us).await?;
+    }
     transaction.commit().await?;
     Ok(user)
+}
+
+/// The invitation that a secret opens, as long as it can be accepted.
+///
+/// # Errors
+/// [`AccountError::NotFound`] for a secret that opens nothing or has ended.
+pub async fn find(meta: &Meta, secret: &str, now_us: i64) -> Result<Invite, AccountError> {
+    let invite = meta.invite_of_secret(secret).await?;
+    invite.filter(|invite| now_us < invite.expires_us).ok_or(AccountError::NotFound("invite"))
 }
 
 async fn tell(

@@ -11,6 +11,7 @@ pub mod members;
 pub mod organizations;
 pub mod projects;
 pub mod roles;
+pub mod sessions;
 mod slug;
 pub mod users;
 

@@ -7,7 +7,9 @@
 //! | `OPTIONS` on all of these | [`ingest`] | - |
 //! | `/api/organizations`, `/api/organizations/{id}` and what is below | [`organizations`] | 1,000 per page |
 //! | `/api/personal_api_keys`, `/api/personal_api_keys/{id}` and `.../roll` | [`personal_api_keys`] | 10 keys per user |
-//! | `GET /api/users/@me` | [`users`] | - |
+//! | `GET`, `PATCH /api/users/@me` | [`users`] | failed passwords of an account and an address |
+//! | `POST /api/login`, `POST /api/logout` | [`login`] | failed passwords of an account and an address |
+//! | `GET`, `POST /api/signup/{secret}` | [`signup`] | passwords hashed at a time |
 //! | `GET /api/projects` | [`project`] | 1,000 per page |
 //! | `GET`, `PUT`, `PATCH /api/projects/{id}` | [`project`] | - |
 //! | `/api/projects/{id}/tokens`, `/api/projects/{id}/tokens/{token_id}` | [`project`] | 100 tokens per project |
@@ -46,6 +48,7 @@ mod health;
 pub(crate) mod ingest;
 mod input;
 pub(crate) mod iso_time;
+pub(crate) mod login;
 pub(crate) mod logs;
 mod organizations;
 mod page;
@@ -55,6 +58,7 @@ mod project;
 mod project_call;
 mod retention;
 pub(crate) mod rules;
+pub(crate) mod signup;
 mod users;
 
 pub(crate) use logs::TailSubscribers;
@@ -80,6 +84,8 @@ pub(crate) fn router() -> Router<AppState> {
         .merge(organizations::router())
         .merge(personal_api_keys::router())
         .merge(users::router())
+        .merge(login::router())
+        .merge(signup::router())
         .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
         .merge(ingest::router())
         .merge(health::router())

@@ -60,7 +60,7 @@ impl CalledAddress<'_> {
     }
 
     /// A proxy that ends TLS says so.
-    fn scheme(&self) -> &'static str {
+    pub(super) fn scheme(&self) -> &'static str {
         let forwarded = self.headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());
         match forwarded {
             Some("https") => "https",

@@ -101,7 +101,9 @@ async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<Stat
 }
 
 async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<Caller, ApiError> {
-    call.authorize_user(state, Scope::USER_WRITE).await
+    let caller = call.authorize_user(state, Scope::USER_WRITE).await?;
+    caller.require_recent_log_in(state.config().auth.sensitive_max_age, state.clock().now_us())?;
+    Ok(caller)
 }
 
 fn key_id(call: &ProjectCall) -> String {

@@ -5,14 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, OriginalUri, Path, Query, Request};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use engine::schema::ProjectId;
 use serde_json::Value;
 
 use super::page::CalledAddress;
 use super::parameters::Parameters;
 use crate::activity::entry::Actor;
-use crate::auth::{Caller, Member, Scope};
+use crate::auth::{Caller, Member, Presented, Scope};
 use crate::error::ApiError;
 use crate::meta::project::Project;
 use crate::state::AppState;
@@ -26,6 +26,7 @@ const CLIENT: &str = "x-posthog-client";
 /// What a handler is given; it calls [`ProjectCall::authorize`] before it looks at the body.
 #[derive(Debug)]
 pub(crate) struct ProjectCall {
+    method: Method,
     path: HashMap<String, String>,
     /// As the routes see it, whole.
     uri: Uri,
@@ -55,9 +56,7 @@ impl ProjectCall {
         scopes: &[Scope],
     ) -> Result<(ProjectId, Caller), ApiError> {
         let meta = state.meta();
-        let now_us = state.clock().now_us();
-        let body = self.body.as_ref().ok();
-        let caller = Caller::authenticate(meta, &self.headers, body, &self.parameters, now_us).await?;
+        let caller = Caller::authenticate(meta, self.presented(), state.clock().now_us()).await?;
         if !scopes.iter().any(|scope| caller.has_scope(*scope)) {
             scopes.first().map_or(Ok(()), |scope| caller.require_scope(*scope))?;
         }
@@ -95,22 +94,58 @@ impl ProjectCall {
         Ok((project, member, caller))
     }
 
-    /// Finds out who calls an endpoint that belongs to no project and no organization.
+    /// Finds out who calls an endpoint that belongs to no project and no organization. What changes who may do what
+    /// needs a recent log-in.
     ///
     /// # Errors
     /// 401 or 403.
     pub(crate) async fn authorize_user(&self, state: &AppState, scope: Scope) -> Result<Caller, ApiError> {
-        let (meta, now_us) = (state.meta(), state.clock().now_us());
-        let body = self.body.as_ref().ok();
-        let caller = Caller::authenticate(meta, &self.headers, body, &self.parameters, now_us).await?;
+        let now_us = state.clock().now_us();
+        let caller = Caller::authenticate(state.meta(), self.presented(), now_us).await?;
         caller.require_scope(scope)?;
+        if scope.is_sensitive() {
+            caller.require_recent_log_in(state.config().auth.sensitive_max_age, now_us)?;
+        }
         Ok(caller)
+    }
+
+    /// Finds out who calls an endpoint that is there for everybody.
+    ///
+    /// # Errors
+    /// 401 for a bad key, 403 for a session that writes without its token.
+    pub(crate) async fn find_caller(&self, state: &AppState) -> Result<Option<Caller>, ApiError> {
+        Caller::find(state.meta(), self.presented(), state.clock().now_us()).await
+    }
+
+    fn presented(&self) -> Presented<'_> {
+        let Self { method, headers, parameters, .. } = self;
+        Presented { method, headers, body: self.body.as_ref().ok(), query: parameters }
     }
 
     /// The caller as the audit trail names it.
     pub(crate) fn actor(&self, caller: &Caller) -> Actor {
+        self.actor_of(caller.user_id())
+    }
+
+    /// A user who has not shown yet who they are, as the audit trail names them.
+    pub(crate) fn actor_of(&self, user_id: i64) -> Actor {
         let client = self.headers.get(CLIENT).and_then(|client| client.to_str().ok());
-        Actor::user(caller.user_id(), client, self.ip_address)
+        Actor::user(user_id, client, self.ip_address)
+    }
+
+    /// Where the request came from.
+    pub(crate) fn ip_address(&self) -> Option<IpAddr> {
+        self.ip_address
+    }
+
+    /// The headers of the request.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Whether the request came by HTTPS, as far as is known.
+    pub(crate) fn is_https(&self) -> bool {
+        self.address().scheme() == "https"
     }
 
     /// A part of the path by its name in the route; empty when the route has no such part.
@@ -140,6 +175,14 @@ impl ProjectCall {
     pub(crate) fn into_json(self) -> Result<Value, ApiError> {
         self.body
     }
+
+    /// The body as JSON, where the call is still needed after it.
+    ///
+    /// # Errors
+    /// As [`Self::into_json`].
+    pub(crate) fn json(&self) -> Result<&Value, ApiError> {
+        self.body.as_ref().map_err(ApiError::of_body)
+    }
 }
 
 impl FromRequest<AppState> for ProjectCall {
@@ -147,6 +190,7 @@ impl FromRequest<AppState> for ProjectCall {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
+        let method = parts.method.clone();
         let Path(path) = Path::<HashMap<String, String>>::from_request_parts(&mut parts, state)
             .await
             .map_err(|_| ApiError::not_found("project not found"))?;
@@ -166,7 +210,7 @@ impl FromRequest<AppState> for ProjectCall {
         });
         let body = body.and_then(|body| parse_json(&body));
         let ip_address = remote.map(|ConnectInfo(address)| address.ip());
-        Ok(Self { path, uri, headers, ip_address, parameters, body })
+        Ok(Self { method, path, uri, headers, ip_address, parameters, body })
     }
 }
 

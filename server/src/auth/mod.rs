@@ -1,16 +1,20 @@
-//! Who calls, and whether they may: personal API keys, their scopes and restrictions.
+//! Who calls, and whether they may: personal API keys with their scopes and restrictions, and sessions.
 //!
 //! The order of checks is fixed: a bad credential (401), none (401), scope and restrictions of the key (403),
 //! existence of the project (404), membership (403). The body is looked at only after all of them.
 
+pub(crate) mod cookies;
 mod credential;
+mod presented;
 mod scope;
+pub(crate) mod throttle;
 
-use axum::http::HeaderMap;
+use std::time::Duration;
+
 use engine::schema::ProjectId;
-use serde_json::Value;
 use uuid::Uuid;
 
+pub use presented::Presented;
 pub use scope::{Scope, is_known_scope};
 
 use crate::error::ApiError;
@@ -19,13 +23,23 @@ use crate::meta::membership::Level;
 use crate::meta::organization::Organization;
 use crate::meta::personal_api_key::{KeyAttributes, PersonalApiKey};
 use crate::meta::project::Project;
+use crate::meta::session::Session;
 use crate::meta::user::User;
 
-/// Somebody whose key is valid.
+/// Somebody who has shown who they are.
 #[derive(Debug)]
 pub struct Caller {
-    key: PersonalApiKey,
     user: User,
+    means: Means,
+}
+
+/// By what a caller has shown it.
+#[derive(Debug)]
+enum Means {
+    /// May do what its scopes and restrictions allow.
+    Key(Box<PersonalApiKey>),
+    /// May do everything that its user may.
+    Session(Session),
 }
 
 /// A caller's standing in an organization.
@@ -41,35 +55,6 @@ pub struct Member {
 const CURRENT: &str = "@current";
 
 impl Caller {
-    /// Finds out who calls.
-    ///
-    /// # Errors
-    /// 401 when no key is given, it is unknown or has ended, or its owner is not active.
-    pub async fn authenticate(
-        meta: &Meta,
-        headers: &HeaderMap,
-        body: Option<&Value>,
-        query: &[(String, String)],
-        now_us: i64,
-    ) -> Result<Self, ApiError> {
-        let credential = credential::find(headers, body, query).ok_or_else(ApiError::not_authenticated)?;
-        let found = meta.personal_api_key(&credential.key).await?;
-        let is_valid = |(key, user): &(PersonalApiKey, User)| {
-            user.is_active && key.attributes.expires_us.is_none_or(|expires_us| now_us < expires_us)
-        };
-        let (key, user) = found.filter(is_valid).ok_or_else(|| {
-            ApiError::authentication_failed(format!(
-                "the personal API key found in {} is invalid",
-                credential.place
-            ))
-        })?;
-        if let Err(error) = meta.note_use(&key, now_us).await {
-            // The stamp is for people; a call does not fail for it.
-            tracing::warn!(%error, "cannot note the use of a key");
-        }
-        Ok(Self { key, user })
-    }
-
     /// Who calls.
     pub fn user(&self) -> &User {
         &self.user
@@ -80,9 +65,40 @@ impl Caller {
         self.user.id
     }
 
-    /// Whether the key has a scope.
+    /// The session, when it is not a key.
+    pub fn session(&self) -> Option<&Session> {
+        match &self.means {
+            Means::Key(_) => None,
+            Means::Session(session) => Some(session),
+        }
+    }
+
+    /// What the key may be used for; none for a session.
+    fn key(&self) -> Option<&KeyAttributes> {
+        match &self.means {
+            Means::Key(key) => Some(&key.attributes),
+            Means::Session(_) => None,
+        }
+    }
+
+    /// Whether the key has a scope; sessions need none.
     pub fn has_scope(&self, scope: Scope) -> bool {
-        scope.is_granted_by(&self.key.attributes.scopes)
+        self.key().is_none_or(|key| scope.is_granted_by(&key.scopes))
+    }
+
+    /// Refuses a session whose user last gave a password too long ago for what changes who may do what. Keys have
+    /// their scopes for that.
+    ///
+    /// # Errors
+    /// 403 `sensitive_action_required_reauth`.
+    pub fn require_recent_log_in(&self, max_age: Duration, now_us: i64) -> Result<(), ApiError> {
+        let max_age_us = i64::try_from(max_age.as_micros()).unwrap_or(i64::MAX);
+        match self.session() {
+            Some(session) if now_us.saturating_sub(session.authenticated_us) > max_age_us => {
+                Err(ApiError::reauthentication_required())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether the key allows what an endpoint does, wherever it does it.
@@ -114,8 +130,7 @@ impl Caller {
         let id = if id == CURRENT { self.user.current_project_id } else { positive_integer(id) };
         let id = id.ok_or_else(not_found)?;
         let denied = |whom: &str| ApiError::permission_denied(format!("{whom} no access to project {id}"));
-        let KeyAttributes { scoped_projects, .. } = &self.key.attributes;
-        if scoped_projects.as_ref().is_some_and(|allowed| !allowed.contains(&id)) {
+        if !self.may_reach_project(ProjectId(id)) {
             return Err(denied("the API key has"));
         }
         let project = meta.project(ProjectId(id)).await?.ok_or_else(not_found)?;
@@ -158,13 +173,14 @@ impl Caller {
 
     /// Whether the key may be used on an organization, as far as it is restricted to some.
     pub fn may_reach(&self, organization_id: &str) -> bool {
-        let KeyAttributes { scoped_organizations, .. } = &self.key.attributes;
-        scoped_organizations.as_ref().is_none_or(|allowed| allowed.iter().any(|id| id == organization_id))
+        let allowed = self.key().and_then(|key| key.scoped_organizations.as_ref());
+        allowed.is_none_or(|allowed| allowed.iter().any(|id| id == organization_id))
     }
 
     /// Whether the key may be used on a project, as far as it is restricted to some.
     pub fn may_reach_project(&self, project: ProjectId) -> bool {
-        self.key.attributes.scoped_projects.as_ref().is_none_or(|allowed| allowed.contains(&project.0))
+        let allowed = self.key().and_then(|key| key.scoped_projects.as_ref());
+        allowed.is_none_or(|allowed| allowed.contains(&project.0))
     }
 
     /// Refuses a key that is for projects, where there is no project.
@@ -172,7 +188,7 @@ impl Caller {
     /// # Errors
     /// 403.
     pub fn require_no_projects(&self) -> Result<(), ApiError> {
-        match self.key.attributes.scoped_projects {
+        match self.key().and_then(|key| key.scoped_projects.as_ref()) {
             Some(_) => Err(ApiError::permission_denied("the API key is for projects only")),
             None => Ok(()),
         }
@@ -183,7 +199,7 @@ impl Caller {
     /// # Errors
     /// 403.
     pub fn require_no_organizations(&self) -> Result<(), ApiError> {
-        match self.key.attributes.scoped_organizations {
+        match self.key().and_then(|key| key.scoped_organizations.as_ref()) {
             Some(_) => Err(ApiError::permission_denied("the API key is for organizations that exist")),
             None => Ok(()),
         }
@@ -194,7 +210,7 @@ impl Caller {
     /// # Errors
     /// 403 that names what it may not do.
     pub fn require_no_more_than(&self, wanted: &KeyAttributes) -> Result<(), ApiError> {
-        let own = &self.key.attributes;
+        let Some(own) = self.key() else { return Ok(()) };
         let lacking = wanted.scopes.iter().find(|scope| !scope::implies(&own.scopes, scope));
         if let Some(scope) = lacking {
             return Err(ApiError::permission_denied(format!(
@@ -228,7 +244,8 @@ impl Caller {
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             return Err(ApiError::permission_denied(format!("the organization is deactivated{reason}")));
         }
-        if !organization.settings.members_can_use_personal_api_keys && *level < Level::ADMIN {
+        let is_key = self.key().is_some();
+        if is_key && !organization.settings.members_can_use_personal_api_keys && *level < Level::ADMIN {
             return Err(ApiError::permission_denied("the organization does not let members use API keys"));
         }
         Ok(())

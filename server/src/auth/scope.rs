@@ -76,6 +76,11 @@ impl Scope {
     /// Needed to see exports that somebody else has asked for.
     pub const EXPORT_READ: Self = Self { object: "export", action: Action::Read };
 
+    /// Whether it changes who may do what in an organization.
+    pub fn is_sensitive(self) -> bool {
+        [Self::ORGANIZATION_WRITE, Self::MEMBER_WRITE].contains(&self)
+    }
+
     /// Whether a key with these scopes may do it. A key without any is of the time before scopes, and may.
     pub fn is_granted_by(self, scopes: &[String]) -> bool {
         scopes.is_empty() || scopes.iter().any(|scope| scope == "*" || self.is_implied_by(scope))

@@ -73,7 +73,7 @@ async fn create(meta: &Meta, args: &CreateArgs) -> Result<(PersonalApiKey, Secre
 }
 
 /// A number is a user's number; text with an `@` is an address, any other a UUID.
-async fn find_user(meta: &Meta, text: &str) -> Result<Option<User>, CliError> {
+pub(super) async fn find_user(meta: &Meta, text: &str) -> Result<Option<User>, CliError> {
     Ok(match text.parse() {
         Ok(number) => meta.user(number).await?,
         Err(_) if text.contains('@') => meta.user_by_email(text).await?,

@@ -55,7 +55,7 @@ enum Command {
     Organization(organization::OrganizationArgs),
     /// Make projects
     Project(project::ProjectArgs),
-    /// Make users
+    /// Make users and set their passwords
     User(user::UserArgs),
     /// Make personal API keys
     Key(key::KeyArgs),
@@ -210,6 +210,9 @@ pub enum CliError {
     /// Signals cannot be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
+    /// Standard input has no password.
+    #[error("cannot read the password from standard input: {0}")]
+    ReadPassword(#[source] io::Error),
     /// Standard output is closed.
     #[error("cannot print: {0}")]
     Print(#[source] io::Error),

@@ -49,6 +49,8 @@ pub struct ServerConfig {
     pub export: ExportConfig,
     /// The model that explains logs.
     pub ai: AiConfig,
+    /// Log-ins of the web page.
+    pub auth: AuthConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
 }
@@ -86,6 +88,17 @@ pub struct AiConfig {
     pub api_key: Option<Secret>,
     /// Longest time of one question.
     pub timeout: Duration,
+}
+
+/// Log-ins of the web page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthConfig {
+    /// How long one lasts.
+    pub session_lifetime: Duration,
+    /// How long after the password was given who may do what can be changed.
+    pub sensitive_max_age: Duration,
+    /// Whether browsers are to send the cookies by HTTPS only, also when a request does not say that it came so.
+    pub secure_cookies: bool,
 }
 
 /// Bounds on exports.
@@ -161,6 +174,11 @@ impl ServerConfig {
             tail: TailConfig { max_subscribers: 64, max_subscribers_per_project: 16, buffer_bytes: MIB },
             export: ExportConfig { max_streams: 4, max_file_bytes: 256 * MIB, keep_days: 7 },
             ai: AiConfig { base_url: None, model: None, api_key: None, timeout: Duration::from_secs(60) },
+            auth: AuthConfig {
+                session_lifetime: Duration::from_secs(336 * 3_600),
+                sensitive_max_age: Duration::from_secs(120 * 60),
+                secure_cookies: false,
+            },
             log: LogConfig { format: LogFormat::Text, filter: "info".to_owned() },
         }
     }

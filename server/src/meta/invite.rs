@@ -155,6 +155,11 @@ impl Meta {
         Ok((invites, count(&mut *self.pool.acquire().await?, organization_id).await?))
     }
 
+    /// The invitation that a secret opens, also when it has ended.
+    pub async fn invite_of_secret(&self, secret: &str) -> Result<Option<Invite>, MetaError> {
+        by_secret(&mut *self.pool.acquire().await?, secret).await
+    }
+
     /// An invitation to an organization.
     pub async fn invite(&self, organization_id: &str, id: &str) -> Result<Option<Invite>, MetaError> {
         get(&mut *self.pool.acquire().await?, organization_id, id).await

@@ -17,6 +17,7 @@ pub mod project_token;
 mod retention;
 pub mod role;
 pub mod rule;
+pub mod session;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod user;
@@ -35,7 +36,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 3] = [
+const SCHEMA: [SchemaStep; 4] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -51,6 +52,7 @@ const SCHEMA: [SchemaStep; 3] = [
         description: "processing of records and rules for them",
         sql: include_str!("migrations/0003_processing_and_rules.sql"),
     },
+    SchemaStep { version: 4, description: "sessions", sql: include_str!("migrations/0004_sessions.sql") },
 ];
 
 /// Where the metadata are.
@@ -205,7 +207,7 @@ mod tests {
         meta.close().await;
         let error = Meta::open(&path).await.unwrap_err();
         assert!(
-            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 3 })),
+            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 4 })),
             "{error}"
         );
     }

@@ -124,6 +124,58 @@ pub(crate) async fn set_current(
     Ok(())
 }
 
+/// Sets what a user says of themselves.
+pub(crate) async fn set_profile(connection: &mut AnyConnection, user: &User) -> Result<(), MetaError> {
+    sqlx::query("UPDATE users SET first_name = $1, last_name = $2, role_at_organization = $3 WHERE id = $4")
+        .bind(user.first_name.clone())
+        .bind(user.last_name.clone())
+        .bind(user.role_at_organization.clone())
+        .bind(user.id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Sets the hash of a user's password.
+pub(crate) async fn set_password_hash(
+    connection: &mut AnyConnection,
+    user_id: i64,
+    hash: &str,
+) -> Result<(), MetaError> {
+    sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")
+        .bind(hash.to_owned())
+        .bind(user_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The hash of a user's password; none for a user who has none.
+pub(crate) async fn password_hash(
+    connection: &mut AnyConnection,
+    user_id: i64,
+) -> Result<Option<String>, MetaError> {
+    let found: Option<(Option<String>,)> = sqlx::query_as("SELECT password_hash FROM users WHERE id = $1")
+        .bind(user_id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(found.and_then(|(hash,)| hash))
+}
+
+/// Notes when a user logged in.
+pub(crate) async fn note_log_in(
+    connection: &mut AnyConnection,
+    user_id: i64,
+    now_us: i64,
+) -> Result<(), MetaError> {
+    sqlx::query("UPDATE users SET last_login_at = $1 WHERE id = $2")
+        .bind(now_us)
+        .bind(user_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// The columns of [`from_row`], of a table that the statement calls `u`. No other column may have one of their names.
 pub(super) const COLUMNS: &str =
     "u.id AS user_id, u.uuid AS user_uuid, u.email, u.first_name, u.last_name, u.role_at_organization,
@@ -190,6 +242,11 @@ impl Meta {
         let sql = AssertSqlSafe(format!("SELECT {COLUMNS} FROM users u WHERE u.uuid = $1"));
         let row = sqlx::query(sql).bind(uuid.to_owned()).fetch_optional(&self.pool).await?;
         row.as_ref().map(from_row).transpose()
+    }
+
+    /// The hash of a user's password; none for a user who has none.
+    pub async fn password_hash(&self, user_id: i64) -> Result<Option<String>, MetaError> {
+        password_hash(&mut *self.pool.acquire().await?, user_id).await
     }
 
     /// The user with an e-mail address, whatever its case.

@@ -1,6 +1,7 @@
 //! Every setting there is: one file per section.
 
 mod ai;
+mod auth;
 mod engine;
 mod export;
 mod ingest;
@@ -27,6 +28,7 @@ const SECTIONS: &[&[Setting]] = &[
     tail::SETTINGS,
     export::SETTINGS,
     ai::SETTINGS,
+    auth::SETTINGS,
     log::SETTINGS,
 ];
 

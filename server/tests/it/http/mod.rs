@@ -1,6 +1,7 @@
 //! The API as its callers see it: through the router, and through the program on a real socket.
 
 mod auth;
+mod browser;
 mod datadog;
 mod explain;
 mod explorers;
@@ -21,6 +22,7 @@ mod process;
 mod process_refusals;
 mod process_stop;
 mod processing;
+mod profile;
 mod questions;
 mod refusals;
 mod retention;
@@ -28,5 +30,7 @@ mod routes;
 mod rules_metric;
 mod rules_retention;
 mod rules_sampling;
+mod sessions;
+mod signup;
 mod tail;
 mod views;
