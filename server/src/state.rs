@@ -16,8 +16,10 @@ use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{Meta, MetaError};
+use crate::rate_limits::RateLimits;
 use crate::retention::RetentionWatch;
 use crate::rules::RulesWatch;
+use crate::telemetry::Telemetry;
 
 /// The open data folder and everything that serves it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ struct Shared {
     tail_subscribers: TailSubscribers,
     exports: Exports,
     explainer: Explainer,
+    rate_limits: RateLimits,
+    telemetry: Telemetry,
     /// Cancelled when a stop begins.
     stopping: CancellationToken,
 }
@@ -95,6 +99,7 @@ impl AppState {
         let explainer = Explainer::new(&config.ai).map_err(OpenError::Tls)?;
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
+        let rate_limits = RateLimits::new(&config.rate_limits);
         let stopping = CancellationToken::new();
         let shared = Shared {
             config,
@@ -107,6 +112,8 @@ impl AppState {
             tail_subscribers,
             exports,
             explainer,
+            rate_limits,
+            telemetry: Telemetry::default(),
             stopping,
         };
         Ok((Self(Arc::new(shared)), credentials))
@@ -159,6 +166,16 @@ impl AppState {
     /// The exports under way.
     pub(crate) fn exports(&self) -> &Exports {
         &self.0.exports
+    }
+
+    /// What keys and projects have had.
+    pub(crate) fn rate_limits(&self) -> &RateLimits {
+        &self.0.rate_limits
+    }
+
+    /// What is counted.
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.0.telemetry
     }
 
     /// What explains logs.

@@ -75,6 +75,11 @@ impl Caller {
         &self.user
     }
 
+    /// The id of the key that the call was made with.
+    pub fn key_id(&self) -> Option<&str> {
+        Some(&self.key.id)
+    }
+
     /// The caller's number.
     pub fn user_id(&self) -> i64 {
         self.user.id

@@ -7,7 +7,9 @@ mod ingest;
 mod log;
 mod memory;
 mod metadata;
+mod metrics;
 mod query;
+mod rate_limits;
 mod server;
 mod storage;
 mod tail;
@@ -28,6 +30,8 @@ const SECTIONS: &[&[Setting]] = &[
     export::SETTINGS,
     ai::SETTINGS,
     log::SETTINGS,
+    metrics::SETTINGS,
+    rate_limits::SETTINGS,
 ];
 
 /// Every setting there is, in the order in which they are applied.
