@@ -291,6 +291,16 @@ impl Engine {
         self.queries.sql(&self.snapshot(project), text).await
     }
 
+    /// Bytes of the write-ahead log, and the most that they may be.
+    pub(crate) fn wal_fill(&self) -> (u64, u64) {
+        self.maintenance.wal_fill()
+    }
+
+    /// Bytes of the data files that merges due now would read.
+    pub(crate) fn compaction_waiting_bytes(&self) -> u64 {
+        self.compactor.waiting_bytes(self.clock.now_us())
+    }
+
     /// Makes data files of all rows in memory.
     ///
     /// # Errors

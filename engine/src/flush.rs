@@ -6,6 +6,7 @@
 //! after it leaves batches that the replay skips.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
@@ -54,6 +55,13 @@ impl Flusher {
         let _turn = self.turn.lock().await;
         let began_us = self.clock.now_us();
         let Some(pending) = self.tables.begin_flush(table)? else { return Ok(()) };
+        let began = Instant::now();
+        let flushed = self.flush_pending(table, pending, began_us).await;
+        self.tables.meters().note_flush(began.elapsed(), flushed.is_ok());
+        flushed
+    }
+
+    async fn flush_pending(&self, table: TableId, pending: PendingFlush, began_us: i64) -> Result<()> {
         let transaction = match self.write_files(table, &pending, began_us).await {
             Ok(transaction) => transaction,
             Err(error) => {

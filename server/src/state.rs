@@ -17,8 +17,10 @@ use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{Meta, MetaError};
+use crate::rate_limits::RateLimits;
 use crate::retention::RetentionWatch;
 use crate::rules::RulesWatch;
+use crate::telemetry::Telemetry;
 
 /// The open data folder and everything that serves it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ struct Shared {
     exports: Exports,
     explainer: Explainer,
     login_throttle: LoginThrottle,
+    rate_limits: RateLimits,
+    telemetry: Telemetry,
     /// Cancelled when a stop begins.
     stopping: CancellationToken,
 }
@@ -97,6 +101,7 @@ impl AppState {
         let explainer = Explainer::new(&config.ai).map_err(OpenError::Tls)?;
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
+        let rate_limits = RateLimits::new(&config.rate_limits);
         let stopping = CancellationToken::new();
         let shared = Shared {
             config,
@@ -110,6 +115,8 @@ impl AppState {
             exports,
             explainer,
             login_throttle: LoginThrottle::default(),
+            rate_limits,
+            telemetry: Telemetry::default(),
             stopping,
         };
         Ok((Self(Arc::new(shared)), credentials))
@@ -162,6 +169,16 @@ impl AppState {
     /// The exports under way.
     pub(crate) fn exports(&self) -> &Exports {
         &self.0.exports
+    }
+
+    /// What keys and projects have had.
+    pub(crate) fn rate_limits(&self) -> &RateLimits {
+        &self.0.rate_limits
+    }
+
+    /// What is counted.
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.0.telemetry
     }
 
     /// What explains logs.

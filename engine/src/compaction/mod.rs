@@ -142,6 +142,12 @@ impl Compactor {
         }
     }
 
+    /// Bytes of the files that merges due now would read.
+    pub(crate) fn waiting_bytes(&self, now_us: i64) -> u64 {
+        let tables = self.tables.files();
+        tables.iter().map(|(_, files)| plan::waiting_bytes(files, now_us, self.settings.target_bytes)).sum()
+    }
+
     fn next_merge(&self, now_us: i64) -> Option<(TableId, Merge)> {
         let in_doubt = self.in_doubt.lock();
         let tables = self.tables.files().into_iter().filter(|(table, _)| !in_doubt.contains(table));
@@ -155,6 +161,19 @@ impl Compactor {
 
     /// Replaces files by merged ones, with the rows that `keep` lets through.
     pub(crate) async fn merge(
+        &self,
+        table: TableId,
+        merge: &Merge,
+        keep: Option<Arc<Keep>>,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        let began = Instant::now();
+        let merged = self.merge_now(table, merge, keep, stop).await;
+        self.tables.meters().note_merge(began.elapsed(), merged.is_ok());
+        merged
+    }
+
+    async fn merge_now(
         &self,
         table: TableId,
         merge: &Merge,

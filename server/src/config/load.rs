@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::sections::settings;
-use super::setting::{ENVIRONMENT_PREFIX, Setting};
+use super::setting::{CLIENT_VARIABLES, ENVIRONMENT_PREFIX, Setting};
 use super::{IngestConfig, ServerConfig};
 
 /// What the variables begin with that remote stores are reached by.
@@ -32,21 +32,10 @@ impl ServerConfig {
     /// # Errors
     /// The first setting that is unknown or out of its bounds, with the place it stands in.
     pub fn load(defaults: Self, sources: &Sources) -> Result<Self, SettingError> {
-        let mut given = Given::default();
-        if let Some((path, text)) = &sources.file {
-            given.read_file(&path.display().to_string(), text)?;
-        }
-        for (variable, value) in &sources.environment {
-            given.read_variable(variable, value)?;
-        }
-        for (name, value) in &sources.flags {
-            let setting =
-                find(|setting| setting.name() == *name).expect("BUG: a flag names a setting of the table");
-            given.note(setting, value.clone(), "command line");
-        }
+        let given = Given::read(sources)?;
         let mut config = defaults;
         for setting in settings() {
-            if let Some((text, source)) = given.values.get(&setting.name()) {
+            if let Some((text, source)) = given.get(&setting.name()) {
                 config.set(setting, text, source)?;
             }
         }
@@ -86,11 +75,33 @@ impl ServerConfig {
 
 /// What the sources say: the text of each setting and where it stands, the strongest source's.
 #[derive(Debug, Default)]
-struct Given {
+pub(super) struct Given {
     values: HashMap<String, (String, String)>,
 }
 
 impl Given {
+    /// Reads the sources, weakest first.
+    pub(super) fn read(sources: &Sources) -> Result<Self, SettingError> {
+        let mut given = Self::default();
+        if let Some((path, text)) = &sources.file {
+            given.read_file(&path.display().to_string(), text)?;
+        }
+        for (variable, value) in &sources.environment {
+            given.read_variable(variable, value)?;
+        }
+        for (name, value) in &sources.flags {
+            let setting =
+                find(|setting| setting.name() == *name).expect("BUG: a flag names a setting of the table");
+            given.note(setting, value.clone(), "command line");
+        }
+        Ok(given)
+    }
+
+    /// The text of a setting and where it stands, if a source has it.
+    pub(super) fn get(&self, name: &str) -> Option<(&str, &str)> {
+        self.values.get(name).map(|(text, source)| (text.as_str(), source.as_str()))
+    }
+
     fn note(&mut self, setting: &Setting, text: String, source: &str) {
         self.values.insert(setting.name(), (text, source.to_owned()));
     }
@@ -113,7 +124,7 @@ impl Given {
     }
 
     fn read_variable(&mut self, variable: &str, value: &str) -> Result<(), SettingError> {
-        if !variable.starts_with(ENVIRONMENT_PREFIX) {
+        if !variable.starts_with(ENVIRONMENT_PREFIX) || CLIENT_VARIABLES.contains(&variable) {
             return Ok(());
         }
         let setting = find(|setting| setting.variable() == variable)

@@ -5,8 +5,9 @@
 //! A name that is not in the table is an error, in a file and in the environment alike.
 //!
 //! Reading order: [`ServerConfig`] (what comes out), `setting` (one entry, and the parsers), `sections` (the entries),
-//! `load` (the sources).
+//! `load` (the sources), `effective` (what comes out, for people).
 
+mod effective;
 mod load;
 mod sections;
 mod setting;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use engine::EngineConfig;
 
+pub use self::effective::EffectiveSetting;
 pub use self::load::{SettingError, Sources};
 pub use self::sections::settings;
 use self::setting::MIB;
@@ -53,6 +55,10 @@ pub struct ServerConfig {
     pub auth: AuthConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
+    /// How much one key and one project may ask for and send.
+    pub rate_limits: RateLimitConfig,
+    /// Who may read numbers about the server.
+    pub metrics_access: MetricsAccess,
 }
 
 /// URL of a database; its debug form hides it, because it may hold a password.
@@ -143,6 +149,40 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// Which events are logged, in `tracing`'s filter syntax.
     pub filter: String,
+    /// Requests that take so long are logged as a warning; without it none are.
+    pub slow_query: Option<Duration>,
+}
+
+/// How much one key and one project may ask for and send; none is without end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RateLimitConfig {
+    /// Requests with one key within a minute.
+    pub key_per_minute: Option<u32>,
+    /// Requests with one key within an hour.
+    pub key_per_hour: Option<u32>,
+    /// Requests to `patterns_diff` with one key within a minute.
+    pub patterns_diff_per_minute: Option<u32>,
+    /// Requests to `patterns_diff` with one key within an hour.
+    pub patterns_diff_per_hour: Option<u32>,
+    /// Requests about one project within a minute.
+    pub project_per_minute: Option<u32>,
+    /// Requests about one project within an hour.
+    pub project_per_hour: Option<u32>,
+    /// Bytes that one project may send within a minute.
+    pub ingest_bytes_per_minute: Option<u64>,
+}
+
+/// Who may read numbers about the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsAccess {
+    /// Callers on this machine, as far as can be told, and those with a key.
+    Local,
+    /// Those with a personal API key.
+    Key,
+    /// Everyone who can reach the server.
+    Everyone,
+    /// Nobody.
+    None,
 }
 
 /// The form of a line of the server's own log.
@@ -179,7 +219,13 @@ impl ServerConfig {
                 sensitive_max_age: Duration::from_secs(120 * 60),
                 secure_cookies: false,
             },
-            log: LogConfig { format: LogFormat::Text, filter: "info".to_owned() },
+            log: LogConfig {
+                format: LogFormat::Text,
+                filter: "info".to_owned(),
+                slow_query: Some(Duration::from_secs(1)),
+            },
+            rate_limits: RateLimitConfig::default(),
+            metrics_access: MetricsAccess::Local,
         }
     }
 

@@ -35,6 +35,9 @@ impl Setting {
 /// What the product's variables begin with.
 pub(super) const ENVIRONMENT_PREFIX: &str = "TIMBERLINE_";
 
+/// Variables with this prefix that are no settings: commands read them that talk to a running server.
+pub(super) const CLIENT_VARIABLES: [&str; 3] = ["TIMBERLINE_URL", "TIMBERLINE_KEY", "TIMBERLINE_TOKEN"];
+
 /// Bytes of a mebibyte.
 pub(super) const MIB: usize = 1024 * 1024;
 
@@ -64,6 +67,18 @@ pub(super) fn positive(text: &str) -> Result<u32, String> {
         0 => Err(format!("{text:?} is not {WHAT}")),
         number => Ok(number.into()),
     })
+}
+
+/// A whole number from 1, or none.
+pub(super) fn limit(text: &str) -> Result<Option<u32>, String> {
+    const WHAT: &str = "a whole number from 1, or none";
+    match text {
+        "none" => Ok(None),
+        _ => match parse::<u32>(text, WHAT)? {
+            0 => Err(format!("{text:?} is not {WHAT}")),
+            number => Ok(Some(number)),
+        },
+    }
 }
 
 /// A number of seconds.

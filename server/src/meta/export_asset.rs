@@ -207,6 +207,14 @@ impl Meta {
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
+    /// How many exports are asked for and not made yet.
+    pub async fn num_pending_exports(&self) -> Result<i64, MetaError> {
+        let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM export_assets WHERE state = 'pending'")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(count)
+    }
+
     /// The exports whose files are there.
     pub async fn ready_exports(&self) -> Result<Vec<i64>, MetaError> {
         let ids: Vec<(i64,)> = sqlx::query_as("SELECT id FROM export_assets WHERE state = 'ready'")

@@ -1,9 +1,11 @@
 //! `log`: how the server logs about itself.
 
+use std::time::Duration;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
-use crate::config::setting::Setting;
+use crate::config::setting::{Setting, parse};
 
 /// The settings.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -22,6 +24,17 @@ pub(super) const SETTINGS: &[Setting] = &[
         apply: |config, text| {
             EnvFilter::try_new(text).map_err(|error| format!("{text:?} is not a log filter: {error}"))?;
             config.log.filter = text.to_owned();
+            Ok(())
+        },
+    },
+    Setting {
+        section: "log",
+        key: "slow_query_ms",
+        doc: "requests that take this long or longer are logged as a warning, milliseconds; 0 logs none",
+        default: "1000",
+        apply: |config, text| {
+            let value = parse::<u64>(text, "a whole number of milliseconds")?;
+            config.log.slow_query = (value > 0).then(|| Duration::from_millis(value));
             Ok(())
         },
     },

@@ -8,7 +8,9 @@ mod ingest;
 mod log;
 mod memory;
 mod metadata;
+mod metrics;
 mod query;
+mod rate_limits;
 mod server;
 mod storage;
 mod tail;
@@ -30,6 +32,8 @@ const SECTIONS: &[&[Setting]] = &[
     ai::SETTINGS,
     auth::SETTINGS,
     log::SETTINGS,
+    metrics::SETTINGS,
+    rate_limits::SETTINGS,
 ];
 
 /// Every setting there is, in the order in which they are applied.
