@@ -20,7 +20,7 @@
 //! - `telemetry`: numbers about the running server;
 //! - `middleware`: request ids and spans, counted requests, slow ones in the log;
 //! - `api`: one file or folder per resource;
-//! - [`cli`]: `serve`, `demo`, `init`, `generate`, `retention`.
+//! - [`cli`]: the commands of the program.
 
 pub mod accounts;
 pub mod activity;

@@ -95,6 +95,13 @@ fn an_unknown_name_is_an_error_that_names_it() {
 }
 
 #[test]
+fn what_clients_read_is_no_setting_and_no_mistake() {
+    for variable in ["TIMBERLINE_URL", "TIMBERLINE_KEY", "TIMBERLINE_TOKEN"] {
+        assert!(from_environment(variable, "x").is_ok(), "{variable}");
+    }
+}
+
+#[test]
 fn a_value_out_of_its_bounds_is_an_error_that_names_the_setting() {
     for (variable, value, expected) in [
         ("SERVER__LISTEN", "4318", "server.listen (environment): \"4318\" is not an address with a port"),

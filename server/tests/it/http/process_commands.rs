@@ -54,3 +54,19 @@ fn shells_get_a_script_that_knows_the_commands() {
     }
     assert!(printed(&["--help"], &[]).contains("Exit codes:"));
 }
+
+#[test]
+fn retention_is_told_to_scripts() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = text_of(folder.path());
+    printed(&["init", "--data-dir", data_dir], &[]);
+    let ask = |more: &[&str]| {
+        let arguments =
+            [&["retention"], more, &["--data-dir", data_dir, "--project", "1", "--json"]].concat();
+        serde_json::from_str::<Value>(&printed(&arguments, &[])).unwrap()
+    };
+    assert_eq!(ask(&["show"]), serde_json::json!({ "project_id": 1, "retention_days": null }));
+    assert_eq!(ask(&["set", "--days", "30"])["retention_days"], 30);
+    let preview = ask(&["preview", "--days", "7"]);
+    assert_eq!((&preview["num_rows"], &preview["oldest"]), (&serde_json::json!(0), &Value::Null));
+}
