@@ -1,3 +1,5 @@
+//! Where values come from, and which ones are refused.
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
