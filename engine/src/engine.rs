@@ -95,6 +95,7 @@ impl Engine {
             storage: storage.clone(),
             tables: Arc::clone(&tables),
             clock: Arc::clone(&clock),
+            min_sidecar_rows: config.min_sidecar_rows,
             turn: Arc::default(),
         };
         let wal_directory = config.data_dir.join("wal");
@@ -400,13 +401,18 @@ fn start_compaction(compactor: &Arc<Compactor>, stop: &CancellationToken) -> Res
 }
 
 fn compaction_settings(config: &EngineConfig) -> CompactionSettings {
-    CompactionSettings { target_bytes: config.target_file_bytes, max_memory_bytes: config.merge_memory_bytes }
+    CompactionSettings {
+        target_bytes: config.target_file_bytes,
+        max_memory_bytes: config.merge_memory_bytes,
+        min_sidecar_rows: config.min_sidecar_rows,
+    }
 }
 
 fn query_settings(config: &EngineConfig) -> QuerySettings {
     QuerySettings {
         max_memory_bytes: config.query_memory_bytes,
         footer_cache_bytes: config.cache_bytes / 2,
+        sidecar_cache_bytes: config.cache_bytes / 2,
         deadline: config.query_timeout,
         // Several exports may wait for their readers, and other queries want memory too.
         export_window_bytes: (config.query_memory_bytes as u64 / 24).clamp(1 << 20, 32 << 20),

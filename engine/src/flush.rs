@@ -32,6 +32,8 @@ pub(crate) struct Flusher {
     pub(crate) storage: Storage,
     pub(crate) tables: Arc<LiveTables>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Data files of fewer rows get no sidecar.
+    pub(crate) min_sidecar_rows: u64,
     /// Held by the flush that runs: whoever asks for another one waits for its end.
     pub(crate) turn: Arc<Mutex<()>>,
 }
@@ -138,7 +140,8 @@ impl Flusher {
             epoch: self.catalog.epoch(),
             source,
         };
-        let mut writer = DataFileWriter::create(&self.storage, object.path, object.promotion, Effort::Quick);
+        let mut writer = DataFileWriter::create(&self.storage, object.path, object.promotion, Effort::Quick)
+            .with_min_sidecar_rows(self.min_sidecar_rows);
         let borrowed: Vec<&RecordBatch> = batches.iter().collect();
         let mut rest = object.plan.rows.as_slice();
         while !rest.is_empty() {

@@ -69,6 +69,8 @@ pub(crate) struct CompactionSettings {
     pub(crate) target_bytes: u64,
     /// Uncompressed bytes of the row groups that one merge holds at a time.
     pub(crate) max_memory_bytes: u64,
+    /// Data files of fewer rows get no sidecar.
+    pub(crate) min_sidecar_rows: u64,
 }
 
 /// The output of a merge so far.
@@ -236,7 +238,8 @@ impl Compactor {
             let path = DataFilePath { table, bucket: output.bucket, id }.to_path();
             self.catalog.record_intents(&[(id, path.clone())]).await?;
             let mut writer =
-                DataFileWriter::create(&self.storage, path, output.promotion.clone(), output.effort);
+                DataFileWriter::create(&self.storage, path, output.promotion.clone(), output.effort)
+                    .with_min_sidecar_rows(self.settings.min_sidecar_rows);
             let mut slice = first;
             let mut rows_in_file = 0;
             next = loop {
