@@ -1,4 +1,4 @@
-//! A call below the prefix of a project: who calls, about which project, with which body.
+//! A call of the API: who calls, about which project or organization, with which body.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -24,7 +24,7 @@ pub(super) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// Header in which a client says what it is.
 const CLIENT: &str = "x-posthog-client";
 
-/// What a handler is given; it calls [`ProjectCall::authorize`] before it looks at the body.
+/// What a handler is given, of a project or not; it calls one of the `authorize` methods before it looks at the body.
 #[derive(Debug)]
 pub(crate) struct ProjectCall {
     method: Method,
