@@ -40,6 +40,8 @@ pub struct ServerConfig {
     pub ai: AiConfig,
     /// Log-ins of the web page.
     pub auth: AuthConfig,
+    /// The provider that users sign on with.
+    pub sign_on: SignOnConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
 }
@@ -88,6 +90,34 @@ pub struct AuthConfig {
     pub sensitive_max_age: Duration,
     /// Whether browsers are to send the cookies by HTTPS only, also when a request does not say that it came so.
     pub secure_cookies: bool,
+}
+
+/// The OpenID Connect provider that users sign on with; none without an issuer and a client id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignOnConfig {
+    /// Its address, exactly as it names itself.
+    pub issuer: String,
+    /// What the provider calls this server.
+    pub client_id: String,
+    /// By which this server shows the provider who it is.
+    pub client_secret: Option<Secret>,
+    /// The only domains whose addresses may sign on, lower case; every domain if there are none.
+    pub email_domains: Vec<String>,
+    /// UUID of the organization that joins who is no user yet; without it nobody becomes one.
+    pub organization: Option<String>,
+}
+
+impl SignOnConfig {
+    /// Whether there is a provider.
+    pub fn is_configured(&self) -> bool {
+        !self.issuer.is_empty() && !self.client_id.is_empty()
+    }
+
+    /// Whether an address is of a domain that may sign on.
+    pub fn allows(&self, email: &str) -> bool {
+        let domain = email.rsplit('@').next().unwrap_or_default().trim().to_lowercase();
+        self.email_domains.is_empty() || self.email_domains.contains(&domain)
+    }
 }
 
 /// Bounds on exports.
@@ -168,6 +198,7 @@ impl ServerConfig {
                 sensitive_max_age: Duration::from_secs(120 * 60),
                 secure_cookies: false,
             },
+            sign_on: SignOnConfig::default(),
             log: LogConfig { format: LogFormat::Text, filter: "info".to_owned() },
         }
     }
@@ -545,6 +576,56 @@ pub const SETTINGS: &[Setting] = &[
                 Ok(())
             }
             _ => Err(format!("{text:?} is not always or auto")),
+        },
+    },
+    Setting {
+        section: "oidc",
+        key: "issuer",
+        doc: "address of the OpenID Connect provider that users can sign on with, exactly as it names itself, or `none`",
+        default: "none",
+        apply: |config, text| address(text).map(|value| config.sign_on.issuer = value.unwrap_or_default()),
+    },
+    Setting {
+        section: "oidc",
+        key: "client_id",
+        doc: "what the provider calls this server, or `none`",
+        default: "none",
+        apply: |config, text| {
+            config.sign_on.client_id = unless_none(text).unwrap_or_default();
+            Ok(())
+        },
+    },
+    Setting {
+        section: "oidc",
+        key: "client_secret",
+        doc: "by which this server shows the provider who it is, or `none`; best given in the environment",
+        default: "none",
+        apply: |config, text| {
+            config.sign_on.client_secret = unless_none(text).map(Secret::new);
+            Ok(())
+        },
+    },
+    Setting {
+        section: "oidc",
+        key: "email_domains",
+        doc: "the only domains whose e-mail addresses may sign on, joined by commas, or `none` for every domain",
+        default: "none",
+        apply: |config, text| {
+            let domains = unless_none(text).unwrap_or_default();
+            let domains = domains.split(',').map(|domain| domain.trim().to_lowercase());
+            config.sign_on.email_domains = domains.filter(|domain| !domain.is_empty()).collect();
+            Ok(())
+        },
+    },
+    Setting {
+        section: "oidc",
+        key: "organization",
+        doc: "UUID of the organization that somebody who is no user yet joins by signing on, or `none`: then only users \
+              sign on",
+        default: "none",
+        apply: |config, text| {
+            let id = unless_none(text).map(|text| parse::<uuid::Uuid>(&text, "a UUID, or none")).transpose();
+            id.map(|id| config.sign_on.organization = id.map(|id| id.to_string()))
         },
     },
     Setting {

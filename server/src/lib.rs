@@ -15,6 +15,7 @@
 //! - [`password`]: how passwords are hashed and compared;
 //! - [`auth`]: who calls, and whether they may;
 //! - [`error`]: the one error type, and how an engine error becomes a status;
+//! - `sign_on`: signing on with an OpenID Connect provider;
 //! - `ai`: explanations of logs by a model;
 //! - `middleware`: request ids and spans;
 //! - `api`: one file or folder per resource;
@@ -34,6 +35,7 @@ pub mod password;
 mod retention;
 mod rules;
 pub mod secret;
+mod sign_on;
 pub mod state;
 
 use std::future::Future;

@@ -19,6 +19,7 @@ use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{Meta, MetaError};
 use crate::retention::RetentionWatch;
 use crate::rules::RulesWatch;
+use crate::sign_on::Provider;
 
 /// The open data folder and everything that serves it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,6 +38,7 @@ struct Shared {
     exports: Exports,
     explainer: Explainer,
     login_throttle: LoginThrottle,
+    sign_on: Option<Provider>,
     /// Cancelled when a stop begins.
     stopping: CancellationToken,
 }
@@ -55,7 +57,7 @@ pub enum OpenError {
     /// The engine cannot open it.
     #[error("cannot open the data folder: {0}")]
     Engine(#[from] engine::Error),
-    /// TLS, by which a model is asked, cannot be set up.
+    /// TLS, by which models and providers are asked, cannot be set up.
     #[error("cannot set up TLS: {0}")]
     Tls(reqwest::Error),
     /// The metadata database cannot be opened.
@@ -95,6 +97,10 @@ impl AppState {
                     reason: format!("no folder for exports can be made in it: {error}"),
                 })?;
         let explainer = Explainer::new(&config.ai).map_err(OpenError::Tls)?;
+        let sign_on = match config.sign_on.is_configured() {
+            true => Some(Provider::new(&config.sign_on).map_err(OpenError::Tls)?),
+            false => None,
+        };
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
         let stopping = CancellationToken::new();
@@ -110,6 +116,7 @@ impl AppState {
             exports,
             explainer,
             login_throttle: LoginThrottle::default(),
+            sign_on,
             stopping,
         };
         Ok((Self(Arc::new(shared)), credentials))
@@ -167,6 +174,11 @@ impl AppState {
     /// What explains logs.
     pub(crate) fn explainer(&self) -> &Explainer {
         &self.0.explainer
+    }
+
+    /// The provider that users sign on with, if there is one.
+    pub(crate) fn sign_on(&self) -> Option<&Provider> {
+        self.0.sign_on.as_ref()
     }
 
     /// How often log-ins have failed.

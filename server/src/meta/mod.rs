@@ -6,6 +6,7 @@
 pub mod bootstrap;
 mod counter;
 pub mod export_asset;
+pub(crate) mod identity;
 pub mod invite;
 pub mod log_view;
 pub mod membership;
@@ -52,7 +53,11 @@ const SCHEMA: [SchemaStep; 4] = [
         description: "processing of records and rules for them",
         sql: include_str!("migrations/0003_processing_and_rules.sql"),
     },
-    SchemaStep { version: 4, description: "sessions", sql: include_str!("migrations/0004_sessions.sql") },
+    SchemaStep {
+        version: 4,
+        description: "sessions and identities",
+        sql: include_str!("migrations/0004_sessions.sql"),
+    },
 ];
 
 /// Where the metadata are.
