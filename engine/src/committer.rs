@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -165,7 +166,9 @@ impl Commits {
     fn write_group(&mut self, group: &[CommitRequest]) -> Result<Vec<Share>> {
         let shares = self.stamp(group)?;
         let batches: Vec<WalBatch> = shares.iter().map(|share| share.batch.clone()).collect();
+        let began = Instant::now();
         self.wal.lock().append(&batches)?;
+        self.tables.meters().wal_commits.record(began.elapsed());
         Ok(shares)
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::limits::MIN_SIDECAR_ROWS;
 use crate::storage::StorageConfig;
 
 /// How an engine keeps its data and what it may use.
@@ -32,6 +33,8 @@ pub struct EngineConfig {
     pub merge_memory_bytes: u64,
     /// Memory for footers of data files and for sidecars.
     pub cache_bytes: usize,
+    /// Data files of fewer rows get no sidecar. Fewer make sense only where sidecars are tested.
+    pub min_sidecar_rows: u64,
     /// Memory that all running queries share, bytes.
     pub query_memory_bytes: usize,
     /// Longest time a query may run.
@@ -53,6 +56,7 @@ impl EngineConfig {
             compaction: true,
             merge_memory_bytes: 128 << 20,
             cache_bytes: 256 << 20,
+            min_sidecar_rows: MIN_SIDECAR_ROWS,
             query_memory_bytes: 768 << 20,
             query_timeout: Duration::from_secs(60),
         }

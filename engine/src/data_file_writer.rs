@@ -23,6 +23,7 @@ pub(crate) struct DataFileWriter {
     storage: Storage,
     upload: ObjectUpload,
     path: Path,
+    min_sidecar_rows: u64,
 }
 
 /// What takes the rows in.
@@ -36,7 +37,13 @@ impl DataFileWriter {
         let encoder = DataFileEncoder::new(promotion, effort);
         let sidecar = SidecarBuilder::new(&SidecarLimits::default());
         let upload = storage.upload(&path);
-        Self { encoding: Some(Encoding { encoder, sidecar }), storage: storage.clone(), upload, path }
+        let encoding = Some(Encoding { encoder, sidecar });
+        Self { encoding, storage: storage.clone(), upload, path, min_sidecar_rows: MIN_SIDECAR_ROWS }
+    }
+
+    /// Sets of how many rows a file has to have for a sidecar.
+    pub(crate) fn with_min_sidecar_rows(self, min_sidecar_rows: u64) -> Self {
+        Self { min_sidecar_rows, ..self }
     }
 
     /// Adds rows of `batches`, given in order of time, as the next slice. Returns the bytes of the file so far.
@@ -65,9 +72,10 @@ impl DataFileWriter {
     pub(crate) async fn finish(mut self, origin: FileOrigin) -> Result<DataFile> {
         let Encoding { encoder, sidecar } = self.take_encoding()?;
         let (id, level) = (origin.file_id, origin.level);
+        let min_sidecar_rows = self.min_sidecar_rows;
         let encoded = blocking(move || {
             let (bytes, facts) = encoder.finish(&origin)?;
-            let is_worth_one = facts.num_rows >= MIN_SIDECAR_ROWS;
+            let is_worth_one = facts.num_rows >= min_sidecar_rows;
             let sidecar = is_worth_one.then(|| sidecar.finish(id, facts.num_rows)).transpose()?;
             Ok((bytes, facts, sidecar))
         });

@@ -95,6 +95,7 @@ impl Engine {
             storage: storage.clone(),
             tables: Arc::clone(&tables),
             clock: Arc::clone(&clock),
+            min_sidecar_rows: config.min_sidecar_rows,
             turn: Arc::default(),
         };
         let wal_directory = config.data_dir.join("wal");
@@ -291,6 +292,16 @@ impl Engine {
         self.queries.sql(&self.snapshot(project), text).await
     }
 
+    /// Bytes of the write-ahead log, and the most that they may be.
+    pub(crate) fn wal_fill(&self) -> (u64, u64) {
+        self.maintenance.wal_fill()
+    }
+
+    /// Bytes of the data files that merges due now would read.
+    pub(crate) fn compaction_waiting_bytes(&self) -> u64 {
+        self.compactor.waiting_bytes(self.clock.now_us())
+    }
+
     /// Makes data files of all rows in memory.
     ///
     /// # Errors
@@ -390,13 +401,18 @@ fn start_compaction(compactor: &Arc<Compactor>, stop: &CancellationToken) -> Res
 }
 
 fn compaction_settings(config: &EngineConfig) -> CompactionSettings {
-    CompactionSettings { target_bytes: config.target_file_bytes, max_memory_bytes: config.merge_memory_bytes }
+    CompactionSettings {
+        target_bytes: config.target_file_bytes,
+        max_memory_bytes: config.merge_memory_bytes,
+        min_sidecar_rows: config.min_sidecar_rows,
+    }
 }
 
 fn query_settings(config: &EngineConfig) -> QuerySettings {
     QuerySettings {
         max_memory_bytes: config.query_memory_bytes,
         footer_cache_bytes: config.cache_bytes / 2,
+        sidecar_cache_bytes: config.cache_bytes / 2,
         deadline: config.query_timeout,
         // Several exports may wait for their readers, and other queries want memory too.
         export_window_bytes: (config.query_memory_bytes as u64 / 24).clamp(1 << 20, 32 << 20),

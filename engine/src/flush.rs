@@ -6,6 +6,7 @@
 //! after it leaves batches that the replay skips.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
@@ -31,6 +32,8 @@ pub(crate) struct Flusher {
     pub(crate) storage: Storage,
     pub(crate) tables: Arc<LiveTables>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Data files of fewer rows get no sidecar.
+    pub(crate) min_sidecar_rows: u64,
     /// Held by the flush that runs: whoever asks for another one waits for its end.
     pub(crate) turn: Arc<Mutex<()>>,
 }
@@ -54,6 +57,13 @@ impl Flusher {
         let _turn = self.turn.lock().await;
         let began_us = self.clock.now_us();
         let Some(pending) = self.tables.begin_flush(table)? else { return Ok(()) };
+        let began = Instant::now();
+        let flushed = self.flush_pending(table, pending, began_us).await;
+        self.tables.meters().note_flush(began.elapsed(), flushed.is_ok());
+        flushed
+    }
+
+    async fn flush_pending(&self, table: TableId, pending: PendingFlush, began_us: i64) -> Result<()> {
         let transaction = match self.write_files(table, &pending, began_us).await {
             Ok(transaction) => transaction,
             Err(error) => {
@@ -130,7 +140,8 @@ impl Flusher {
             epoch: self.catalog.epoch(),
             source,
         };
-        let mut writer = DataFileWriter::create(&self.storage, object.path, object.promotion, Effort::Quick);
+        let mut writer = DataFileWriter::create(&self.storage, object.path, object.promotion, Effort::Quick)
+            .with_min_sidecar_rows(self.min_sidecar_rows);
         let borrowed: Vec<&RecordBatch> = batches.iter().collect();
         let mut rest = object.plan.rows.as_slice();
         while !rest.is_empty() {

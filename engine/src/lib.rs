@@ -16,7 +16,7 @@
 //! large ones), [`retention`] and `expire` (which rows have expired, and how their files leave), [`pattern`] (what
 //! bodies have in common), [`query`] (questions), [`rules`] (what is dropped before it is stored), [`tail`] (rows as
 //! they come in), and [`Engine`], all of it behind one handle (some of its questions are in `questions`).
-//! [`operations`] work on a folder as a whole: rebuild, check, back up,
+//! [`stats`] say how it fares. [`operations`] work on a folder as a whole: rebuild, check, back up,
 //! restore.
 //! [`error`], [`limits`], [`config`], [`clock`], [`scrub`] and [`database`] stand below them all.
 
@@ -49,6 +49,7 @@ pub mod scrub;
 #[cfg(test)]
 mod simulation;
 pub mod sql;
+pub mod stats;
 pub mod storage;
 pub mod tail;
 mod wal;

@@ -147,6 +147,11 @@ impl Maintenance {
         expire(&self.flusher, &self.retention).await
     }
 
+    /// Bytes of the log, and the most that they may be.
+    pub(crate) fn wal_fill(&self) -> (u64, u64) {
+        (self.wal_bytes.load(Ordering::Relaxed), self.config.max_wal_bytes)
+    }
+
     /// Whether the log has no room for more.
     pub(crate) fn is_wal_full(&self) -> bool {
         self.wal_bytes.load(Ordering::Relaxed) > self.config.max_wal_bytes

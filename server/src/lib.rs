@@ -17,9 +17,11 @@
 //! - [`error`]: the one error type, and how an engine error becomes a status;
 //! - `sign_on`: signing on with an OpenID Connect provider;
 //! - `ai`: explanations of logs by a model;
-//! - `middleware`: request ids and spans;
+//! - `rate_limits`: how much one key and one project may ask for;
+//! - `telemetry`: numbers about the running server;
+//! - `middleware`: request ids and spans, counted requests, slow ones in the log;
 //! - `api`: one file or folder per resource;
-//! - [`cli`]: `serve`, `demo`, `init`, `generate`, `retention`.
+//! - [`cli`]: the commands of the program.
 
 pub mod accounts;
 pub mod activity;
@@ -32,11 +34,13 @@ pub mod error;
 pub mod meta;
 mod middleware;
 pub mod password;
+mod rate_limits;
 mod retention;
 mod rules;
 pub mod secret;
 mod sign_on;
 pub mod state;
+mod telemetry;
 
 use std::future::Future;
 use std::io;
@@ -54,10 +58,10 @@ use crate::state::AppState;
 /// The whole API as one router, ready to be called or served.
 pub fn app(state: AppState) -> Router {
     let routes = api::router()
-        .with_state(state)
+        .with_state(state.clone())
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(axum::middleware::from_fn(middleware::request_context));
+        .layer(axum::middleware::from_fn_with_state(state, middleware::request_context));
     // A path gets its one spelling before the routes see it, which a layer of a router could not do.
     Router::new().fallback_service(MapRequest::new(routes, api::canonical_path))
 }
@@ -65,9 +69,9 @@ pub fn app(state: AppState) -> Router {
 /// OTLP over gRPC as a router of its own.
 pub fn grpc_app(state: AppState) -> Router {
     api::ingest::grpc::router()
-        .with_state(state)
+        .with_state(state.clone())
         .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(axum::middleware::from_fn(middleware::request_context))
+        .layer(axum::middleware::from_fn_with_state(state, middleware::request_context))
 }
 
 /// Where a server answers.

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
-use server::cli::{self, Cli};
+use server::cli::{self, Cli, CliError};
 
 /// Better than the system's allocator at the many short-lived columns of queries and ingestion.
 #[global_allocator]
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("timberline: {}", one_line(&error));
-            ExitCode::FAILURE
+            ExitCode::from(error.downcast_ref::<CliError>().map_or(1, CliError::exit_code))
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What happens around every request: its id, its span in the log, and how long it took.
+//! What happens around every request: its id, its span in the log, and how long it took, for the counts and the log.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::{Instrument, info_span};
@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 use crate::api::ingest::datadog;
 use crate::api::signup;
+use crate::state::AppState;
+use crate::telemetry::NO_ROUTE;
 
 /// Header of the request id, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -20,18 +22,15 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 /// Gives the request an id, which the answer carries and every line of the log about it names.
 ///
 /// The log has the path and never the query string, which may carry a key or a token.
-pub(crate) async fn request_context(request: Request, next: Next) -> Response {
+pub(crate) async fn request_context(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let span =
         info_span!("request", id = %id, method = %request.method(), path = logged_path(request.uri().path()));
+    let call = Call::of(&request, id.clone());
     let started = Instant::now();
     async {
         let mut response = next.run(request).await;
-        tracing::debug!(
-            status = response.status().as_u16(),
-            elapsed_us = started.elapsed().as_micros() as u64,
-            "answered"
-        );
+        call.answered(&state, response.status(), started.elapsed());
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
@@ -39,6 +38,46 @@ pub(crate) async fn request_context(request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// What is told of a request once it is answered.
+struct Call {
+    id: String,
+    method: Method,
+    route: Option<MatchedPath>,
+    /// As the path names it: a number or `@current`.
+    project: Option<String>,
+}
+
+impl Call {
+    fn of(request: &Request, id: String) -> Self {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let project = project_in(request.uri().path()).map(str::to_owned);
+        Self { id, method: request.method().clone(), route, project }
+    }
+
+    /// Counts it, and logs it: as a warning when it was slow.
+    fn answered(&self, state: &AppState, status: StatusCode, elapsed: Duration) {
+        let endpoint = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        let status_number = status.as_u16();
+        state.telemetry().note_request(endpoint, &self.method, status, elapsed);
+        tracing::debug!(status = status_number, elapsed_us = elapsed.as_micros() as u64, "answered");
+        if state.config().log.slow_query.is_some_and(|limit| elapsed >= limit) {
+            tracing::warn!(
+                endpoint,
+                project = self.project,
+                request_id = self.id,
+                elapsed_ms = elapsed.as_millis() as u64,
+                status = status_number,
+                "slow request"
+            );
+        }
+    }
+}
+
+/// The project that a path names, if it names one.
+fn project_in(path: &str) -> Option<&str> {
+    path.strip_prefix("/api/projects/")?.split('/').next()
 }
 
 /// A path without the token that Datadog's senders may have in theirs, and without the secret of an invitation.

@@ -17,9 +17,11 @@ use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{Meta, MetaError};
+use crate::rate_limits::RateLimits;
 use crate::retention::RetentionWatch;
 use crate::rules::RulesWatch;
 use crate::sign_on::Provider;
+use crate::telemetry::Telemetry;
 
 /// The open data folder and everything that serves it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ struct Shared {
     explainer: Explainer,
     login_throttle: LoginThrottle,
     sign_on: Option<Provider>,
+    rate_limits: RateLimits,
+    telemetry: Telemetry,
     /// Cancelled when a stop begins.
     stopping: CancellationToken,
 }
@@ -103,6 +107,7 @@ impl AppState {
         };
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
+        let rate_limits = RateLimits::new(&config.rate_limits);
         let stopping = CancellationToken::new();
         let shared = Shared {
             config,
@@ -117,6 +122,8 @@ impl AppState {
             explainer,
             login_throttle: LoginThrottle::default(),
             sign_on,
+            rate_limits,
+            telemetry: Telemetry::default(),
             stopping,
         };
         Ok((Self(Arc::new(shared)), credentials))
@@ -169,6 +176,16 @@ impl AppState {
     /// The exports under way.
     pub(crate) fn exports(&self) -> &Exports {
         &self.0.exports
+    }
+
+    /// What keys and projects have had.
+    pub(crate) fn rate_limits(&self) -> &RateLimits {
+        &self.0.rate_limits
+    }
+
+    /// What is counted.
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.0.telemetry
     }
 
     /// What explains logs.

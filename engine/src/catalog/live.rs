@@ -13,6 +13,7 @@ use crate::buffer::{BufferSegment, SequenceRange, TableBuffer};
 use crate::error::{Error, Result};
 use crate::retention::{RetentionCutoff, TimeBounds};
 use crate::schema::TableId;
+use crate::stats::Meters;
 use crate::storage::DataFile;
 
 /// Every table that has rows.
@@ -28,6 +29,7 @@ pub(crate) struct LiveTables {
     /// Files that no new snapshot has, and older ones may.
     condemned: Mutex<Vec<Condemned>>,
     signals: CommitSignals,
+    meters: Meters,
 }
 
 /// A file that is live no more and whose object is still there.
@@ -122,7 +124,24 @@ impl LiveTables {
             pinned: Mutex::default(),
             condemned: Mutex::new(condemned),
             signals: CommitSignals::default(),
+            meters: Meters::default(),
         }
+    }
+
+    /// What is measured of the work on these tables.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
+    /// Bytes that are admitted now.
+    pub(crate) fn admitted_bytes(&self) -> usize {
+        self.release_unpinned();
+        self.admitted_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes that may be admitted.
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.max_bytes
     }
 
     /// Reserves memory for rows before they are written anywhere.

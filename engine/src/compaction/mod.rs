@@ -69,6 +69,8 @@ pub(crate) struct CompactionSettings {
     pub(crate) target_bytes: u64,
     /// Uncompressed bytes of the row groups that one merge holds at a time.
     pub(crate) max_memory_bytes: u64,
+    /// Data files of fewer rows get no sidecar.
+    pub(crate) min_sidecar_rows: u64,
 }
 
 /// The output of a merge so far.
@@ -142,6 +144,12 @@ impl Compactor {
         }
     }
 
+    /// Bytes of the files that merges due now would read.
+    pub(crate) fn waiting_bytes(&self, now_us: i64) -> u64 {
+        let tables = self.tables.files();
+        tables.iter().map(|(_, files)| plan::waiting_bytes(files, now_us, self.settings.target_bytes)).sum()
+    }
+
     fn next_merge(&self, now_us: i64) -> Option<(TableId, Merge)> {
         let in_doubt = self.in_doubt.lock();
         let tables = self.tables.files().into_iter().filter(|(table, _)| !in_doubt.contains(table));
@@ -155,6 +163,19 @@ impl Compactor {
 
     /// Replaces files by merged ones, with the rows that `keep` lets through.
     pub(crate) async fn merge(
+        &self,
+        table: TableId,
+        merge: &Merge,
+        keep: Option<Arc<Keep>>,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        let began = Instant::now();
+        let merged = self.merge_now(table, merge, keep, stop).await;
+        self.tables.meters().note_merge(began.elapsed(), merged.is_ok());
+        merged
+    }
+
+    async fn merge_now(
         &self,
         table: TableId,
         merge: &Merge,
@@ -217,7 +238,8 @@ impl Compactor {
             let path = DataFilePath { table, bucket: output.bucket, id }.to_path();
             self.catalog.record_intents(&[(id, path.clone())]).await?;
             let mut writer =
-                DataFileWriter::create(&self.storage, path, output.promotion.clone(), output.effort);
+                DataFileWriter::create(&self.storage, path, output.promotion.clone(), output.effort)
+                    .with_min_sidecar_rows(self.settings.min_sidecar_rows);
             let mut slice = first;
             let mut rows_in_file = 0;
             next = loop {

@@ -68,6 +68,16 @@ fn month(timestamp_us: i64) -> Option<i64> {
 /// The next merge of a table's live files, if there is one: that of the smallest files first, which takes most
 /// files away for the least work. `now_us` is the time by which windows are quiet.
 pub(crate) fn plan_merge(files: &[Arc<DataFile>], now_us: i64, target_bytes: u64) -> Option<Merge> {
+    due_merges(files, now_us, target_bytes).into_iter().min_by_key(Merge::size_bytes)
+}
+
+/// Bytes of the files that the next merge of every window would read.
+pub(crate) fn waiting_bytes(files: &[Arc<DataFile>], now_us: i64, target_bytes: u64) -> u64 {
+    due_merges(files, now_us, target_bytes).iter().map(Merge::size_bytes).sum()
+}
+
+/// The next merge of each window that has one.
+fn due_merges(files: &[Arc<DataFile>], now_us: i64, target_bytes: u64) -> Vec<Merge> {
     let mut windows: BTreeMap<Window, Vec<&Arc<DataFile>>> = BTreeMap::new();
     for file in files.iter().filter(|file| !is_done(file, target_bytes)) {
         windows.entry(Window::of(file)).or_default().push(file);
@@ -76,7 +86,7 @@ pub(crate) fn plan_merge(files: &[Arc<DataFile>], now_us: i64, target_bytes: u64
         files.sort_by_key(|file| (file.min_timestamp_us, file.id));
         merge_of_class(&files, target_bytes).or_else(|| merge_of_quiet(&files, now_us, target_bytes))
     });
-    merges.min_by_key(Merge::size_bytes)
+    merges.collect()
 }
 
 /// Whether a file is large enough to stay as it is.

@@ -181,6 +181,9 @@ impl SidecarCache {
         }
         let sidecar = source.file.sidecar_path();
         let loaded = Load { cache: self, source, store, sidecar: &sidecar }.recipe::<T>().await?;
+        if let Recipe::Absent(Absence::Damaged(message) | Absence::Newer(message)) = &loaded {
+            tracing::warn!("{message}; rows are read instead");
+        }
         let entry = match &loaded {
             Recipe::Present(recipe) => Entry::present(recipe, T::memory_bytes(recipe)),
             Recipe::Absent(absence) => self.absent(absence),

@@ -14,7 +14,6 @@ use crate::catalog::CatalogStore;
 use crate::config::EngineConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Absence, Sidecar, SidecarBuilder, SidecarLimits};
-use crate::limits::MIN_SIDECAR_ROWS;
 use crate::storage::{DataFile, Storage, cannot_read, to_whole_rows};
 
 /// Rows that are read at a time.
@@ -47,7 +46,7 @@ pub async fn rebuild_sidecars(config: &EngineConfig, all: bool) -> Result<Sideca
     let mut report = SidecarReport::default();
     let live = state.files.into_iter().filter(|file| file.removed_snapshot.is_none());
     for file in live.map(|file| file.file) {
-        if file.num_rows < MIN_SIDECAR_ROWS {
+        if file.num_rows < config.min_sidecar_rows {
             report.num_small += 1;
             continue;
         }
@@ -57,7 +56,7 @@ pub async fn rebuild_sidecars(config: &EngineConfig, all: bool) -> Result<Sideca
             report.num_bytes += file.sidecar_bytes;
             continue;
         }
-        match remake(&catalog, &folder.storage, &file).await {
+        match remake(&catalog, &folder.storage, &file, config.min_sidecar_rows).await {
             Ok(num_bytes) => {
                 report.num_built += 1;
                 report.num_bytes += num_bytes;
@@ -102,9 +101,14 @@ pub(super) async fn fault_of(storage: &Storage, file: &DataFile) -> Result<Optio
 ///
 /// # Errors
 /// `CorruptData` naming the data file; `Unavailable` when the store or the catalog does not answer.
-pub(super) async fn remake(catalog: &CatalogStore, storage: &Storage, file: &DataFile) -> Result<u64> {
+pub(super) async fn remake(
+    catalog: &CatalogStore,
+    storage: &Storage,
+    file: &DataFile,
+    min_sidecar_rows: u64,
+) -> Result<u64> {
     let mut num_bytes = 0;
-    if file.num_rows < MIN_SIDECAR_ROWS {
+    if file.num_rows < min_sidecar_rows {
         storage.delete(&file.sidecar_path()).await?;
     } else {
         let bytes = build(storage, file).await?;

@@ -15,12 +15,14 @@ use parquet::errors::ParquetError;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::cost::CostMeter;
 use super::count;
 use super::data_file_reader::find_damaged;
 use super::error::{QueryOrigin, from_datafusion, is_unnamed_damage};
 use super::export::{ExportMeans, LogExport};
 use super::filter::{self, FilterContext};
 use super::model::{LogFilter, LogQuery};
+use super::planner::Sidecars;
 use super::rows::{self, LogPage};
 use super::session::{QuerySession, store_url};
 use super::settings::QuerySettings;
@@ -41,6 +43,7 @@ pub struct QueryContext {
     clock: Arc<dyn Clock>,
     settings: QuerySettings,
     runtime_env: Arc<RuntimeEnv>,
+    sidecars: Sidecars,
     threads: QueryThreads,
 }
 
@@ -61,13 +64,17 @@ impl QueryContext {
             .map_err(|error| Error::unavailable("cannot set up query memory").with_source(error))?;
         runtime_env.register_object_store(store_url().as_ref(), Arc::clone(&store));
         let threads = QueryThreads::start(settings.num_threads)?;
-        Ok(Self { store, clock: Arc::new(SystemClock), settings, runtime_env, threads })
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let sidecars = Sidecars::new(Arc::clone(&store), settings.sidecar_cache_bytes, Arc::clone(&clock));
+        Ok(Self { store, clock, settings, runtime_env, sidecars, threads })
     }
 
     /// Sets the clock from whose time relative dates in filters and days of retention count.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ..self }
+        let max_bytes = self.settings.sidecar_cache_bytes;
+        let sidecars = Sidecars::new(Arc::clone(&self.store), max_bytes, Arc::clone(&clock));
+        Self { clock, sidecars, ..self }
     }
 
     /// The rows that a query asks for, in its order.
@@ -95,6 +102,7 @@ impl QueryContext {
         let means = ExportMeans {
             store: Arc::clone(&self.store),
             runtime_env: Arc::clone(&self.runtime_env),
+            sidecars: self.sidecars.clone(),
             threads: self.threads.handle().clone(),
         };
         Ok(LogExport::new(snapshot, query, filter, means, &self.settings))
@@ -166,7 +174,7 @@ impl QueryContext {
 
     pub(super) fn session(&self, snapshot: &Snapshot) -> QuerySession {
         let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
-        QuerySession::new(snapshot.clone(), store, env, self.settings.session_config())
+        QuerySession::new(snapshot.clone(), store, env, self.settings.session_config(), self.sidecars.clone())
     }
 
     /// Runs `work` with the condition that `filter` means. Translating compiles patterns, so that it happens on
@@ -203,6 +211,7 @@ impl QueryContext {
         F: Future<Output = Result<T, DataFusionError>> + Send + 'static,
     {
         let deadline = self.settings.deadline;
+        let (cost, started) = (CostMeter::current(), Instant::now());
         let store = Arc::clone(&self.store);
         // Held until the work has ended, so that no file of it is deleted meanwhile.
         let snapshot = snapshot.clone();
@@ -218,7 +227,9 @@ impl QueryContext {
             }
         };
         let task = AbortOnDropHandle::new(self.threads.handle().spawn(bounded));
-        match task.await {
+        let ended = task.await;
+        cost.add_question(started.elapsed());
+        match ended {
             Ok(answer) => answer,
             Err(error) if error.is_cancelled() => Err(Error::unavailable("queries have been stopped")),
             Err(error) => {

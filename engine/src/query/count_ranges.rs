@@ -1,5 +1,7 @@
 //! Rows per time bucket, without those that have none.
 
+use std::collections::BTreeMap;
+
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use datafusion::common::Result as DataFusionResult;
@@ -7,9 +9,9 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::{Expr, lit};
 
 use super::context::QueryContext;
-use super::filter::in_range;
 use super::interval::Interval;
 use super::model::LogFilter;
+use super::planner::{CellQuestion, GroupBy, answer_from_cells};
 use super::session::QuerySession;
 use super::time_bucket::time_bucket;
 use super::time_range::{ResolvedRange, TimeRange};
@@ -77,20 +79,24 @@ async fn count_ranges(
     if range.is_empty() {
         return Ok(Vec::new());
     }
-    let counts = session
-        .rows_where(in_range(range).and(filter))?
-        .aggregate(vec![time_bucket(interval)], vec![count(lit(1))])?;
-    let mut ranges = Vec::new();
-    for batch in &session.collect(counts).await?.batches {
-        let starts = batch.column(0).as_primitive::<Int64Type>();
-        let counts = batch.column(1).as_primitive::<Int64Type>();
-        ranges.extend(
-            (0..batch.num_rows()).map(|row| CountRange {
-                start_us: starts.value(row),
-                count: counts.value(row).unsigned_abs(),
-            }),
-        );
+    // At most as many as an interval cuts a range into.
+    let mut by_start: BTreeMap<i64, u64> = BTreeMap::new();
+    let question =
+        CellQuestion { condition: &filter, range, interval: Some(interval), group_by: GroupBy::Nothing };
+    let rest = answer_from_cells(session, &question, |total| {
+        *by_start.entry(total.bucket_us).or_default() += total.num_rows;
+        Ok(())
+    })
+    .await?;
+    if let Some(rows) = rest.rows_where(session, &filter)? {
+        let counts = rows.aggregate(vec![time_bucket(interval)], vec![count(lit(1))])?;
+        for batch in &session.collect(counts).await?.batches {
+            let starts = batch.column(0).as_primitive::<Int64Type>();
+            let counts = batch.column(1).as_primitive::<Int64Type>();
+            for row in 0..batch.num_rows() {
+                *by_start.entry(starts.value(row)).or_default() += counts.value(row).unsigned_abs();
+            }
+        }
     }
-    ranges.sort_by_key(|range| range.start_us);
-    Ok(ranges)
+    Ok(by_start.into_iter().map(|(start_us, count)| CountRange { start_us, count }).collect())
 }

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use chrono::DateTime;
@@ -34,12 +35,19 @@ pub(super) struct DataFileReaderFactory {
     store: Arc<dyn ObjectStore>,
     metadata_cache: Arc<FileMetadataCache>,
     inner: CachedParquetFileReaderFactory,
+    /// Of all that its readers read.
+    bytes: Arc<AtomicU64>,
 }
 
 impl DataFileReaderFactory {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, metadata_cache: Arc<FileMetadataCache>) -> Self {
+    /// Adds what is read to `bytes`.
+    pub(super) fn new(
+        store: Arc<dyn ObjectStore>,
+        metadata_cache: Arc<FileMetadataCache>,
+        bytes: Arc<AtomicU64>,
+    ) -> Self {
         let inner = CachedParquetFileReaderFactory::new(Arc::clone(&store), Arc::clone(&metadata_cache));
-        Self { store, metadata_cache, inner }
+        Self { store, metadata_cache, inner, bytes }
     }
 }
 
@@ -57,6 +65,7 @@ impl ParquetFileReaderFactory for DataFileReaderFactory {
             metadata_size_hint,
             object: file.object_meta.clone(),
             blocks: None,
+            bytes: Arc::clone(&self.bytes),
             inner: self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?,
         }))
     }
@@ -69,6 +78,7 @@ struct DataFileReader {
     object: ObjectMeta,
     /// Known once the metadata are.
     blocks: Option<Arc<BlockChecksums>>,
+    bytes: Arc<AtomicU64>,
     /// Reads bytes and counts them.
     inner: Box<dyn AsyncFileReader + Send>,
 }
@@ -102,7 +112,11 @@ impl DataFileReader {
             None => self.metadata().await?.blocks,
         };
         match blocks.fetch(ranges, |runs| self.inner.get_byte_ranges(runs)).await {
-            Ok(parts) => Ok(parts),
+            Ok(parts) => {
+                let num_bytes = parts.iter().map(|part| part.len() as u64).sum();
+                self.bytes.fetch_add(num_bytes, Ordering::Relaxed);
+                Ok(parts)
+            }
             Err(error) => Err(self.explain(error).await),
         }
     }
@@ -123,6 +137,7 @@ impl DataFileReader {
         let ObjectMeta { location, size, .. } = &self.object;
         let hint = self.metadata_size_hint.map_or(UNKNOWN_METADATA_BYTES, |hint| hint as u64);
         let parquet = read_metadata(self.store.as_ref(), location, *size, hint).await?;
+        self.bytes.fetch_add(hint.min(*size), Ordering::Relaxed);
         let blocks = Arc::new(BlockChecksums::of(&parquet)?);
         Ok(CheckedMetadata { parquet: Arc::new(parquet), blocks })
     }

@@ -108,7 +108,7 @@ pub(super) async fn groups(
 ) -> DataFusionResult<Groups> {
     let mut top = Top::new(limit.get(), session.reserve("groups"));
     let mut answer = Groups::default();
-    let mut batches = grouped(session, condition, dimensions)?.execute_stream().await?;
+    let mut batches = session.execute(grouped(session, condition, dimensions)?).await?;
     while let Some(batch) = batches.next().await {
         let batch = batch?;
         let log_counts = totals::<Int64Type>(&batch, LOG_COUNT)?;

@@ -9,6 +9,8 @@
 //! | `file_columns`, `attribute_value`, `attribute_keys` | what a data file has in another form than whole rows |
 //! | `unexpired` | the scan of files and segments some of whose rows have expired |
 //! | `context` | answers questions: the way in |
+//! | `planner` | which source answers for each data file: the catalog, its sidecar or its rows |
+//! | `cost` | what questions cost, and from which sources they were answered |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
 //! | `rows`, `count`, `sparkline`, `facets`, `earliest`, `expiry`, `sampled` | the questions |
 //! | `count_ranges`, `services`, `groups`, `impact` | the questions that count by time, by service and by value |
@@ -22,6 +24,7 @@
 mod attribute_keys;
 mod attribute_value;
 mod context;
+mod cost;
 mod count;
 mod count_ranges;
 mod data_file_reader;
@@ -39,6 +42,7 @@ mod impact;
 pub mod interval;
 pub mod model;
 mod patterns;
+mod planner;
 mod rows;
 mod sampled;
 mod services;
@@ -55,6 +59,7 @@ mod top;
 mod unexpired;
 
 pub use context::QueryContext;
+pub use cost::{QueryCost, with_cost};
 pub use count_ranges::{CountRange, CountRanges, CountRangesRequest};
 pub use dimension::Dimension;
 pub use error::{QueryOrigin, from_datafusion};

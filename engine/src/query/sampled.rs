@@ -109,7 +109,7 @@ async fn simulate(
         let ascending = |name: &str| ident(name).sort(true, false);
         rows = rows.sort(vec![ascending(columns::INGESTED_TIMESTAMP), ascending(columns::UUID)])?;
     }
-    let mut stream = rows.execute_stream().await?;
+    let mut stream = session.execute(rows).await?;
     let external = |error| DataFusionError::External(Box::new(error));
     let rule = rule.over(&stream.schema()).map_err(external)?;
     while let Some(batch) = stream.next().await {

@@ -1,24 +1,28 @@
 //! Services: how much each logs, and when.
 
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 
-use arrow::array::AsArray;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::Result as DataFusionResult;
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::ExprFunctionExt;
 use datafusion::prelude::{Expr, ident, lit};
 use futures::StreamExt;
 
 use super::context::QueryContext;
-use super::filter::{has_service, has_severity, in_range};
+use super::filter::{has_service, has_severity};
 use super::groups::{ERROR_SEVERITIES, totals};
 use super::interval::{Interval, SPARKLINE_BUCKETS};
 use super::model::LogFilter;
+use super::planner::{CellQuestion, CellTotal, GroupBy, answer_from_cells};
 use super::session::QuerySession;
 use super::time_bucket::time_bucket;
-use super::time_range::ResolvedRange;
+use super::time_range::{ResolvedRange, TimeRange};
 use super::top::Top;
 use crate::catalog::Snapshot;
 use crate::error::Result;
@@ -77,7 +81,7 @@ pub struct ServiceBucket {
 }
 
 impl QueryContext {
-    /// The services of the rows of a range that pass the filter. Two scans of one snapshot.
+    /// The services of the rows of a range that pass the filter. Rows that have to be read are read twice.
     ///
     /// # Errors
     /// As [`Self::count`].
@@ -90,11 +94,10 @@ impl QueryContext {
         let interval = Interval::choose(range.start_us, request.range.interval_to_us, SPARKLINE_BUCKETS);
         let (limit, max_sparklines) = (request.limit, request.max_sparklines);
         let work = move |session, filter: Expr| async move {
-            let condition = in_range(range).and(filter);
-            let mut answer = services(&session, condition.clone(), limit).await?;
+            let mut answer = services(&session, &filter, range, limit).await?;
             let first = answer.services.iter().take(max_sparklines);
             let names: Vec<String> = first.map(|service| service.service_name.clone()).collect();
-            answer.sparkline = sparkline(&session, condition, &names, &interval).await?;
+            answer.sparkline = sparkline(&session, filter, range, &names, &interval).await?;
             Ok(answer)
         };
         self.run(snapshot, &request.filter, work).await
@@ -110,70 +113,155 @@ const SEVERITIES: [(&str, &[&str]); 4] =
 /// The totals of the services, without their sparkline.
 async fn services(
     session: &QuerySession,
-    condition: Expr,
+    condition: &Expr,
+    range: TimeRange,
     limit: NonZeroUsize,
 ) -> DataFusionResult<Services> {
+    let mut known = KnownServices::new(session.reserve("services of sidecars"));
+    let group_by = GroupBy::ServiceAndSeverity;
+    let question = CellQuestion { condition, range, interval: None, group_by };
+    let rest = answer_from_cells(session, &question, |total| known.add(total)).await?;
+    let mut list =
+        ServiceList { top: Top::new(limit.get(), session.reserve("services")), total_services: 0, known };
+    if let Some(rows) = rest.rows_where(session, condition)? {
+        let mut batches = session.execute(totals_by_service(rows)?).await?;
+        while let Some(batch) = batches.next().await {
+            list.add(&batch?)?;
+        }
+    }
+    list.finish()
+}
+
+fn totals_by_service(rows: DataFrame) -> DataFusionResult<DataFrame> {
     let mut counts = vec![count(lit(1)).alias(LOG_COUNT)];
     for (name, severities) in SEVERITIES {
         counts.push(count(lit(1)).filter(has_severity(severities)).build()?.alias(name));
     }
-    let query = session.rows_where(condition)?.aggregate(vec![ident(columns::SERVICE_NAME)], counts)?;
-    let mut top = Top::new(limit.get(), session.reserve("services"));
-    let mut answer = Services::default();
-    let mut batches = query.execute_stream().await?;
-    while let Some(batch) = batches.next().await {
-        let batch = batch?;
+    rows.aggregate(vec![ident(columns::SERVICE_NAME)], counts)
+}
+
+/// The rows of a service: all, then by severity as in [`SEVERITIES`].
+type Counts = (u64, [u64; 4]);
+
+/// What is known of services without reading rows.
+struct KnownServices {
+    by_name: HashMap<String, Counts>,
+    reservation: MemoryReservation,
+}
+
+impl KnownServices {
+    /// What a service without its name takes up, generously.
+    const SERVICE_BYTES: usize = 160;
+
+    fn new(reservation: MemoryReservation) -> Self {
+        Self { by_name: HashMap::new(), reservation }
+    }
+
+    fn add(&mut self, total: &CellTotal<'_>) -> DataFusionResult<()> {
+        if !self.by_name.contains_key(total.service) {
+            self.reservation.try_grow(Self::SERVICE_BYTES + total.service.len())?;
+            self.by_name.insert(total.service.to_owned(), Counts::default());
+        }
+        let Some((log_count, by_severity)) = self.by_name.get_mut(total.service) else { return Ok(()) };
+        *log_count += total.num_rows;
+        for (count, (_, severities)) in by_severity.iter_mut().zip(SEVERITIES) {
+            if severities.contains(&total.severity) {
+                *count += total.num_rows;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The services on their way into the list: each from what is known and from the rows that were read.
+struct ServiceList {
+    top: Top<Counts>,
+    total_services: u64,
+    /// Those that have not been met among the rows that were read.
+    known: KnownServices,
+}
+
+impl ServiceList {
+    /// Adds services of rows that were read, each once in all batches.
+    fn add(&mut self, batch: &RecordBatch) -> DataFusionResult<()> {
         let names = cast(batch.column(0), &DataType::Utf8)?;
         let names = names.as_string::<i32>();
-        let log_counts = totals::<Int64Type>(&batch, LOG_COUNT)?;
-        let [debug, info, warn, error] = SEVERITIES.map(|(name, _)| totals::<Int64Type>(&batch, name));
+        let log_counts = totals::<Int64Type>(batch, LOG_COUNT)?;
+        let [debug, info, warn, error] = SEVERITIES.map(|(name, _)| totals::<Int64Type>(batch, name));
         let by_severity = [debug?, info?, warn?, error?];
-        answer.total_services += batch.num_rows() as u64;
         for row in 0..batch.num_rows() {
-            let rank = log_counts.value(row);
-            let by_severity = by_severity.map(|counts| counts.value(row).unsigned_abs());
-            top.offer(rank, (rank.unsigned_abs(), by_severity), || Ok(vec![names.value(row).to_owned()]))?;
+            let name = names.value(row);
+            let (mut log_count, mut counts) = self.known.by_name.remove(name).unwrap_or_default();
+            log_count += log_counts.value(row).unsigned_abs();
+            for (count, read) in counts.iter_mut().zip(&by_severity) {
+                *count += read.value(row).unsigned_abs();
+            }
+            self.offer(name, (log_count, counts))?;
         }
+        Ok(())
     }
-    let service =
-        |(values, (log_count, [debug, info, warn, error])): (Vec<String>, (u64, [u64; 4]))| ServiceTotals {
-            service_name: values.into_iter().next().unwrap_or_default(),
-            log_count,
-            debug,
-            info,
-            warn,
-            error,
-        };
-    answer.services = top.into_ranked().map(service).collect();
-    Ok(answer)
+
+    fn offer(&mut self, name: &str, counts: Counts) -> DataFusionResult<()> {
+        self.total_services += 1;
+        let rank = i64::try_from(counts.0).unwrap_or(i64::MAX);
+        self.top.offer(rank, counts, || Ok(vec![name.to_owned()]))
+    }
+
+    fn finish(mut self) -> DataFusionResult<Services> {
+        for (name, counts) in std::mem::take(&mut self.known.by_name) {
+            self.offer(&name, counts)?;
+        }
+        let service =
+            |(values, (log_count, [debug, info, warn, error])): (Vec<String>, Counts)| ServiceTotals {
+                service_name: values.into_iter().next().unwrap_or_default(),
+                log_count,
+                debug,
+                info,
+                warn,
+                error,
+            };
+        let services = self.top.into_ranked().map(service).collect();
+        Ok(Services { services, total_services: self.total_services, sparkline: Vec::new() })
+    }
 }
 
 /// The rows of some services over time.
 async fn sparkline(
     session: &QuerySession,
-    condition: Expr,
+    filter: Expr,
+    range: TimeRange,
     names: &[String],
     interval: &Interval,
 ) -> DataFusionResult<Vec<ServiceBucket>> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let query = session.rows_where(condition.and(has_service(names)))?.aggregate(
-        vec![time_bucket(interval), ident(columns::SERVICE_NAME)],
-        vec![count(lit(1)).alias(LOG_COUNT)],
-    )?;
-    let mut buckets = Vec::new();
-    for batch in &session.collect(query).await?.batches {
-        let times = batch.column(0).as_primitive::<Int64Type>();
-        let names = cast(batch.column(1), &DataType::Utf8)?;
-        let names = names.as_string::<i32>();
-        let counts = totals::<Int64Type>(batch, LOG_COUNT)?;
-        buckets.extend((0..batch.num_rows()).map(|row| ServiceBucket {
-            time_us: times.value(row),
-            service_name: names.value(row).to_owned(),
-            count: counts.value(row).unsigned_abs(),
-        }));
+    let condition = filter.and(has_service(names));
+    // At most as many as there are buckets and names.
+    let mut counts: BTreeMap<(i64, String), u64> = BTreeMap::new();
+    let question =
+        CellQuestion { condition: &condition, range, interval: Some(interval), group_by: GroupBy::Service };
+    let rest = answer_from_cells(session, &question, |total| {
+        *counts.entry((total.bucket_us, total.service.to_owned())).or_default() += total.num_rows;
+        Ok(())
+    })
+    .await?;
+    if let Some(rows) = rest.rows_where(session, &condition)? {
+        let query = rows.aggregate(
+            vec![time_bucket(interval), ident(columns::SERVICE_NAME)],
+            vec![count(lit(1)).alias(LOG_COUNT)],
+        )?;
+        for batch in &session.collect(query).await?.batches {
+            let times = batch.column(0).as_primitive::<Int64Type>();
+            let names = cast(batch.column(1), &DataType::Utf8)?;
+            let names = names.as_string::<i32>();
+            let log_counts = totals::<Int64Type>(batch, LOG_COUNT)?;
+            for row in 0..batch.num_rows() {
+                let key = (times.value(row), names.value(row).to_owned());
+                *counts.entry(key).or_default() += log_counts.value(row).unsigned_abs();
+            }
+        }
     }
-    buckets.sort();
-    Ok(buckets)
+    let bucket = |((time_us, service_name), count)| ServiceBucket { time_us, service_name, count };
+    Ok(counts.into_iter().map(bucket).collect())
 }

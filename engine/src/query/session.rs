@@ -6,34 +6,54 @@ use arrow::array::RecordBatch;
 use datafusion::common::utils::memory::get_record_batch_memory_size;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{Expr, SessionConfig, SessionContext};
 use futures::StreamExt;
 use object_store::ObjectStore;
 
+use super::cost::CostMeter;
+use super::planner::Sidecars;
 use super::table::SnapshotTable;
-use crate::catalog::Snapshot;
+use super::time_range::TimeRange;
+use crate::catalog::{Snapshot, Sources};
 
 /// One query: a session and the table it reads.
 pub(crate) struct QuerySession {
     pub(crate) session: SessionContext,
     pub(crate) table: Arc<SnapshotTable>,
+    /// What its files have beside them.
+    pub(super) sidecars: Sidecars,
+    /// Where it says what it costs.
+    pub(super) cost: Arc<CostMeter>,
 }
 
 impl QuerySession {
     /// A session over the rows of a snapshot whose files are in `store`, which `env` knows by [`store_url`].
+    /// The cost goes to the meter of the caller.
     pub(super) fn new(
         snapshot: Snapshot,
         store: Arc<dyn ObjectStore>,
         env: Arc<RuntimeEnv>,
         config: SessionConfig,
+        sidecars: Sidecars,
     ) -> Self {
-        Self {
-            session: SessionContext::new_with_config_rt(config, env),
-            table: Arc::new(SnapshotTable::new(snapshot, store_url(), store)),
-        }
+        let cost = CostMeter::current();
+        let table = SnapshotTable::new(snapshot, store_url(), store, Arc::clone(&cost));
+        let session = SessionContext::new_with_config_rt(config, env);
+        Self { session, table: Arc::new(table), sidecars, cost }
+    }
+
+    /// The files and segments that may have rows of a range: those none of whose rows have expired, then the others.
+    pub(super) fn sources_in(&self, range: TimeRange) -> (Sources, Sources) {
+        let snapshot = self.table.snapshot();
+        let mut sources = snapshot.sources();
+        sources.files.retain(|file| range.touches(file.min_timestamp_us, file.max_timestamp_us));
+        sources.segments.retain(|segment| range.touches(segment.min_timestamp_us, segment.max_timestamp_us));
+        sources.split(snapshot.retention.as_deref())
     }
 
     /// The rows of the table that meet a condition.
@@ -46,11 +66,22 @@ impl QuerySession {
         MemoryConsumer::new(name).register(&self.session.runtime_env().memory_pool)
     }
 
+    /// Starts a query.
+    pub(crate) async fn execute(
+        &self,
+        query: DataFrame,
+    ) -> Result<SendableRecordBatchStream, DataFusionError> {
+        let context = Arc::new(query.task_ctx());
+        let plan = query.create_physical_plan().await?;
+        self.cost.watch(&plan);
+        execute_stream(plan, context)
+    }
+
     /// Runs a query and keeps its rows, whose memory is accounted for until the reservation is dropped.
     pub(super) async fn collect(&self, query: DataFrame) -> Result<CollectedRows, DataFusionError> {
         let mut collected =
             CollectedRows { batches: Vec::new(), reservation: self.reserve("rows of a query") };
-        let mut stream = query.execute_stream().await?;
+        let mut stream = self.execute(query).await?;
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             collected.reservation.try_grow(get_record_batch_memory_size(&batch))?;

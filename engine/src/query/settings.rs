@@ -18,6 +18,8 @@ pub struct QuerySettings {
     pub max_memory_bytes: usize,
     /// Memory for the footers of data files that were read.
     pub footer_cache_bytes: usize,
+    /// Memory for the sidecars of data files that were read.
+    pub sidecar_cache_bytes: usize,
     /// Where sorts and aggregations that do not fit spill; the system's temporary folder when absent.
     pub spill_dir: Option<PathBuf>,
     /// Disk that all running queries may spill to together.
@@ -37,6 +39,7 @@ impl Default for QuerySettings {
         Self {
             max_memory_bytes: 1024 * 1024 * 1024,
             footer_cache_bytes: 128 * 1024 * 1024,
+            sidecar_cache_bytes: 128 * 1024 * 1024,
             spill_dir: None,
             max_spill_bytes: 10 * 1024 * 1024 * 1024,
             deadline: Duration::from_secs(60),
@@ -67,10 +70,14 @@ impl QuerySettings {
     }
 
     /// How one query is cut up.
+    ///
+    /// Groups are made in all streams and put together in one: with several streams between the two, DataFusion 55.2
+    /// may wait for ever when two of them spill (its issue 24883).
     pub(super) fn session_config(&self) -> SessionConfig {
         SessionConfig::new()
             .with_batch_size(self.batch_size.max(1))
             .with_target_partitions(self.num_threads.max(1))
+            .with_repartition_aggregations(false)
             .with_information_schema(false)
     }
 }

@@ -11,9 +11,9 @@ use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::prelude::{Expr, ident, lit};
 use futures::StreamExt;
 
-use super::filter::in_range;
 use super::interval::{Interval, SPARKLINE_BUCKETS};
 use super::model::{Breakdown, LogFilter, RankBy};
+use super::planner::{CellQuestion, GroupBy, answer_from_cells};
 use super::session::QuerySession;
 use super::time_bucket::time_bucket;
 use super::time_range::{ResolvedRange, TimeRange};
@@ -63,18 +63,28 @@ pub(super) async fn sparkline(
     earliest_us: Option<i64>,
 ) -> Result<Vec<SparklineEntry>> {
     let Some(spine) = Spine::of(&request.range, earliest_us) else { return Ok(Vec::new()) };
-    let value = ident(match request.breakdown {
-        Breakdown::Severity => columns::SEVERITY_TEXT,
-        Breakdown::Service => columns::SERVICE_NAME,
-    });
-    let totals = session.rows_where(in_range(spine.range()).and(filter))?.aggregate(
-        vec![time_bucket(&spine.interval), value],
-        vec![count(lit(1)), sum(ident(columns::BYTES_UNCOMPRESSED))],
-    )?;
+    let (value, group_by) = match request.breakdown {
+        Breakdown::Severity => (columns::SEVERITY_TEXT, GroupBy::Severity),
+        Breakdown::Service => (columns::SERVICE_NAME, GroupBy::Service),
+    };
     let mut series = SeriesByValue::new(session.reserve("sparkline"));
-    let mut batches = totals.execute_stream().await?;
-    while let Some(batch) = batches.next().await {
-        series.add(&batch?)?;
+    let question =
+        CellQuestion { condition: &filter, range: spine.range(), interval: Some(&spine.interval), group_by };
+    let rest = answer_from_cells(session, &question, |total| {
+        let value = if group_by == GroupBy::Severity { total.severity } else { total.service };
+        let rows = Total { count: total.num_rows, bytes: total.bytes_uncompressed };
+        series.add_rows(total.bucket_us, value, rows)
+    })
+    .await?;
+    if let Some(rows) = rest.rows_where(session, &filter)? {
+        let totals = rows.aggregate(
+            vec![time_bucket(&spine.interval), ident(value)],
+            vec![count(lit(1)), sum(ident(columns::BYTES_UNCOMPRESSED))],
+        )?;
+        let mut batches = session.execute(totals).await?;
+        while let Some(batch) = batches.next().await {
+            series.add(&batch?)?;
+        }
     }
     Ok(spine.entries(&series.ranked(request.rank_by)))
 }
@@ -156,9 +166,12 @@ struct Series {
 }
 
 impl Series {
-    fn add(&mut self, bucket_us: i64, rows: Total) {
+    /// Returns whether there is one cell more now.
+    fn add(&mut self, bucket_us: i64, rows: Total) -> bool {
+        let num_cells = self.cells.len();
         self.total.add(rows);
         self.cells.entry(bucket_us).or_default().add(rows);
+        self.cells.len() > num_cells
     }
 }
 
@@ -184,20 +197,26 @@ impl SeriesByValue {
         let buckets = batch.column(0).as_primitive::<Int64Type>();
         let counts = batch.column(2).as_primitive::<Int64Type>();
         let bytes = batch.column(3).as_primitive::<UInt64Type>();
-        self.reservation.try_grow(batch.num_rows() * Self::CELL_BYTES)?;
         for row in 0..batch.num_rows() {
             let rows = Total { count: counts.value(row).unsigned_abs(), bytes: bytes.value(row) };
-            self.series(values.value(row))?.add(buckets.value(row), rows);
+            self.add_rows(buckets.value(row), values.value(row), rows)?;
         }
         Ok(())
     }
 
-    fn series(&mut self, value: &str) -> Result<&mut Series> {
+    /// Adds the rows of a bucket and a value. Every value is text, and the empty one is none.
+    fn add_rows(&mut self, bucket_us: i64, value: &str, rows: Total) -> Result<()> {
         let name = if value.is_empty() { NO_VALUE_SERIES } else { value };
         if !self.by_value.contains_key(name) {
             self.reservation.try_grow(Self::VALUE_BYTES + name.len())?;
+            self.by_value.insert(name.to_owned(), Series::default());
         }
-        Ok(self.by_value.entry(name.to_owned()).or_default())
+        if let Some(series) = self.by_value.get_mut(name)
+            && series.add(bucket_us, rows)
+        {
+            self.reservation.try_grow(Self::CELL_BYTES)?;
+        }
+        Ok(())
     }
 
     /// The values with the highest totals, the rest as one series, by name.

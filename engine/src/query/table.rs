@@ -25,6 +25,7 @@ use datafusion::physical_plan::union::UnionExec;
 use datafusion::prelude::Expr;
 use object_store::ObjectStore;
 
+use super::cost::CostMeter;
 use super::data_file_reader::{DataFileReaderFactory, object_meta};
 use super::file_columns::FileColumnsFactory;
 use super::unexpired::unexpired_rows;
@@ -42,12 +43,31 @@ pub(crate) struct SnapshotTable {
     snapshot: Snapshot,
     store_url: ObjectStoreUrl,
     store: Arc<dyn ObjectStore>,
+    cost: Arc<CostMeter>,
 }
 
 impl SnapshotTable {
-    /// Makes a table of the snapshot's rows; its files are in `store`, which the session knows by `store_url`.
-    pub(super) fn new(snapshot: Snapshot, store_url: ObjectStoreUrl, store: Arc<dyn ObjectStore>) -> Self {
-        Self { schema: logs_schema(), snapshot, store_url, store }
+    /// Makes a table of the snapshot's rows; its files are in `store`, which the session knows by `store_url`. What is
+    /// read goes to `cost`.
+    pub(super) fn new(
+        snapshot: Snapshot,
+        store_url: ObjectStoreUrl,
+        store: Arc<dyn ObjectStore>,
+        cost: Arc<CostMeter>,
+    ) -> Self {
+        Self { schema: logs_schema(), snapshot, store_url, store, cost }
+    }
+
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The rows in some of its files and segments.
+    pub(super) fn restricted(&self, sources: Sources) -> Self {
+        let Sources { files, segments } = sources;
+        let snapshot = Snapshot { files: Arc::new(files), segments, ..self.snapshot.clone() };
+        let (store, cost) = (Arc::clone(&self.store), Arc::clone(&self.cost));
+        Self::new(snapshot, self.store_url.clone(), store, cost)
     }
 
     fn plan(
@@ -117,6 +137,7 @@ impl SnapshotTable {
         limit: Option<usize>,
         trust: Trust,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        files.iter().for_each(|file| self.cost.add_scanned(file.id));
         let statistics: Vec<Arc<Statistics>> =
             files.iter().map(|file| Arc::new(file_statistics(&self.schema, file))).collect();
         let merged = match trust {
@@ -125,7 +146,7 @@ impl SnapshotTable {
         };
         let files = files.iter().zip(statistics).map(|(file, statistics)| partitioned_file(file, statistics));
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let readers = DataFileReaderFactory::new(Arc::clone(&self.store), cache);
+        let readers = DataFileReaderFactory::new(Arc::clone(&self.store), cache, self.cost.bytes());
         let source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_parquet_file_reader_factory(Arc::new(readers));
@@ -145,6 +166,7 @@ impl SnapshotTable {
         segments: &[Arc<BufferSegment>],
         projection: Option<&Vec<usize>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.cost.add_segment_rows(segments.iter().map(|segment| segment.batch.num_rows() as u64).sum());
         let batches = segments.iter().map(|segment| segment.batch.clone());
         let partitions: Vec<Vec<RecordBatch>> = deal(batches, state.config().target_partitions()).collect();
         let source = MemorySourceConfig::try_new(&partitions, Arc::clone(&self.schema), projection.cloned())?;

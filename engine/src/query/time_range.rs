@@ -33,6 +33,16 @@ impl TimeRange {
     pub fn is_empty(&self) -> bool {
         self.end_us <= self.start_us
     }
+
+    /// Whether all instants from the first to the last one, inclusive, are in the range.
+    pub(super) fn covers(&self, first_us: i64, last_us: i64) -> bool {
+        self.start_us <= first_us && last_us < self.end_us
+    }
+
+    /// Whether one of the instants from the first to the last one, inclusive, is in the range.
+    pub(super) fn touches(&self, first_us: i64, last_us: i64) -> bool {
+        !self.is_empty() && self.start_us <= last_us && first_us < self.end_us
+    }
 }
 
 /// A `dateRange` as it was written.

@@ -33,5 +33,5 @@ pub(crate) async fn execute(
     let read_only =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan)?;
-    session.execute_logical_plan(plan).await?.execute_stream().await
+    query.execute(session.execute_logical_plan(plan).await?).await
 }

@@ -16,6 +16,14 @@ use object_store::{
 };
 use parking_lot::Mutex;
 
+/// Size of the blocks of a data file that have a checksum each: what is read is widened to whole ones.
+const CHECKSUM_BLOCK_BYTES: u64 = 16 << 10;
+
+/// The least that a read can have been about, without what it was widened by.
+pub(crate) fn asked_bytes(range: &Range<u64>) -> u64 {
+    (range.end - range.start).saturating_sub(2 * CHECKSUM_BLOCK_BYTES)
+}
+
 /// Counts reads, and the rounds that they come in: a read that begins while another one is under way does not depend on
 /// its answer.
 #[derive(Debug)]

@@ -1,10 +1,9 @@
 //! Explanations of logs by a model behind an OpenAI-compatible endpoint, when one is configured.
 //!
 //! Reading order: [`prompt`] with [`scrub`] (what leaves the server), [`model`] (how it is asked), [`explanation`]
-//! (what may come back), [`limits`] (how often).
+//! (what may come back).
 
 mod explanation;
-mod limits;
 mod model;
 mod prompt;
 mod scrub;
@@ -16,11 +15,11 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 pub(crate) use self::explanation::Explanation;
-use self::limits::RateLimits;
 use self::model::{Model, ModelError};
 pub(crate) use self::prompt::Subject;
 use crate::config::AiConfig;
 use crate::error::ApiError;
+use crate::rate_limits::{Limit, Windows};
 
 /// How long an explanation is good for.
 const CACHE_LIFETIME_US: i64 = 3_600 * 1_000_000;
@@ -29,6 +28,10 @@ const MAX_CACHED: usize = 1_000;
 /// Most questions that a model is asked at a time.
 const MAX_ASKED: usize = 8;
 
+/// How often one caller may ask.
+const LIMITS: [Limit; 3] =
+    [Limit { secs: 60, amount: 50 }, Limit { secs: 3_600, amount: 200 }, Limit { secs: 86_400, amount: 500 }];
+
 /// The project, the uuid and the time of a log, as they were asked for.
 pub(crate) type LogKey = (ProjectId, uuid::Uuid, i64);
 
@@ -36,7 +39,7 @@ pub(crate) type LogKey = (ProjectId, uuid::Uuid, i64);
 #[derive(Debug)]
 pub(crate) struct Explainer {
     model: Option<Model>,
-    limits: RateLimits,
+    limits: Windows<i64>,
     cache: Mutex<HashMap<LogKey, (i64, Explanation)>>,
     asked: Semaphore,
 }
@@ -47,7 +50,7 @@ impl Explainer {
     /// # Errors
     /// When TLS cannot be set up.
     pub(crate) fn new(config: &AiConfig) -> reqwest::Result<Self> {
-        let (limits, cache) = (RateLimits::default(), Mutex::default());
+        let (limits, cache) = (Windows::new(LIMITS.to_vec()), Mutex::default());
         Ok(Self { model: Model::new(config)?, limits, cache, asked: Semaphore::new(MAX_ASKED) })
     }
 

@@ -38,6 +38,7 @@
 //! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
+//! | `GET /metrics` | [`metrics`] | one series per route, method and status |
 //! | `GET /_liveness`, `GET /_readiness` | [`health`] | - |
 //!
 //! `/api/environments/` is another name of `/api/projects/`, and a trailing slash means nothing: both are
@@ -51,6 +52,7 @@ mod input;
 pub(crate) mod iso_time;
 pub(crate) mod login;
 pub(crate) mod logs;
+mod metrics;
 mod organizations;
 mod page;
 mod parameters;
@@ -92,6 +94,7 @@ pub(crate) fn router() -> Router<AppState> {
         .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
         .merge(ingest::router())
         .merge(health::router())
+        .merge(metrics::router())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
 }

@@ -51,7 +51,8 @@ impl<'a> Parameters<'a> {
         self.all(name).flat_map(names_in).collect()
     }
 
-    fn all(&self, name: &str) -> impl Iterator<Item = &'a str> {
+    /// The parameter each time it is given.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a str> {
         let pairs = self.0.iter();
         let named = move |pair: &&'a (String, String)| pair.0 == name;
         pairs.filter(named).map(|(_, value)| value.as_str())

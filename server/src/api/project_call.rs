@@ -15,6 +15,7 @@ use crate::activity::entry::Actor;
 use crate::auth::{Caller, Member, Presented, Scope};
 use crate::error::ApiError;
 use crate::meta::project::Project;
+use crate::rate_limits::RequestClass;
 use crate::state::AppState;
 
 /// Largest body of a call that asks; a filter is kilobytes.
@@ -61,6 +62,7 @@ impl ProjectCall {
             scopes.first().map_or(Ok(()), |scope| caller.require_scope(*scope))?;
         }
         let project = caller.require_project(meta, self.path_parameter("project_id")).await?;
+        self.throttle(state, &caller, Some(project))?;
         Ok((project, caller))
     }
 
@@ -73,9 +75,10 @@ impl ProjectCall {
         state: &AppState,
         scope: Scope,
     ) -> Result<(Member, Caller), ApiError> {
-        let caller = self.authorize_user(state, scope).await?;
+        let caller = self.identify(state, scope).await?;
         let member =
             caller.require_organization(state.meta(), self.path_parameter("organization_id")).await?;
+        self.throttle(state, &caller, None)?;
         Ok((member, caller))
     }
 
@@ -88,9 +91,10 @@ impl ProjectCall {
         state: &AppState,
         scope: Scope,
     ) -> Result<(Project, Member, Caller), ApiError> {
-        let caller = self.authorize_user(state, scope).await?;
+        let caller = self.identify(state, scope).await?;
         let id = self.path_parameter("project_id");
         let (project, member) = caller.require_project_member(state.meta(), id).await?;
+        self.throttle(state, &caller, Some(project.id))?;
         Ok((project, member, caller))
     }
 
@@ -100,6 +104,12 @@ impl ProjectCall {
     /// # Errors
     /// 401 or 403.
     pub(crate) async fn authorize_user(&self, state: &AppState, scope: Scope) -> Result<Caller, ApiError> {
+        let caller = self.identify(state, scope).await?;
+        self.throttle(state, &caller, None)?;
+        Ok(caller)
+    }
+
+    async fn identify(&self, state: &AppState, scope: Scope) -> Result<Caller, ApiError> {
         let now_us = state.clock().now_us();
         let caller = Caller::authenticate(state.meta(), self.presented(), now_us).await?;
         caller.require_scope(scope)?;
@@ -120,6 +130,19 @@ impl ProjectCall {
     fn presented(&self) -> Presented<'_> {
         let Self { method, headers, parameters, .. } = self;
         Presented { method, headers, body: self.body.as_ref().ok(), query: parameters }
+    }
+
+    /// Counts the call, once it is allowed and before anything is done for it.
+    fn throttle(
+        &self,
+        state: &AppState,
+        caller: &Caller,
+        project: Option<ProjectId>,
+    ) -> Result<(), ApiError> {
+        let Some(key_id) = caller.key_id() else { return Ok(()) };
+        let is_diff = self.uri.path().ends_with("/logs/patterns_diff");
+        let class = if is_diff { RequestClass::PatternsDiff } else { RequestClass::Usual };
+        state.rate_limits().take(class, key_id, project, state.clock().now_us())
     }
 
     /// The caller as the audit trail names it.

@@ -60,6 +60,14 @@ impl Caller {
         &self.user
     }
 
+    /// The id of the key that the call was made with; none in a session.
+    pub fn key_id(&self) -> Option<&str> {
+        match &self.means {
+            Means::Key(key) => Some(&key.id),
+            Means::Session(_) => None,
+        }
+    }
+
     /// The caller's number.
     pub fn user_id(&self) -> i64 {
         self.user.id

@@ -22,6 +22,11 @@ pub(super) struct FolderArgs {
 }
 
 impl FolderArgs {
+    /// Whether a folder is named.
+    pub(super) fn is_named(&self) -> bool {
+        self.data_dir.is_some()
+    }
+
     /// Reads the settings as `serve` does.
     pub(super) fn load(&self) -> Result<ServerConfig, CliError> {
         let (config, data_dir) = (self.config.clone(), self.data_dir.clone());

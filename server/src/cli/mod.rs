@@ -2,16 +2,21 @@
 
 mod backup;
 mod catalog;
+mod completions;
+mod config;
 mod demo;
 mod doctor;
 mod folder;
 mod generate;
+mod import;
 mod index;
 mod init;
 mod key;
 mod logging;
 mod organization;
 mod project;
+mod query;
+mod remote;
 mod restore;
 mod retention;
 mod serve;
@@ -31,9 +36,13 @@ use crate::error::ApiError;
 use crate::meta::MetaError;
 use crate::state::OpenError;
 
+/// What the program's end says, below its help.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments or settings.
+Settings come from flags, TIMBERLINE_<SECTION>__<KEY> variables and a TOML file (--config); see `timberline config check`.";
+
 /// Columnar log analytics: OpenTelemetry logs in, answers over HTTP out, open Parquet files in between.
 #[derive(Debug, Parser)]
-#[command(name = "timberline", version, about)]
+#[command(name = "timberline", version, about, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -49,6 +58,10 @@ enum Command {
     Init(init::InitArgs),
     /// Write generated logs to a file
     Generate(generate::GenerateArgs),
+    /// Ask a running server for rows
+    Query(query::QueryArgs),
+    /// Take records of a file in
+    Import(import::ImportArgs),
     /// Show, set or try out how long a project keeps its rows
     Retention(retention::RetentionArgs),
     /// Make organizations
@@ -69,6 +82,10 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a new data folder from a backup
     Restore(restore::RestoreArgs),
+    /// Check settings before a server starts with them
+    Config(config::ConfigArgs),
+    /// Print what a shell needs to complete arguments
+    Completions(completions::CompletionsArgs),
 }
 
 /// Where settings come from, for the commands that serve.
@@ -96,10 +113,19 @@ impl SettingArgs {
 
     /// The same over other defaults.
     fn load_over(&self, defaults: ServerConfig) -> Result<ServerConfig, CliError> {
+        let mut config = ServerConfig::load(defaults, &self.sources()?)?;
+        // A folder that is named relative to here is shown as what it is.
+        if let Ok(path) = std::path::absolute(config.data_dir()) {
+            config.engine.data_dir = path;
+        }
+        Ok(config)
+    }
+
+    fn sources(&self) -> Result<Sources, CliError> {
         let file = match &self.config {
             Some(path) => match std::fs::read_to_string(path) {
                 Ok(text) => Some((path.clone(), text)),
-                Err(error) => return Err(CliError::Read { path: path.clone(), error }),
+                Err(error) => return Err(CliError::Config { path: path.clone(), error }),
             },
             None => None,
         };
@@ -113,17 +139,7 @@ impl SettingArgs {
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         });
-        let sources = Sources {
-            file,
-            environment: environment.collect(),
-            flags: flags.into_iter().flatten().collect(),
-        };
-        let mut config = ServerConfig::load(defaults, &sources)?;
-        // A folder that is named relative to here is shown as what it is.
-        if let Ok(path) = std::path::absolute(config.data_dir()) {
-            config.engine.data_dir = path;
-        }
-        Ok(config)
+        Ok(Sources { file, environment: environment.collect(), flags: flags.into_iter().flatten().collect() })
     }
 }
 
@@ -133,6 +149,14 @@ pub enum CliError {
     /// A setting is unknown or out of its bounds.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// The file of settings cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     Read {
@@ -222,6 +246,30 @@ pub enum CliError {
     /// The demo's own question was not answered.
     #[error("the demo's question was not answered: {0}")]
     Question(#[from] ApiError),
+    /// Arguments that do not go together.
+    #[error("{0}")]
+    Arguments(&'static str),
+    /// Records of a file were refused.
+    #[error("the records were refused: {0}")]
+    Refused(#[source] ApiError),
+    /// A running server cannot be reached, or refuses.
+    #[error("{0}")]
+    Remote(String),
+    /// An import ended early.
+    #[error("{error}; {taken_bytes} bytes of the file were taken before")]
+    Import {
+        /// How much of the file is in.
+        taken_bytes: u64,
+        /// What ended it.
+        error: Box<CliError>,
+    },
+}
+
+impl CliError {
+    /// What the program ends with: 2 when what it was told is wrong, as for arguments that it cannot read, else 1.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Setting(_) | Self::Config { .. } | Self::Arguments(_)) { 2 } else { 1 }
+    }
 }
 
 /// Runs a command to its end.
@@ -234,6 +282,8 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Demo(args) => demo::run(&args).await,
         Command::Init(args) => init::run(&args).await,
         Command::Generate(args) => generate::run(&args),
+        Command::Query(args) => query::run(&args).await,
+        Command::Import(args) => import::run(&args).await,
         Command::Retention(args) => retention::run(&args).await,
         Command::Organization(args) => organization::run(&args).await,
         Command::Project(args) => project::run(&args).await,
@@ -244,6 +294,8 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Index(args) => index::run(&args).await,
         Command::Backup(args) => backup::run(&args).await,
         Command::Restore(args) => restore::run(&args).await,
+        Command::Config(args) => config::run(&args),
+        Command::Completions(args) => completions::run(&args),
     }
 }
 

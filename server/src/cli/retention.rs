@@ -3,7 +3,6 @@
 //! `show` and `set` touch only the metadata, so that they work beside a running server, which notices by itself.
 //! `preview` looks at the rows and needs the folder for itself.
 
-use std::io::{Write, stdout};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -13,9 +12,11 @@ use engine::query::RetentionPreview;
 use engine::retention::{MAX_RETENTION_DAYS, RetentionPolicy};
 use engine::schema::{ProjectId, TableId};
 use engine::{Engine, EngineConfig};
+use serde_json::{Value, json};
 
 use super::CliError;
-use super::folder::{FolderArgs, open_meta};
+use super::folder::{FolderArgs, open_meta, print};
+use crate::api::iso_time;
 use crate::config::ServerConfig;
 use crate::meta::Meta;
 
@@ -44,6 +45,9 @@ struct ProjectArgs {
     /// Number of the project
     #[arg(long, value_name = "N")]
     project: i64,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -82,9 +86,8 @@ pub(super) async fn run(args: &RetentionArgs) -> Result<(), CliError> {
     let meta = open_meta(&config).await?;
     let answered = answer(&args.command, ProjectId(project.project), &config, &meta).await;
     meta.close().await;
-    let text = answered?;
-    let mut out = stdout();
-    write!(out, "{text}").and_then(|()| out.flush()).map_err(CliError::Print)
+    let (json, lines) = answered?;
+    print(project.json, &json, &lines)
 }
 
 async fn answer(
@@ -92,20 +95,20 @@ async fn answer(
     id: ProjectId,
     config: &ServerConfig,
     meta: &Meta,
-) -> Result<String, CliError> {
+) -> Result<(Value, Vec<String>), CliError> {
     let current = meta.retention_of_project(id).await?.ok_or(CliError::NoProject { id: id.0 })?;
     match command {
-        RetentionCommand::Show(_) => Ok(sentence(id, current)),
+        RetentionCommand::Show(_) => Ok(kept(id, current)),
         RetentionCommand::Set(args) => {
             let Days(days) = args.days;
             if !meta.set_retention_of_project(id, days, SystemClock.now_us()).await? {
                 return Err(CliError::NoProject { id: id.0 });
             }
-            Ok(sentence(id, days))
+            Ok(kept(id, days))
         }
         RetentionCommand::Preview(args) => {
             let preview = preview(config, id, current, args.days).await?;
-            Ok(table(&preview))
+            Ok((json_of(&preview), table(&preview)))
         }
     }
 }
@@ -124,16 +127,31 @@ async fn preview(
     Ok(engine.retention_preview(table, RetentionPolicy::of_days(days)).await?)
 }
 
+fn kept(project: ProjectId, days: Option<u32>) -> (Value, Vec<String>) {
+    (json!({ "project_id": project.0, "retention_days": days }), vec![sentence(project, days)])
+}
+
 fn sentence(ProjectId(id): ProjectId, days: Option<u32>) -> String {
     match days {
-        None => format!("project {id} keeps its rows for ever\n"),
-        Some(1) => format!("project {id} keeps its rows for 1 day\n"),
-        Some(days) => format!("project {id} keeps its rows for {days} days\n"),
+        None => format!("project {id} keeps its rows for ever"),
+        Some(1) => format!("project {id} keeps its rows for 1 day"),
+        Some(days) => format!("project {id} keeps its rows for {days} days"),
     }
 }
 
-fn table(preview: &RetentionPreview) -> String {
-    let time = |us: Option<i64>| us.map_or_else(|| "-".to_owned(), crate::api::iso_time::format);
+fn json_of(preview: &RetentionPreview) -> Value {
+    let total = &preview.total;
+    json!({
+        "num_rows": total.rows,
+        "num_bytes_uncompressed": total.bytes_uncompressed,
+        "num_files_dropped": preview.files_dropped,
+        "oldest": total.oldest_us.map(iso_time::format),
+        "newest": total.newest_us.map(iso_time::format),
+    })
+}
+
+fn table(preview: &RetentionPreview) -> Vec<String> {
+    let time = |us: Option<i64>| us.map_or_else(|| "-".to_owned(), iso_time::format);
     let total = &preview.total;
     let lines = [
         ("rows that would expire", total.rows.to_string()),
@@ -142,7 +160,7 @@ fn table(preview: &RetentionPreview) -> String {
         ("oldest of these rows", time(total.oldest_us)),
         ("newest of these rows", time(total.newest_us)),
     ];
-    lines.iter().map(|(name, value)| format!("{name:<26}{value}\n")).collect()
+    lines.iter().map(|(name, value)| format!("{name:<26}{value}")).collect()
 }
 
 #[cfg(test)]
@@ -161,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_preview_is_a_table() {
-        let text = table(&RetentionPreview {
+        let lines = table(&RetentionPreview {
             total: engine::query::ExpiredRows {
                 rows: 12,
                 bytes_uncompressed: 345,
@@ -172,7 +190,7 @@ mod tests {
             rest: engine::query::ExpiredRows::default(),
             files_dropped: 2,
         });
-        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        let lines: Vec<Vec<&str>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
         let values: Vec<&str> = lines.iter().map(|line| *line.last().unwrap()).collect();
         assert_eq!(values, ["12", "345", "2", "1970-01-01T00:00:00Z", "-"]);
     }

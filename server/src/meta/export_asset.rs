@@ -3,7 +3,11 @@
 use engine::schema::ProjectId;
 
 use super::log_view::Window;
-use super::{Meta, MetaError, counter};
+use super::{Meta, MetaError, counter, outbox};
+use crate::activity::entry::{Actor, Entry};
+
+/// Type of the resource in the audit trail.
+const SCOPE: &str = "ExportedAsset";
 
 /// An export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +55,6 @@ pub enum ExportState {
 pub struct NewExportAsset {
     /// Whose rows.
     pub project: ProjectId,
-    /// Who asks.
-    pub created_by: i64,
     /// A media type.
     pub export_format: &'static str,
     /// With its extension.
@@ -77,6 +79,7 @@ impl Meta {
     pub async fn create_export_asset(
         &self,
         asset: &NewExportAsset,
+        actor: &Actor,
         max_assets: i64,
     ) -> Result<Option<i64>, MetaError> {
         let mut transaction = self.begin_write().await?;
@@ -95,7 +98,7 @@ impl Meta {
         )
         .bind(id)
         .bind(asset.project.0)
-        .bind(asset.created_by)
+        .bind(actor.user_id)
         .bind(asset.export_format)
         .bind(asset.filename.clone())
         .bind(asset.request.clone())
@@ -103,6 +106,8 @@ impl Meta {
         .bind(asset.expires_us)
         .execute(&mut *transaction)
         .await?;
+        let entry = Entry::new(actor, SCOPE, "exported", id, &asset.filename, vec![]);
+        outbox::push_for_project(&mut transaction, asset.project, &entry, asset.created_us).await?;
         transaction.commit().await?;
         Ok(Some(id))
     }
@@ -200,6 +205,14 @@ impl Meta {
                 .fetch_all(&self.pool)
                 .await?;
         Ok(ids.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// How many exports are asked for and not made yet.
+    pub async fn num_pending_exports(&self) -> Result<i64, MetaError> {
+        let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM export_assets WHERE state = 'pending'")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(count)
     }
 
     /// The exports whose files are there.

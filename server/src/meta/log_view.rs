@@ -1,12 +1,17 @@
 //! Saved views: filters and columns under a name, seen by everybody in a project.
 
 use engine::schema::ProjectId;
+use serde_json::{Map, Value, json};
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::user::{self, BasicUser};
-use super::{Meta, MetaError, is_unique_violation};
+use super::{Meta, MetaError, outbox};
+use crate::activity::change::{Change, Scope};
+use crate::activity::entry::{Actor, Entry};
+
+const SCOPE: Scope = Scope::plain("LogsView");
 
 /// Letters and digits of a short id: about 10^14 ids.
 const SHORT_ID_LENGTH: usize = 8;
@@ -47,6 +52,31 @@ pub struct LogViewContent {
     pub columns: Option<String>,
     /// Whether it is shown first.
     pub pinned: bool,
+}
+
+impl LogViewContent {
+    /// What people see of a view, by name.
+    fn fields(&self) -> Map<String, Value> {
+        let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        let fields = json!({
+            "name": self.name,
+            "filters": read(&self.filters),
+            "columns": self.columns.as_deref().map(read),
+            "pinned": self.pinned,
+        });
+        fields.as_object().cloned().unwrap_or_default()
+    }
+}
+
+impl LogView {
+    fn content(&self) -> LogViewContent {
+        LogViewContent {
+            name: self.name.clone(),
+            filters: self.filters.clone(),
+            columns: self.columns.clone(),
+            pinned: self.pinned,
+        }
+    }
 }
 
 /// A part of a list.
@@ -92,12 +122,7 @@ impl Meta {
 
     /// One view of a project.
     pub async fn log_view(&self, project: ProjectId, short_id: &str) -> Result<Option<LogView>, MetaError> {
-        let row = sqlx::query(select("v.project_id = $1 AND v.short_id = $2"))
-            .bind(project.0)
-            .bind(short_id.to_owned())
-            .fetch_optional(&self.pool)
-            .await?;
-        row.as_ref().map(from_row).transpose()
+        get(&mut *self.pool.acquire().await?, project, short_id).await
     }
 
     /// Adds a view under a random short id, which is returned. None when the project has `max_views` already.
@@ -105,37 +130,39 @@ impl Meta {
         &self,
         project: ProjectId,
         content: &LogViewContent,
-        created_by: i64,
+        actor: &Actor,
         max_views: i64,
         now_us: i64,
     ) -> Result<Option<String>, MetaError> {
-        for _ in 0..MAX_SHORT_ID_TRIES {
-            let short_id = random_short_id()?;
-            let inserted = sqlx::query(
-                "INSERT INTO log_views
-                   (id, project_id, short_id, name, filters, columns, pinned, created_at, updated_at, created_by)
-                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $8, $9
-                 WHERE (SELECT COUNT(*) FROM log_views WHERE project_id = $2) < $10",
-            )
-            .bind(Uuid::now_v7().to_string())
+        let mut transaction = self.begin_write().await?;
+        let connection = &mut *transaction;
+        let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM log_views WHERE project_id = $1")
             .bind(project.0)
-            .bind(short_id.clone())
-            .bind(content.name.clone())
-            .bind(content.filters.clone())
-            .bind(content.columns.clone())
-            .bind(i64::from(content.pinned))
-            .bind(now_us)
-            .bind(created_by)
-            .bind(max_views)
-            .execute(&self.pool)
-            .await;
-            match inserted {
-                Ok(inserted) => return Ok((inserted.rows_affected() > 0).then_some(short_id)),
-                Err(error) if is_unique_violation(&error) => {}
-                Err(error) => return Err(error.into()),
-            }
+            .fetch_one(&mut *connection)
+            .await?;
+        if count >= max_views {
+            return Ok(None);
         }
-        Err(MetaError::Corrupt("no free short id for a view".to_owned()))
+        let short_id = free_short_id(connection, project).await?;
+        sqlx::query(
+            "INSERT INTO log_views
+               (id, project_id, short_id, name, filters, columns, pinned, created_at, updated_at, created_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
+        )
+        .bind(Uuid::now_v7().to_string())
+        .bind(project.0)
+        .bind(short_id.clone())
+        .bind(content.name.clone())
+        .bind(content.filters.clone())
+        .bind(content.columns.clone())
+        .bind(i64::from(content.pinned))
+        .bind(now_us)
+        .bind(actor.user_id)
+        .execute(&mut *connection)
+        .await?;
+        tell(connection, project, actor, "created", (&short_id, &content.name), vec![], now_us).await?;
+        transaction.commit().await?;
+        Ok(Some(short_id))
     }
 
     /// Replaces what can be written of a view. Whether there is such a view.
@@ -144,9 +171,13 @@ impl Meta {
         project: ProjectId,
         short_id: &str,
         content: &LogViewContent,
+        actor: &Actor,
         now_us: i64,
     ) -> Result<bool, MetaError> {
-        let updated = sqlx::query(
+        let mut transaction = self.begin_write().await?;
+        let connection = &mut *transaction;
+        let Some(before) = get(connection, project, short_id).await? else { return Ok(false) };
+        sqlx::query(
             "UPDATE log_views SET name = $1, filters = $2, columns = $3, pinned = $4, updated_at = $5
              WHERE project_id = $6 AND short_id = $7",
         )
@@ -157,20 +188,71 @@ impl Meta {
         .bind(now_us)
         .bind(project.0)
         .bind(short_id.to_owned())
-        .execute(&self.pool)
+        .execute(&mut *connection)
         .await?;
-        Ok(updated.rows_affected() > 0)
+        let changes = SCOPE.changes(&before.content().fields(), &content.fields());
+        tell(connection, project, actor, "updated", (short_id, &content.name), changes, now_us).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Removes a view. Whether there was one.
-    pub async fn delete_log_view(&self, project: ProjectId, short_id: &str) -> Result<bool, MetaError> {
-        let deleted = sqlx::query("DELETE FROM log_views WHERE project_id = $1 AND short_id = $2")
+    pub async fn delete_log_view(
+        &self,
+        project: ProjectId,
+        short_id: &str,
+        actor: &Actor,
+        now_us: i64,
+    ) -> Result<bool, MetaError> {
+        let mut transaction = self.begin_write().await?;
+        let connection = &mut *transaction;
+        let Some(view) = get(connection, project, short_id).await? else { return Ok(false) };
+        sqlx::query("DELETE FROM log_views WHERE project_id = $1 AND short_id = $2")
             .bind(project.0)
             .bind(short_id.to_owned())
-            .execute(&self.pool)
+            .execute(&mut *connection)
             .await?;
-        Ok(deleted.rows_affected() > 0)
+        tell(connection, project, actor, "deleted", (short_id, &view.name), vec![], now_us).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
+}
+
+async fn get(
+    connection: &mut AnyConnection,
+    project: ProjectId,
+    short_id: &str,
+) -> Result<Option<LogView>, MetaError> {
+    let row = sqlx::query(select("v.project_id = $1 AND v.short_id = $2"))
+        .bind(project.0)
+        .bind(short_id.to_owned())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+async fn free_short_id(connection: &mut AnyConnection, project: ProjectId) -> Result<String, MetaError> {
+    for _ in 0..MAX_SHORT_ID_TRIES {
+        let short_id = random_short_id()?;
+        if get(connection, project, &short_id).await?.is_none() {
+            return Ok(short_id);
+        }
+    }
+    Err(MetaError::Corrupt("no free short id for a view".to_owned()))
+}
+
+async fn tell(
+    connection: &mut AnyConnection,
+    project: ProjectId,
+    actor: &Actor,
+    activity: &str,
+    (short_id, name): (&str, &str),
+    changes: Vec<Change>,
+    now_us: i64,
+) -> Result<(), MetaError> {
+    let mut entry = Entry::new(actor, SCOPE.name, activity, short_id, name, changes);
+    entry.detail.short_id = Some(short_id.to_owned());
+    outbox::push_for_project(connection, project, &entry, now_us).await
 }
 
 fn from_row(row: &AnyRow) -> Result<LogView, MetaError> {
@@ -206,6 +288,10 @@ mod tests {
     use super::super::testing::on_every_backend;
     use super::*;
 
+    fn ann() -> Actor {
+        Actor::user(FIRST_USER, None, None)
+    }
+
     fn content(name: &str) -> LogViewContent {
         LogViewContent { name: name.to_owned(), filters: "{}".to_owned(), columns: None, pinned: false }
     }
@@ -223,7 +309,7 @@ mod tests {
         on_every_backend(|meta| async move {
             bootstrap(&meta, 7).await.unwrap();
             let create = async |name: &str, max: i64, now_us: i64| {
-                meta.create_log_view(FIRST_PROJECT, &content(name), FIRST_USER, max, now_us).await.unwrap()
+                meta.create_log_view(FIRST_PROJECT, &content(name), &ann(), max, now_us).await.unwrap()
             };
             let first = create("a", 2, 10).await.unwrap();
             create("b", 2, 11).await.unwrap();
@@ -239,17 +325,20 @@ mod tests {
             assert_eq!((views.len(), count), (1, 2));
 
             let changed = LogViewContent { columns: Some("[]".into()), pinned: true, ..content("z") };
-            assert!(meta.update_log_view(FIRST_PROJECT, &first, &changed, 20).await.unwrap());
+            assert!(meta.update_log_view(FIRST_PROJECT, &first, &changed, &ann(), 20).await.unwrap());
             let view = meta.log_view(FIRST_PROJECT, &first).await.unwrap().unwrap();
             assert_eq!(
                 (view.name.as_str(), view.pinned, view.created_us, view.updated_us),
                 ("z", true, 10, 20)
             );
-            assert!(!meta.update_log_view(ProjectId(2), &first, &changed, 20).await.unwrap());
+            assert!(!meta.update_log_view(ProjectId(2), &first, &changed, &ann(), 20).await.unwrap());
             assert_eq!(meta.log_view(ProjectId(2), &first).await.unwrap(), None);
-            assert!(!meta.delete_log_view(ProjectId(2), &first).await.unwrap());
-            assert!(meta.delete_log_view(FIRST_PROJECT, &first).await.unwrap());
-            assert!(!meta.delete_log_view(FIRST_PROJECT, &first).await.unwrap());
+            assert!(!meta.delete_log_view(ProjectId(2), &first, &ann(), 30).await.unwrap());
+            assert!(meta.delete_log_view(FIRST_PROJECT, &first, &ann(), 30).await.unwrap());
+            assert!(!meta.delete_log_view(FIRST_PROJECT, &first, &ann(), 30).await.unwrap());
+            let told = meta.waiting_entries(9).await.unwrap();
+            let told: Vec<_> = told.iter().map(|told| told.entry.activity.as_str()).collect();
+            assert_eq!(told, ["created", "created", "updated", "deleted"]);
         })
         .await;
     }

@@ -37,7 +37,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 4] = [
+const SCHEMA: [SchemaStep; 5] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -53,10 +53,11 @@ const SCHEMA: [SchemaStep; 4] = [
         description: "processing of records and rules for them",
         sql: include_str!("migrations/0003_processing_and_rules.sql"),
     },
+    SchemaStep { version: 4, description: "sessions", sql: include_str!("migrations/0004_sessions.sql") },
     SchemaStep {
-        version: 4,
-        description: "sessions and identities",
-        sql: include_str!("migrations/0004_sessions.sql"),
+        version: 5,
+        description: "identities of users at providers",
+        sql: include_str!("migrations/0005_user_identities.sql"),
     },
 ];
 
@@ -212,7 +213,7 @@ mod tests {
         meta.close().await;
         let error = Meta::open(&path).await.unwrap_err();
         assert!(
-            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 4 })),
+            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 5 })),
             "{error}"
         );
     }

@@ -4,7 +4,7 @@ use engine::schema::ProjectId;
 use sqlx::AnyConnection;
 use uuid::Uuid;
 
-use super::{Meta, MetaError};
+use super::{Meta, MetaError, project};
 use crate::activity::entry::Entry;
 
 /// An entry that waits.
@@ -45,6 +45,19 @@ pub(crate) async fn push(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Puts an entry about something of a project into the outbox, unless it says nothing or there is no such project.
+pub(crate) async fn push_for_project(
+    connection: &mut AnyConnection,
+    project: ProjectId,
+    entry: &Entry,
+    now_us: i64,
+) -> Result<(), MetaError> {
+    match project::get(connection, project).await? {
+        Some(found) => push(connection, &found.organization_id, Some(project), entry, now_us).await,
+        None => Ok(()),
+    }
 }
 
 impl Meta {

@@ -4,6 +4,7 @@
 //! is answered exactly for the buckets that the range covers; of the at most two buckets at its edges that it
 //! covers in part, the rows have to be asked.
 
+mod buckets;
 mod builder;
 mod cells;
 mod format;
@@ -11,6 +12,7 @@ mod selection;
 
 use super::text_list::TextList;
 
+pub use buckets::{RollupBucket, SeriesRows};
 pub(super) use builder::RollupBuilder;
 pub(super) use cells::CellMap;
 pub use selection::{NameFilter, RollupCount, RollupFilter, RollupSelection};

@@ -113,7 +113,7 @@ impl Rollup {
     }
 
     /// Buckets with an instant in the range.
-    fn touched_buckets(&self, range: &Range<i64>) -> Range<usize> {
+    pub(super) fn touched_buckets(&self, range: &Range<i64>) -> Range<usize> {
         if range.is_empty() {
             return 0..0;
         }
@@ -136,7 +136,7 @@ impl Rollup {
 
     /// The first and the last instant of a bucket at which there can be a row. No row is outside of the times
     /// of all rows, so a range that covers these covers the buckets that they are in.
-    fn instants(&self, bucket: &Bucket) -> (i64, i64) {
+    pub(super) fn instants(&self, bucket: &Bucket) -> (i64, i64) {
         let start = i128::from(bucket.index) * i128::from(self.width_us);
         let last = start + i128::from(self.width_us) - 1;
         let first = start.max(i128::from(self.min_timestamp_us));

@@ -20,6 +20,7 @@ use crate::catalog::{
 };
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::MIN_SIDECAR_ROWS;
 use crate::operations::evidence::ObjectList;
 use crate::operations::folder::StoppedFolder;
 use crate::operations::sidecars::remake;
@@ -121,7 +122,7 @@ async fn mend_sidecars(
         if !found.contains(path.as_ref()) {
             continue;
         }
-        match remake(catalog, storage, file).await {
+        match remake(catalog, storage, file, MIN_SIDECAR_ROWS).await {
             Ok(_) => mark_repaired(report, FindingKind::SidecarDamaged, |object| object == path.as_ref()),
             Err(error) if error.kind() == ErrorKind::CorruptData => {
                 report.notes.push(format!("{path} cannot be made anew: {error}"));

@@ -33,6 +33,7 @@ pub use self::stream::ExportStream;
 use self::windows::plan_windows;
 use super::filter::in_range;
 use super::model::{LogQuery, Order};
+use super::planner::Sidecars;
 use super::rows::{LogRow, matching, row_columns};
 use super::session::QuerySession;
 use super::settings::QuerySettings;
@@ -50,6 +51,7 @@ pub struct LogExport {
     snapshot: Snapshot,
     store: Arc<dyn ObjectStore>,
     runtime_env: Arc<RuntimeEnv>,
+    sidecars: Sidecars,
     config: SessionConfig,
     threads: Handle,
     deadline: Duration,
@@ -77,6 +79,7 @@ fn session_config(settings: &QuerySettings) -> SessionConfig {
 pub(super) struct ExportMeans {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) runtime_env: Arc<RuntimeEnv>,
+    pub(super) sidecars: Sidecars,
     pub(super) threads: Handle,
 }
 
@@ -93,6 +96,7 @@ impl LogExport {
             snapshot: snapshot.clone(),
             store: means.store,
             runtime_env: means.runtime_env,
+            sidecars: means.sidecars,
             config: session_config(settings),
             threads: means.threads,
             deadline: settings.deadline,
@@ -140,7 +144,8 @@ impl LogExport {
         limit: usize,
     ) -> DataFusionResult<SendableRecordBatchStream> {
         let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
-        let session = QuerySession::new(self.snapshot.clone(), store, env, self.config.clone());
+        let (snapshot, sidecars) = (self.snapshot.clone(), self.sidecars.clone());
+        let session = QuerySession::new(snapshot, store, env, self.config.clone(), sidecars);
         let ascending = self.query.order == Order::Earliest;
         let key = [columns::TIMESTAMP, columns::UUID].map(|name| ident(name).sort(ascending, false));
         let mut rows =
@@ -148,6 +153,6 @@ impl LogExport {
         if self.query.limit < usize::MAX {
             rows = rows.limit(0, Some(limit))?;
         }
-        rows.select(names.iter().map(ident))?.execute_stream().await
+        session.execute(rows.select(names.iter().map(ident))?).await
     }
 }

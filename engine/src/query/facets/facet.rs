@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use datafusion::prelude::{Expr, ident};
 
 use crate::error::Result;
+use crate::index::AttributeValues;
+use crate::index::attribute_values::KeyTable;
 use crate::query::attribute_value::attribute_value;
 use crate::query::filter::{FilterContext, translate_holding};
 use crate::query::model::{FilterLeaf, LogFilter, Namespace};
@@ -26,6 +28,14 @@ impl AttributeSource {
         match self {
             Self::Record => columns::ATTRIBUTES,
             Self::Resource => columns::RESOURCE_ATTRIBUTES,
+        }
+    }
+
+    /// What a sidecar knows of them.
+    pub(super) fn known_keys(self, file: &AttributeValues) -> &KeyTable {
+        match self {
+            Self::Record => file.attributes(),
+            Self::Resource => file.resource_attributes(),
         }
     }
 

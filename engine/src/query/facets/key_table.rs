@@ -10,6 +10,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::ListRange;
 use super::keys::{AttributeKey, AttributeKeys, SearchIn};
+use crate::index;
 use crate::query::filter::{Closeness, TextSearch};
 
 /// Which keys are looked for.
@@ -79,6 +80,20 @@ impl KeyTable {
             }
         }
         Ok(())
+    }
+
+    /// Adds the keys of a file whose rows have been counted. Returns false, and adds nothing, when some of its keys are
+    /// not known.
+    pub(super) fn add_known(&mut self, file: &index::attribute_values::KeyTable) -> Result<bool> {
+        if !file.is_complete() {
+            return Ok(false);
+        }
+        for counts in file.keys() {
+            if let Found::ByName(_, total) = self.found(counts.key)? {
+                *total += counts.num_rows;
+            }
+        }
+        Ok(true)
     }
 
     /// Adds rows as whole maps.

@@ -14,8 +14,9 @@ use crate::error::Result;
 use crate::query::QueryContext;
 use crate::query::attribute_keys::attribute_keys;
 use crate::query::error::QueryOrigin;
-use crate::query::filter::{FilterContext, TextSearch, in_range};
+use crate::query::filter::{FilterContext, TextSearch};
 use crate::query::model::LogFilter;
+use crate::query::planner::{Rest, answer_from_keys};
 use crate::query::session::QuerySession;
 use crate::query::time_range::TimeRange;
 
@@ -102,11 +103,22 @@ async fn keys(
     if asked.range.is_empty() {
         return Ok(AttributeKeys::default());
     }
-    let rows = session.rows_where(in_range(asked.range).and(condition))?;
-    let rows = rows.select(vec![looked_at(asked.source, asked.search_in)])?;
     let wanted = WantedKeys { search, search_in: asked.search_in, keys: asked.keys };
     let mut table = KeyTable::new(wanted, session.reserve("attribute keys"));
-    let mut batches = rows.execute_stream().await?;
+    let rest = match asked.search_in {
+        SearchIn::Keys => {
+            answer_from_keys(session, &condition, asked.range, |file| {
+                table.add_known(asked.source.known_keys(file))
+            })
+            .await?
+        }
+        SearchIn::KeysAndValues => Rest::everything(asked.range),
+    };
+    let Some(rows) = rest.rows_where(session, &condition)? else {
+        return Ok(table.into_list(asked.list));
+    };
+    let rows = rows.select(vec![looked_at(asked.source, asked.search_in)])?;
+    let mut batches = session.execute(rows).await?;
     while let Some(batch) = batches.next().await {
         let batch = batch?;
         match asked.search_in {
@@ -133,12 +145,15 @@ pub(super) mod tests {
     use datafusion::execution::runtime_env::RuntimeEnv;
     use datafusion::physical_plan::displayable;
     use datafusion::prelude::SessionConfig;
+    use object_store::ObjectStore;
     use object_store::memory::InMemory;
     use uuid::Uuid;
 
     use super::*;
-    use crate::query::filter::translate;
+    use crate::clock::SystemClock;
+    use crate::query::filter::{in_range, translate};
     use crate::query::model::{FilterLeaf, FilterNode, Namespace, Operand, Operator};
+    use crate::query::planner::Sidecars;
     use crate::schema::{ProjectId, TableId};
     use crate::storage::DataFile;
 
@@ -163,9 +178,10 @@ pub(super) mod tests {
             segments: Vec::new(),
             retention: None,
         };
-        let store = Arc::new(InMemory::new());
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let sidecars = Sidecars::new(Arc::clone(&store), 1 << 20, Arc::new(SystemClock));
         let config = SessionConfig::new().with_target_partitions(2);
-        QuerySession::new(snapshot, store, Arc::new(RuntimeEnv::default()), config)
+        QuerySession::new(snapshot, store, Arc::new(RuntimeEnv::default()), config, sidecars)
     }
 
     #[tokio::test]

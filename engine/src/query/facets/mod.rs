@@ -3,13 +3,14 @@
 //! | module | what |
 //! |---|---|
 //! | `facet` | what values are counted of, and a filter as if nothing was asked of it |
-//! | `values` | the most frequent values |
+//! | `values`, `top_values` | the most frequent values |
 //! | `keys` | the attribute keys, by how close they are to a search |
 //! | `key_table` | how many rows have each key, in memory that counts as the query's |
 
 mod facet;
 mod key_table;
 mod keys;
+mod top_values;
 mod values;
 
 pub use facet::{AttributeSource, Facet};

@@ -1,26 +1,23 @@
 //! The most frequent values of a facet.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::{Expr, ident, lit};
 use futures::StreamExt;
 
 use super::facet::Facet;
+use super::top_values::{KnownValues, TopValues};
 use super::{ListRange, external, translate};
 use crate::catalog::Snapshot;
 use crate::error::Result;
+use crate::index;
+use crate::index::attribute_values::{KeyCounts, KeyLookup};
 use crate::query::QueryContext;
 use crate::query::error::QueryOrigin;
-use crate::query::filter::{FilterContext, TextSearch, in_range};
+use crate::query::filter::{FilterContext, TextSearch};
 use crate::query::model::{FilterNode, LogFilter};
+use crate::query::planner::{CellQuestion, GroupBy, Rest, answer_from_cells, answer_from_keys};
 use crate::query::session::QuerySession;
 use crate::query::time_range::TimeRange;
 
@@ -131,81 +128,67 @@ impl Values<'_> {
         if self.range.is_empty() || self.list.limit == 0 {
             return Ok(Vec::new());
         }
+        let mut known = KnownValues::new(self.session.reserve("values of sidecars"));
+        let rest = self.known_values(facet, &condition, &mut known).await?;
         let mut top = TopValues::new(self.list, self.session.reserve("values"));
-        let rows = in_range(self.range).and(condition);
-        let mut batches = counted_values(self.session, facet, rows)?.execute_stream().await?;
-        while let Some(batch) = batches.next().await {
-            top.add(&batch?, &self.search)?;
+        if let Some(rows) = rest.rows_where(self.session, &condition)? {
+            let values = counted_values(facet, rows)?;
+            let mut batches = self.session.execute(values).await?;
+            while let Some(batch) = batches.next().await {
+                top.add(&batch?, &mut known, &self.search)?;
+            }
+        }
+        for (value, count) in known.iter() {
+            top.offer(value, count, &self.search)?;
         }
         Ok(top.into_list())
     }
-}
 
-/// The values of the rows that meet a condition, each once, and how many rows have it. One of them may be null.
-fn counted_values(session: &QuerySession, facet: &Facet, condition: Expr) -> DataFusionResult<DataFrame> {
-    const VALUE: &str = "value";
-    // With more than one stream between the groups of parts and those of the whole, DataFusion 55.2 may wait for ever
-    // when two of them spill (its issue 24883).
-    session.session.state_ref().write().config_mut().options_mut().optimizer.repartition_aggregations = false;
-    let values = session.rows_where(condition)?.select(vec![facet.value().alias(VALUE)])?;
-    values.aggregate(vec![ident(VALUE)], vec![count(lit(1))])
-}
-
-/// A value with its place in the list: those of more rows come first, then by value.
-type Ranked = (Reverse<u64>, String);
-
-/// The values with the most rows, in memory that counts as the query's.
-struct TopValues {
-    list: ListRange,
-    /// The last of the list is on top.
-    heap: BinaryHeap<Ranked>,
-    reservation: MemoryReservation,
-}
-
-impl TopValues {
-    /// What a value without its text takes up, generously.
-    const VALUE_BYTES: usize = 96;
-
-    fn new(list: ListRange, reservation: MemoryReservation) -> Self {
-        Self { list, heap: BinaryHeap::new(), reservation }
-    }
-
-    /// Adds a batch of (value, count), each value once in all batches.
-    fn add(&mut self, batch: &RecordBatch, search: &TextSearch) -> DataFusionResult<()> {
-        let values = cast(batch.column(0), &DataType::Utf8)?;
-        let values: &StringArray = values.as_string();
-        let counts = batch.column(1).as_primitive::<Int64Type>();
-        for row in (0..batch.num_rows()).filter(|row| values.is_valid(*row)) {
-            let (value, count) = (values.value(row), counts.value(row).unsigned_abs());
-            if self.belongs(value, count) && search.is_in(value) {
-                self.push(value, count)?;
+    /// Takes the values that are known without reading rows, and returns the rows that are left.
+    async fn known_values(
+        &self,
+        facet: &Facet,
+        condition: &Expr,
+        known: &mut KnownValues,
+    ) -> DataFusionResult<Rest> {
+        let (source, key) = match facet {
+            Facet::Severity => return self.known_of_cells(GroupBy::Severity, condition, known).await,
+            Facet::Service => return self.known_of_cells(GroupBy::Service, condition, known).await,
+            Facet::Attribute { source, key } => (*source, key),
+        };
+        answer_from_keys(self.session, condition, self.range, |file| match source.known_keys(file).get(key) {
+            KeyLookup::Counted(KeyCounts {
+                values: index::attribute_values::Values::Kept(values), ..
+            }) => {
+                values.iter().try_for_each(|(value, count)| known.add(value, count))?;
+                Ok(true)
             }
-        }
-        Ok(())
+            KeyLookup::NoRow => Ok(true),
+            KeyLookup::Counted(_) | KeyLookup::Unknown => Ok(false),
+        })
+        .await
     }
 
-    /// Whether a value is among the first of those that were seen so far.
-    fn belongs(&self, value: &str, count: u64) -> bool {
-        let is_full = self.heap.len() >= self.list.offset.saturating_add(self.list.limit);
-        let comes_before = |last: &Ranked| (Reverse(count), value) < (last.0, last.1.as_str());
-        !is_full || self.heap.peek().is_some_and(comes_before)
+    async fn known_of_cells(
+        &self,
+        group_by: GroupBy,
+        condition: &Expr,
+        known: &mut KnownValues,
+    ) -> DataFusionResult<Rest> {
+        let question = CellQuestion { condition, range: self.range, interval: None, group_by };
+        answer_from_cells(self.session, &question, |total| {
+            let value = if group_by == GroupBy::Severity { total.severity } else { total.service };
+            known.add(value, total.num_rows)
+        })
+        .await
     }
+}
 
-    fn push(&mut self, value: &str, count: u64) -> DataFusionResult<()> {
-        self.reservation.try_grow(Self::VALUE_BYTES + value.len())?;
-        self.heap.push((Reverse(count), value.to_owned()));
-        if self.heap.len() > self.list.offset.saturating_add(self.list.limit)
-            && let Some((_, last)) = self.heap.pop()
-        {
-            self.reservation.shrink(Self::VALUE_BYTES + last.len());
-        }
-        Ok(())
-    }
-
-    fn into_list(self) -> Vec<ValueCount> {
-        let ranked = self.heap.into_sorted_vec().into_iter().skip(self.list.offset);
-        ranked.map(|(Reverse(count), value)| ValueCount { value, count }).collect()
-    }
+/// The values of rows, each once, and how many rows have it. One of them may be null.
+fn counted_values(facet: &Facet, rows: DataFrame) -> DataFusionResult<DataFrame> {
+    const VALUE: &str = "value";
+    let values = rows.select(vec![facet.value().alias(VALUE)])?;
+    values.aggregate(vec![ident(VALUE)], vec![count(lit(1))])
 }
 
 #[cfg(test)]
@@ -218,7 +201,8 @@ mod tests {
     #[tokio::test]
     async fn values_are_grouped_in_one_stream_that_may_spill() {
         let session = session_over_unopened_files(4);
-        let plan = counted_values(&session, &Facet::Service, lit(true)).unwrap();
+        let rows = session.rows_where(lit(true)).unwrap();
+        let plan = counted_values(&Facet::Service, rows).unwrap();
         let plan = plan.create_physical_plan().await.unwrap();
         let plan = displayable(plan.as_ref()).indent(false).to_string();
         assert!(plan.contains("mode=Partial") && plan.contains("mode=Final,"), "{plan}");

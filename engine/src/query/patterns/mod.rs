@@ -124,7 +124,7 @@ async fn add_masked_bodies(
         .aggregate(vec![body_pattern(ident(columns::BODY)).alias(BODY)], vec![count(lit(1)).alias(ROWS)])?
         .sort(most_frequent)?
         .limit(0, Some(MAX_MINED_BODIES))?;
-    let mut batches = query.execute_stream().await?;
+    let mut batches = session.execute(query).await?;
     while let Some(batch) = batches.next().await {
         let batch = batch?;
         let texts: &StringViewArray = column(&batch, BODY)?;

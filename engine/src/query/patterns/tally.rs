@@ -139,7 +139,7 @@ pub(super) async fn tally(
     let template = body_template(ident(columns::BODY), templates).alias(TEMPLATE);
     let rows = session.rows_where(in_range(window).and(filter.clone()))?;
     let rows = rows.select(names.into_iter().chain([template]))?;
-    let mut batches = rows.execute_stream().await?;
+    let mut batches = session.execute(rows).await?;
     while let Some(batch) = batches.next().await {
         tally.add(&batch?)?;
     }

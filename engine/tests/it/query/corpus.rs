@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Int32Type};
 use engine::buffer::BufferSegment;
 use engine::catalog::Snapshot;
+use engine::index::{SidecarBuilder, SidecarLimits};
 use engine::query::{QueryContext, QuerySettings};
 use engine::schema::{ProjectId, TableId, UTC, logs_schema};
 use engine::storage::DataFile;
@@ -195,7 +196,7 @@ async fn write_file(store: &dyn ObjectStore, index: usize, rows: &[Row]) -> Data
     let path = Path::from(format!("logs/project=1/{index}.parquet"));
     let size_bytes = bytes.len() as u64;
     store.put(&path, bytes.into()).await.unwrap();
-    DataFile {
+    let mut file = DataFile {
         id: Uuid::from_u128(index as u128),
         path,
         level: 0,
@@ -207,6 +208,24 @@ async fn write_file(store: &dyn ObjectStore, index: usize, rows: &[Row]) -> Data
         size_bytes,
         metadata_bytes: size_bytes - data_bytes,
         sidecar_bytes: 0,
+    };
+    if let Some(limits) = sidecar_limits(index) {
+        let mut builder = SidecarBuilder::new(&limits);
+        builder.add(&batch(&rows)).unwrap();
+        let sidecar = builder.finish(file.id, file.num_rows).unwrap();
+        file.sidecar_bytes = sidecar.bytes.len() as u64;
+        store.put(&file.sidecar_path(), sidecar.bytes.into()).await.unwrap();
+    }
+    file
+}
+
+/// Some files have none, some a fine one, and some one with coarse cells that lacks keys and values.
+fn sidecar_limits(index: usize) -> Option<SidecarLimits> {
+    let usual = SidecarLimits::default();
+    match index % 3 {
+        0 => None,
+        1 => Some(SidecarLimits { min_rows_per_cell: 1, ..usual }),
+        _ => Some(SidecarLimits { min_rows_per_cell: 4, max_key_bytes: 150, max_values_per_key: 2, ..usual }),
     }
 }
 

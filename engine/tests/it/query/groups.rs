@@ -25,9 +25,7 @@ async fn corpus(max_memory_bytes: usize) -> Corpus {
         Row { service, ..Row::new(id, i64::try_from(id).unwrap(), "x") }.with_attributes(&[("key", &value)])
     };
     let rows = |range: std::ops::Range<u128>| range.map(row).collect::<Vec<Row>>();
-    // Of two streams that spill at once DataFusion 55.2 may wait for the wrong one until the deadline (its issue
-    // 24883): an error as well, but one that takes a minute.
-    let settings = QuerySettings { max_memory_bytes, batch_size: 1024, num_threads: 1, ..small_settings() };
+    let settings = QuerySettings { max_memory_bytes, batch_size: 1024, num_threads: 2, ..small_settings() };
     let (files, segments) = ([rows(0..4_000), rows(4_000..8_000)], [rows(8_000..NUM_ROWS)]);
     Corpus::with_settings(&files, &segments, settings).await
 }

@@ -10,6 +10,7 @@ mod groups;
 mod oracle;
 mod pages;
 mod patterns;
+mod planned;
 mod plans;
 mod properties;
 mod reads;

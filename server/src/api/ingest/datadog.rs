@@ -35,7 +35,9 @@ pub(super) fn router() -> Router<AppState> {
 }
 
 async fn ingest_logs(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
-    ingest(&state, request).await.map_err(ApiError::simple)
+    let outcome = ingest(&state, request).await.map_err(ApiError::simple);
+    state.telemetry().note_ingest(&outcome);
+    outcome
 }
 
 async fn ingest(state: &AppState, request: Request) -> Result<Response, ApiError> {

@@ -33,7 +33,7 @@ async fn unimplemented() -> Response {
 async fn export(State(state): State<AppState>, request: Request) -> Response {
     match answer(&state, request).await {
         Ok(response) => response,
-        Err(error) => status_of(error).into_http::<Body>().into_response(),
+        Err(error) => refused(&state, error).into_http::<Body>().into_response(),
     }
 }
 
@@ -60,12 +60,20 @@ async fn answer(state: &AppState, request: Request) -> Result<Response, ApiError
                 form: Form::Otlp { declared: Some(Format::Protobuf) },
                 reservation,
             };
-            let (rejected, _) = store(&state, project, body).await.map_err(status_of)?;
+            let (rejected, _) = store(&state, project, body).await.map_err(|error| refused(&state, error))?;
+            state.telemetry().note_ingest(&Ok(()));
             Ok(tonic::Response::new(Bytes::from(protobuf_reply(&rejected))))
         }
     });
     let request = axum::http::Request::from_parts(parts, Body::from(message));
     Ok(grpc.unary(service, request).await.map(Body::new))
+}
+
+/// Counts an error, and says what it is over gRPC.
+fn refused(state: &AppState, error: ApiError) -> Status {
+    let outcome = Err::<(), _>(error);
+    state.telemetry().note_ingest(&outcome);
+    outcome.map_or_else(status_of, |()| Status::ok(""))
 }
 
 /// What an error is over gRPC. OTLP clients send again after "unavailable" and give up after the others.

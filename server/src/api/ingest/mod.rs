@@ -19,7 +19,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
 use axum::{Router, middleware};
@@ -40,6 +40,9 @@ use crate::state::AppState;
 /// Longest time that a body may take to arrive.
 const MAX_BODY_TIME: Duration = Duration::from_secs(60);
 
+/// How long an import waits for room.
+const IMPORT_PAUSE: Duration = Duration::from_millis(200);
+
 const BUSY: &str = "too many records are being received at the moment, try again shortly";
 
 /// The endpoints.
@@ -57,7 +60,9 @@ async fn wrong_method(method: Method) -> ApiError {
 }
 
 async fn ingest_logs(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
-    ingest(&state, request).await.map_err(ApiError::simple)
+    let outcome = ingest(&state, request).await.map_err(ApiError::simple);
+    state.telemetry().note_ingest(&outcome);
+    outcome
 }
 
 async fn ingest(state: &AppState, request: Request) -> Result<Response, ApiError> {
@@ -112,12 +117,15 @@ async fn store(
     project: ProjectId,
     body: ReceivedBody,
 ) -> Result<(Rejected, Format), ApiError> {
+    let num_bytes = body.bytes.len();
+    state.rate_limits().add_ingest(project, num_bytes, state.clock().now_us());
     let Decided { logs, measured, format, reservation: _reservation } = decide(state, project, body).await?;
-    let rejected = logs.rejected.clone();
-    if logs.num_rows() > 0 {
+    let (num_rows, rejected) = (logs.num_rows(), logs.rejected.clone());
+    if num_rows > 0 {
         state.engine().ingest(TableId::logs(project), logs).await?;
     }
     measured.count();
+    state.telemetry().note_records(num_rows, rejected.count, num_bytes);
     Ok((rejected, format))
 }
 
@@ -136,7 +144,9 @@ async fn project_of_token(
 ) -> Result<ProjectId, ApiError> {
     let token = token.map_err(ApiError::authentication_failed)?;
     let project = state.meta().project_of_token(&token).await?;
-    project.ok_or_else(|| ApiError::authentication_failed("the project token is not known"))
+    let project = project.ok_or_else(|| ApiError::authentication_failed("the project token is not known"))?;
+    state.rate_limits().check_ingest(project, state.clock().now_us())?;
+    Ok(project)
 }
 
 /// The records of a request as they are stored.
@@ -148,6 +158,31 @@ struct Decided {
     format: Format,
     /// Their memory, held until the engine has taken them.
     reservation: Reservation,
+}
+
+/// Takes OTLP records from a file in, in whichever form, as if they had been sent. Waits while there is no room.
+///
+/// # Errors
+/// As for records that are sent.
+pub(crate) async fn import(
+    state: &AppState,
+    project: ProjectId,
+    bytes: Vec<u8>,
+) -> Result<Rejected, ApiError> {
+    loop {
+        let body = ReceivedBody {
+            bytes: bytes.clone(),
+            encoding: ContentEncoding::IdentityOrGzip,
+            form: Form::Otlp { declared: None },
+            reservation: state.ingest_budget().reservation(),
+        };
+        match store(state, project, body).await {
+            Err(error) if error.status() == StatusCode::SERVICE_UNAVAILABLE && !state.is_stopping() => {
+                tokio::time::sleep(IMPORT_PAUSE).await;
+            }
+            outcome => return outcome.map(|(rejected, _)| rejected),
+        }
+    }
 }
 
 /// Decompresses, decodes and does what the project's rules say, on a thread that may be busy for a while.

@@ -4,17 +4,14 @@ use engine::query::model::LogFilter;
 use engine::query::{AttributeSource, DateRange, ListRange};
 use serde_json::{Value, json};
 
-use super::date_range;
-use super::request::parse_filter;
-use crate::api::fields::{Fields, invalid};
+use super::query_filters::UnreadableServices;
+use super::{date_range, query_filters};
 use crate::api::parameters::Parameters;
 use crate::error::ApiError;
 
 const DEFAULT_LIMIT: usize = 100;
 /// Most entries of one answer; more are reached by `offset`.
 const MAX_LIMIT: usize = 10_000;
-/// Texts that are taken as they are, beside those that are JSON.
-const TEXT_FILTERS: [&str; 4] = ["searchTerm", "resourceFingerprint", "personId", "sessionId"];
 
 /// Which rows are looked at, and which part of the answer is given.
 #[derive(Debug, PartialEq)]
@@ -34,7 +31,7 @@ impl ListRequest {
     pub(super) fn parse(parameters: Parameters<'_>) -> Result<Self, ApiError> {
         Ok(Self {
             date_range: parse_date_range(parameters)?,
-            filter: parse_filters(parameters)?,
+            filter: query_filters::parse(parameters, UnreadableServices::Ignored)?,
             source: match parameters.text("attribute_type") {
                 Some("resource") => AttributeSource::Resource,
                 _ => AttributeSource::Record,
@@ -57,24 +54,6 @@ fn parse_date_range(parameters: Parameters<'_>) -> Result<DateRange, ApiError> {
     }
     let bound = |name| parameters.filled_text(name).map(str::to_owned);
     Ok(DateRange { date_from: bound("date_from"), date_to: bound("date_to"), explicit_date: false })
-}
-
-fn parse_filters(parameters: Parameters<'_>) -> Result<LogFilter, ApiError> {
-    let mut query = json!({
-        "serviceNames": parameters.names("serviceNames"),
-        "severityLevels": json_of(parameters, "severityLevels")?,
-        "filterGroup": json_of(parameters, "filterGroup")?,
-    });
-    for name in TEXT_FILTERS {
-        query[name] = parameters.text(name).into();
-    }
-    parse_filter(&Fields::of(&query, "")?)
-}
-
-/// A parameter that is JSON; the empty text counts as absent.
-fn json_of(parameters: Parameters<'_>, name: &str) -> Result<Value, ApiError> {
-    let Some(text) = parameters.filled_text(name) else { return Ok(Value::Null) };
-    serde_json::from_str(text).map_err(|error| invalid(name, &format!("malformed JSON: {error}")))
 }
 
 #[cfg(test)]
@@ -107,40 +86,6 @@ mod tests {
         for wrong in ["[]", "5", "\"-1h\"", r#"{"date_from":5}"#] {
             let error = parse(&[("dateRange", wrong)]).unwrap_err();
             assert!(error.starts_with("400 parse_error: dateRange"), "{error}");
-        }
-    }
-
-    #[test]
-    fn filters_are_read_as_in_a_body() {
-        let leaf = r#"{"key":"k","type":"log_attribute","operator":"exact","value":"v"}"#;
-        let filter = parse(&[
-            ("serviceNames", "api"),
-            ("serviceNames", "web"),
-            ("severityLevels", r#"["info"]"#),
-            ("searchTerm", "x"),
-            ("resourceFingerprint", "7"),
-            ("filterGroup", &format!("[{leaf}]")),
-        ]);
-        let filter = filter.unwrap().filter;
-        assert_eq!(filter.service_names, ["api", "web"]);
-        assert_eq!(filter.severity_levels, ["info"]);
-        assert_eq!((filter.search_term.as_str(), filter.resource_fingerprint), ("x", Some(7)));
-        assert_eq!(filter.properties.len(), 1);
-        let nested = format!(r#"{{"type":"AND","values":[{{"type":"AND","values":[{leaf}]}}]}}"#);
-        for (text, expected) in [("", 0), ("null", 0), ("[]", 0), (nested.as_str(), 1)] {
-            let filter = parse(&[("filterGroup", text)]).unwrap().filter;
-            assert_eq!(filter.properties.len(), expected, "{text}");
-        }
-        for (name, text) in [
-            ("filterGroup", "{"),
-            ("filterGroup", "5"),
-            ("filterGroup", "[5]"),
-            ("severityLevels", "info"),
-            ("severityLevels", r#"["loud"]"#),
-            ("resourceFingerprint", "x"),
-        ] {
-            let error = parse(&[(name, text)]).unwrap_err();
-            assert!(error.starts_with(&format!("400 parse_error: {name}")), "{error}");
         }
     }
 

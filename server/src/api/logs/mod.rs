@@ -7,6 +7,7 @@
 
 mod active_rules;
 mod attributes;
+mod cost;
 mod count;
 mod count_ranges;
 mod cursor;
@@ -24,6 +25,7 @@ mod list_request;
 mod patterns;
 mod patterns_diff;
 mod query;
+mod query_filters;
 mod request;
 mod row;
 mod rows_request;
@@ -34,6 +36,7 @@ mod values;
 mod views;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use serde_json::{Map, Value};
 
@@ -44,17 +47,7 @@ pub(crate) use self::tail::TailSubscribers;
 
 /// The endpoints, below the prefix of a project.
 pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/logs/query", post(query::query_logs))
-        .route("/logs/count", post(count::count_logs))
-        .route("/logs/count-ranges", post(count_ranges::count_ranges))
-        .route("/logs/services", post(services::services))
-        .route("/logs/group-by", post(group_by::group_by))
-        .route("/logs/impact", post(impact::impact))
-        .route("/logs/sparkline", post(sparkline::sparkline))
-        .route("/logs/patterns", post(patterns::patterns))
-        .route("/logs/patterns_diff", post(patterns_diff::patterns_diff))
-        .route("/logs/has_logs", get(has_logs::has_logs))
+    questions()
         .route("/logs/explainLogWithAI", post(explain::explain_log))
         .route("/logs/export", post(export::create))
         .route("/logs/export/stream", post(export::stream_logs))
@@ -66,10 +59,26 @@ pub(super) fn router() -> Router<AppState> {
             "/logs/views/{short_id}",
             get(views::retrieve).put(views::replace).patch(views::change).delete(views::delete),
         )
+        .route("/logs/tail", get(tail::tail))
+}
+
+/// The endpoints whose answers are whole when they begin, and tell what they cost.
+fn questions() -> Router<AppState> {
+    Router::new()
+        .route("/logs/query", post(query::query_logs))
+        .route("/logs/count", post(count::count_logs))
+        .route("/logs/count-ranges", post(count_ranges::count_ranges))
+        .route("/logs/services", post(services::services))
+        .route("/logs/group-by", post(group_by::group_by))
+        .route("/logs/impact", post(impact::impact))
+        .route("/logs/sparkline", post(sparkline::sparkline))
+        .route("/logs/patterns", post(patterns::patterns))
+        .route("/logs/patterns_diff", post(patterns_diff::patterns_diff))
+        .route("/logs/has_logs", get(has_logs::has_logs))
         .route("/logs/attributes", get(attributes::attributes))
         .route("/logs/values", get(values::values))
         .route("/logs/facet_values", post(facet_values::facet_values))
-        .route("/logs/tail", get(tail::tail))
+        .route_layer(from_fn(cost::tell_cost))
 }
 
 /// The `query` member of a body, or an empty one: nothing but defaults.

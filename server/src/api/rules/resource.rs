@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use engine::schema::ProjectId;
 use serde_json::{Map, Value, json};
 
+use crate::activity::entry::Actor;
 use crate::api::input::Input;
 use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
@@ -80,10 +81,10 @@ pub(super) async fn create<K: Kind>(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let (project, caller) = call.authorize_caller(&state, &[Scope::LOGS_WRITE]).await?;
+    let (project, actor) = authorize_change(&state, &call).await?;
     let body = call.into_json()?;
     let content = content::<K>(&state, project, &body, None, Required::Name).await?;
-    let added = state.meta().add_rule(project, K::KIND, &content, caller.user_id(), state.clock().now_us());
+    let added = state.meta().add_rule(project, K::KIND, &content, &actor, state.clock().now_us());
     let id = added.await.map_err(|error| refused::<K>(error))?;
     state.follow_metadata().await?;
     Ok((StatusCode::CREATED, Json(written(&find(&state, project, K::KIND, &id).await?)?)))
@@ -109,11 +110,12 @@ async fn update<K: Kind>(
     call: ProjectCall,
     required: Required,
 ) -> Result<Json<Value>, ApiError> {
-    let project = call.authorize(state, Scope::LOGS_WRITE).await?;
+    let (project, actor) = authorize_change(state, &call).await?;
     let id = rule_id(&call).to_owned();
     let rule = find(state, project, K::KIND, &id).await?;
     let content = content::<K>(state, project, &call.into_json()?, Some(&rule), required).await?;
-    let changed = state.meta().change_rule(project, K::KIND, &id, &content, state.clock().now_us()).await;
+    let now_us = state.clock().now_us();
+    let changed = state.meta().change_rule(project, K::KIND, &id, &content, &actor, now_us).await;
     if !changed.map_err(|error| refused::<K>(error))? {
         return Err(not_found());
     }
@@ -125,8 +127,9 @@ pub(super) async fn remove<K: Kind>(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<StatusCode, ApiError> {
-    let project = call.authorize(&state, Scope::LOGS_WRITE).await?;
-    if !state.meta().remove_rule(project, K::KIND, rule_id(&call)).await? {
+    let (project, actor) = authorize_change(&state, &call).await?;
+    let now_us = state.clock().now_us();
+    if !state.meta().remove_rule(project, K::KIND, rule_id(&call), &actor, now_us).await? {
         return Err(not_found());
     }
     state.follow_metadata().await?;
@@ -138,17 +141,23 @@ pub(super) async fn reorder<K: Kind>(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<Json<Value>, ApiError> {
-    let project = call.authorize(&state, Scope::LOGS_WRITE).await?;
+    let (project, actor) = authorize_change(&state, &call).await?;
     let body = call.into_json()?;
     let input = Input::of(&body)?;
     let ids = input.required("ordered_ids", input.list("ordered_ids", MAX_RULES)?)?;
     let ids: Vec<String> = ids.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    let reordered = state.meta().reorder_rules(project, K::KIND, &ids, state.clock().now_us()).await;
+    let reordered = state.meta().reorder_rules(project, K::KIND, &ids, &actor, state.clock().now_us()).await;
     reordered.map_err(|error| refused::<K>(error))?;
     state.follow_metadata().await?;
     let rules = state.meta().rules(project, K::KIND).await?;
     let rules: Vec<Value> = rules.iter().map(written).collect::<Result<_, _>>()?;
     Ok(Json(json!({ "count": rules.len(), "next": null, "previous": null, "results": rules })))
+}
+
+/// Who changes the rules of which project.
+async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<(ProjectId, Actor), ApiError> {
+    let (project, caller) = call.authorize_caller(state, &[Scope::LOGS_WRITE]).await?;
+    Ok((project, call.actor(&caller)))
 }
 
 /// The stored rule with an id.

@@ -2,8 +2,10 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use server::meta::Level;
 
 use super::harness::{Answer, TestServer, last_day, record};
+use super::people::person;
 
 const EXPORT: &str = "/api/projects/1/logs/export";
 const ASSETS: &str = "/api/projects/1/exports";
@@ -172,12 +174,8 @@ async fn exports_are_seen_by_who_asked_and_who_may_read_them() {
     let server = TestServer::start().await;
     let created = create(&server, json!({ "query": { "dateRange": last_day() } })).await;
     content(&server, &created, "").await;
-    server
-        .change_metadata(
-            "INSERT INTO users (id, uuid, email, first_name, is_active, created_at) VALUES (2, 'u', 'e', 'n', 1, 0);
-             UPDATE export_assets SET created_by = 2",
-        )
-        .await;
+    let other = person(&server, "ann", Level::MEMBER).await;
+    server.change_metadata(&format!("UPDATE export_assets SET created_by = {}", other.id)).await;
     let path = format!("{ASSETS}/1");
     let logs_only = server.limited_key(&["logs:read"], None, None).await;
     assert_eq!(server.request_as(&logs_only, Method::GET, &path, "").await.refusal().0, 404);

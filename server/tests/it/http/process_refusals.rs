@@ -1,4 +1,4 @@
-//! The program when it cannot start: one line that says why, and exit code 1.
+//! The program when it cannot start: one line that says why, and exit code 1, or 2 for a wrong setting.
 
 use std::net::TcpListener;
 
@@ -6,8 +6,13 @@ use super::process::{Running, text_of, timberline};
 
 /// Runs to the end and gives the one line of the error.
 fn error_of(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    error_with(1, arguments, environment)
+}
+
+/// The same with another exit code.
+pub(super) fn error_with(code: i32, arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let output = timberline(arguments).envs(environment.iter().copied()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
     assert!(output.stdout.is_empty(), "{arguments:?} printed {:?}", String::from_utf8_lossy(&output.stdout));
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
@@ -52,6 +57,7 @@ fn a_folder_in_use_is_told() {
 
 #[test]
 fn an_unknown_setting_is_named() {
+    let error_of = |arguments: &[&str], environment: &[_]| error_with(2, arguments, environment);
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
     let file = folder.path().join("settings.toml");

@@ -198,3 +198,26 @@ async fn a_poll_from_the_checkpoint_sees_what_came_since() {
         server.rows(json!({ "dateRange": last_day(), "liveLogsCheckpoint": "2025-12-17T00:00:00" })).await;
     assert_eq!(rows, [json!(null); 0]);
 }
+
+#[tokio::test]
+async fn an_answer_tells_what_it_cost() {
+    let server = TestServer::start().await;
+    let has_none = server.request(Method::GET, "/api/projects/1/logs/has_logs", "").await;
+    assert_eq!(has_none.headers.get("x-timberline-cost"), None, "nothing was asked of an empty project");
+    server.store("api", &[record(1, "info", "a"), record(2, "info", "b")]).await;
+    for endpoint in ["count", "count-ranges", "services", "sparkline", "query"] {
+        let answer = server.ask(endpoint, json!({ "dateRange": last_day() })).await;
+        let cost = answer.headers["x-timberline-cost"].to_str().unwrap();
+        let pairs: Vec<(&str, u64)> = cost
+            .split(' ')
+            .map(|pair| pair.split_once('='))
+            .map(|pair| pair.map(|(name, number)| (name, number.parse().unwrap())).unwrap())
+            .collect();
+        let names: Vec<&str> = pairs.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["questions", "facts", "sidecars", "scanned", "rows", "bytes", "ms"], "{cost}");
+        assert_eq!(pairs[..4], [("questions", 1), ("facts", 0), ("sidecars", 0), ("scanned", 0)], "{cost}");
+        assert!(pairs[4].1 >= 2, "{endpoint} looks at both rows in memory: {cost}");
+    }
+    let refused = server.ask("count", json!({ "dateRange": 7 })).await;
+    assert_eq!(refused.headers.get("x-timberline-cost"), None);
+}

@@ -36,6 +36,8 @@ impl Server {
         let mut config = ServerConfig::new(folder.path().join("data"));
         // Allocated on the disk at every start.
         config.engine.wal_segment_bytes = 1 << 20;
+        // Small files have sidecars too, so that every source answers.
+        config.engine.min_sidecar_rows = 1;
         let clock = Arc::new(ManualClock::new(NOW));
         let shared_clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let opened = AppState::open_with_clock(&config, shared_clock).await;

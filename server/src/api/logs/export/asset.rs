@@ -39,6 +39,7 @@ pub(in crate::api::logs) async fn create(
     call: ProjectCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (project, caller) = call.authorize_caller(&state, &[Scope::LOGS_READ]).await?;
+    let actor = call.actor(&caller);
     let body = call.into_json()?;
     let query = required_query(&body)?;
     let custom = Fields::of(&body["query"], "").and_then(|query| custom_columns::parse(&query))?;
@@ -53,14 +54,13 @@ pub(in crate::api::logs) async fn create(
     let kept_us = i64::from(state.config().export.keep_days).saturating_mul(US_PER_DAY);
     let asset = NewExportAsset {
         project,
-        created_by: caller.user_id(),
         export_format: EXPORT_FORMAT,
         filename: format!("{}.csv", filename::base(query, now_us)),
         request,
         created_us: now_us,
         expires_us: now_us.saturating_add(kept_us),
     };
-    let Some(id) = state.meta().create_export_asset(&asset, MAX_ASSETS).await? else {
+    let Some(id) = state.meta().create_export_asset(&asset, &actor, MAX_ASSETS).await? else {
         return Err(ApiError::unavailable(
             "the project keeps as many exports as it may: try again when some have expired",
         ));

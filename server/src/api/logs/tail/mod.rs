@@ -7,7 +7,7 @@ mod events;
 mod parameters;
 mod subscribers;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response, Sse};
 use engine::tail::TailRequest;
@@ -26,13 +26,11 @@ const NO_BUFFERING: (HeaderName, HeaderValue) =
 
 pub(super) async fn tail(
     State(state): State<AppState>,
-    RawQuery(parameters): RawQuery,
     headers: HeaderMap,
     call: ProjectCall,
 ) -> Result<Response, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
-    let TailParameters { filter, after, attributes } =
-        TailParameters::parse(parameters.as_deref().unwrap_or_default(), &headers)?;
+    let TailParameters { filter, after, attributes } = TailParameters::parse(call.parameters(), &headers)?;
     let place = state.tail_subscribers().admit(project)?;
     let max_queue_bytes = state.config().tail.buffer_bytes;
     let tail = state.engine().tail(project, TailRequest { filter, after, max_queue_bytes }).await?;

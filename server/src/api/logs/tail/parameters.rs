@@ -1,24 +1,16 @@
 //! What a tail is asked for, in its query string and its headers.
 
-use axum::extract::Query;
-use axum::http::{HeaderMap, HeaderName, Uri};
+use axum::http::{HeaderMap, HeaderName};
 use engine::query::model::{AttributeMaps, LogFilter};
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::super::request;
-use crate::api::fields::{Fields, invalid};
+use super::super::query_filters::{self, UnreadableServices};
+use crate::api::fields::invalid;
+use crate::api::parameters::Parameters;
 use crate::error::ApiError;
 
 /// What a browser sends when it connects again.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
-/// Filters that are text as it stands.
-const TEXTS: [&str; 4] = ["searchTerm", "resourceFingerprint", "personId", "sessionId"];
-/// Filters that are a JSON list of names, or a name for each time the parameter is given.
-const LISTS: [&str; 2] = ["severityLevels", "serviceNames"];
-/// The conditions, as JSON.
-const FILTER_GROUP: &str = "filterGroup";
 
 /// What a tail is asked for.
 #[derive(Debug, PartialEq)]
@@ -32,31 +24,15 @@ pub(super) struct TailParameters {
 }
 
 impl TailParameters {
-    /// Reads a query string. An empty parameter says nothing, and one that is not known is ignored.
+    /// Reads the parameters. An empty one says nothing, and one that is not known is ignored.
     ///
     /// # Errors
     /// 400 that names the first parameter that is wrong.
-    pub(super) fn parse(query_string: &str, headers: &HeaderMap) -> Result<Self, ApiError> {
-        let parameters = decode(query_string)?;
-        let last = |name: &str| {
-            let of_name = parameters.iter().rev().find(|(key, _)| key == name);
-            of_name.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
-        };
-        let mut query = Map::new();
-        for name in TEXTS {
-            query.extend(last(name).map(|text| (name.to_owned(), text.into())));
-        }
-        for name in LISTS {
-            query.insert(name.to_owned(), list(name, &parameters)?);
-        }
-        if let Some(text) = last(FILTER_GROUP) {
-            query.insert(FILTER_GROUP.to_owned(), json(FILTER_GROUP, text)?);
-        }
-        let query = Value::Object(query);
+    pub(super) fn parse(parameters: Parameters<'_>, headers: &HeaderMap) -> Result<Self, ApiError> {
         Ok(Self {
-            filter: request::parse_filter(&Fields::of(&query, "")?)?,
-            after: checkpoint(last("checkpoint"), headers)?,
-            attributes: match last("excludeAttributes") {
+            filter: query_filters::parse(parameters, UnreadableServices::Refused)?,
+            after: checkpoint(parameters.filled_text("checkpoint"), headers)?,
+            attributes: match parameters.filled_text("excludeAttributes") {
                 None | Some("false") => AttributeMaps::Included,
                 Some("true") => AttributeMaps::Excluded,
                 Some(other) => {
@@ -64,29 +40,6 @@ impl TailParameters {
                 }
             },
         })
-    }
-}
-
-fn decode(query_string: &str) -> Result<Vec<(String, String)>, ApiError> {
-    let uri = Uri::builder().path_and_query(format!("/?{query_string}")).build();
-    let parameters = uri.ok().and_then(|uri| Query::<Vec<(String, String)>>::try_from_uri(&uri).ok());
-    match parameters {
-        Some(Query(parameters)) => Ok(parameters),
-        None => Err(ApiError::parse_error(None, "the query string cannot be read")),
-    }
-}
-
-fn json(name: &str, text: &str) -> Result<Value, ApiError> {
-    serde_json::from_str(text).map_err(|error| invalid(name, &format!("it is not JSON: {error}")))
-}
-
-/// A JSON list, or the value of each time the parameter is given.
-fn list(name: &str, parameters: &[(String, String)]) -> Result<Value, ApiError> {
-    let given = parameters.iter().filter(|(key, value)| key == name && !value.is_empty());
-    let given: Vec<&str> = given.map(|(_, value)| value.as_str()).collect();
-    match given.as_slice() {
-        [text] if text.trim_start().starts_with('[') => json(name, text),
-        names => Ok(names.iter().copied().map(Value::from).collect()),
     }
 }
 
@@ -105,56 +58,24 @@ fn checkpoint(parameter: Option<&str>, headers: &HeaderMap) -> Result<Option<Uui
 
 #[cfg(test)]
 mod tests {
-    use engine::query::model::FilterNode;
-
     use super::*;
 
-    fn parse(query_string: &str) -> Result<TailParameters, String> {
-        TailParameters::parse(query_string, &HeaderMap::new()).map_err(|error| error.to_string())
+    fn parse(pairs: &[(&str, &str)], headers: &HeaderMap) -> Result<TailParameters, String> {
+        let pairs: Vec<_> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        TailParameters::parse(Parameters::of(&pairs), headers).map_err(|error| error.to_string())
     }
 
     #[test]
     fn nothing_asked_for_is_every_row_from_now_on() {
-        let everything =
-            TailParameters { filter: LogFilter::default(), after: None, attributes: AttributeMaps::Included };
-        for query_string in ["", "searchTerm=&filterGroup=&serviceNames=&checkpoint=", "unknown=1&a"] {
-            assert_eq!(parse(query_string), Ok(TailParameters { ..clone(&everything) }), "{query_string}");
-        }
-    }
-
-    fn clone(parameters: &TailParameters) -> TailParameters {
-        let TailParameters { filter, after, attributes } = parameters;
-        TailParameters { filter: filter.clone(), after: *after, attributes: *attributes }
-    }
-
-    #[test]
-    fn lists_are_json_or_repeated() {
-        for query_string in [
-            "serviceNames=%5B%22api%22,%22web%22%5D",
-            "serviceNames=api&serviceNames=web",
-            "serviceNames=api&serviceNames=&serviceNames=web",
-        ] {
-            assert_eq!(parse(query_string).unwrap().filter.service_names, ["api", "web"], "{query_string}");
-        }
-        assert_eq!(
-            parse("severityLevels=error&severityLevels=warn").unwrap().filter.severity_levels.len(),
-            2
-        );
-        assert_eq!(parse("serviceNames=%5B%22%22%5D").unwrap().filter.service_names, [""]);
-    }
-
-    #[test]
-    fn conditions_are_json_in_every_form() {
-        let leaf = r#"{"key":"k","type":"log_attribute","operator":"exact","value":"v"}"#;
-        for group in [
-            format!("[{leaf}]"),
-            format!(r#"{{"type":"AND","values":[{leaf}]}}"#),
-            format!(r#"{{"type":"AND","values":[{{"type":"AND","values":[{leaf}]}}]}}"#),
-        ] {
-            let encoded: String = group.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            let filter = parse(&format!("filterGroup={encoded}&searchTerm=a+b%25")).unwrap().filter;
-            assert!(matches!(&filter.properties[..], [FilterNode::Leaf(leaf)] if leaf.key == "k"), "{group}");
-            assert_eq!(filter.search_term, "a b%");
+        let empty = [("searchTerm", ""), ("filterGroup", ""), ("serviceNames", ""), ("checkpoint", "")];
+        for pairs in [&[][..], &empty, &[("unknown", "1")]] {
+            let everything = TailParameters {
+                filter: LogFilter::default(),
+                after: None,
+                attributes: AttributeMaps::Included,
+            };
+            assert_eq!(parse(pairs, &HeaderMap::new()), Ok(everything), "{pairs:?}");
         }
     }
 
@@ -162,25 +83,22 @@ mod tests {
     fn the_header_of_a_client_that_comes_again_wins() {
         let (old, new) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let headers = HeaderMap::from_iter([(LAST_EVENT_ID, new.to_string().parse().unwrap())]);
-        let query_string = format!("checkpoint={old}&excludeAttributes=true");
-        assert_eq!(parse(&query_string).unwrap().after, Some(old));
-        let parameters = TailParameters::parse(&query_string, &headers).unwrap();
+        let old_text = old.to_string();
+        let pairs = [("checkpoint", old_text.as_str()), ("excludeAttributes", "true")];
+        assert_eq!(parse(&pairs, &HeaderMap::new()).unwrap().after, Some(old));
+        let parameters = parse(&pairs, &headers).unwrap();
         assert_eq!((parameters.after, parameters.attributes), (Some(new), AttributeMaps::Excluded));
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        for (query_string, expected) in [
-            ("filterGroup=%7B", "filterGroup: it is not JSON"),
-            ("filterGroup=5", "filterGroup: expected an object"),
-            ("serviceNames=%5B1%5D", "serviceNames[0]: expected a string"),
-            ("serviceNames=%5B", "serviceNames: it is not JSON"),
-            ("severityLevels=loud", "severityLevels[0]: \"loud\" is not one of"),
-            ("checkpoint=yesterday", "checkpoint: \"yesterday\" is not the id"),
-            ("excludeAttributes=1", "excludeAttributes: \"1\" is not true or false"),
-            ("resourceFingerprint=ab", "resourceFingerprint: "),
+        for (name, text, expected) in [
+            ("serviceNames", "[1]", "serviceNames[0]: expected a string"),
+            ("serviceNames", "[", "serviceNames: malformed JSON"),
+            ("checkpoint", "yesterday", "checkpoint: \"yesterday\" is not the id"),
+            ("excludeAttributes", "1", "excludeAttributes: \"1\" is not true or false"),
         ] {
-            let error = parse(query_string).unwrap_err();
+            let error = parse(&[(name, text)], &HeaderMap::new()).unwrap_err();
             assert!(error.starts_with(&format!("400 parse_error: {expected}")), "{error}");
         }
     }

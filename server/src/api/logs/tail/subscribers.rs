@@ -36,6 +36,11 @@ impl TailSubscribers {
         }))
     }
 
+    /// How many follow now.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().values().sum()
+    }
+
     /// Takes a place.
     ///
     /// # Errors

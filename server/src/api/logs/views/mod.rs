@@ -5,8 +5,10 @@ mod content;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use engine::schema::ProjectId;
 use serde_json::{Value, json};
 
+use crate::activity::entry::Actor;
 use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
 use crate::auth::Scope;
@@ -31,10 +33,10 @@ pub(super) async fn create(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let (project, caller) = call.authorize_caller(&state, &[Scope::LOGS_WRITE]).await?;
+    let (project, actor) = authorize_change(&state, &call).await?;
     let content = content::parse(&call.into_json()?, Required::Name)?.or_default();
     let (meta, now_us) = (state.meta(), state.clock().now_us());
-    let short_id = meta.create_log_view(project, &content, caller.user_id(), MAX_VIEWS, now_us).await?;
+    let short_id = meta.create_log_view(project, &content, &actor, MAX_VIEWS, now_us).await?;
     let Some(short_id) = short_id else {
         let detail = format!("a project has at most {MAX_VIEWS} views");
         return Err(ApiError::validation("max_length", None, detail));
@@ -69,12 +71,12 @@ pub(super) async fn change(
 
 /// What the body does not name stays as it is.
 async fn update(state: &AppState, call: ProjectCall, required: Required) -> Result<Json<Value>, ApiError> {
-    let project = call.authorize(state, Scope::LOGS_WRITE).await?;
+    let (project, actor) = authorize_change(state, &call).await?;
     let meta = state.meta();
     let short_id = short_id(&call).to_owned();
     let view = meta.log_view(project, &short_id).await?.ok_or_else(not_found)?;
     let content = content::parse(&call.into_json()?, required)?.over(&view);
-    if !meta.update_log_view(project, &short_id, &content, state.clock().now_us()).await? {
+    if !meta.update_log_view(project, &short_id, &content, &actor, state.clock().now_us()).await? {
         return Err(not_found());
     }
     let view = meta.log_view(project, &short_id).await?.ok_or_else(not_found)?;
@@ -82,11 +84,17 @@ async fn update(state: &AppState, call: ProjectCall, required: Required) -> Resu
 }
 
 pub(super) async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
-    let project = call.authorize(&state, Scope::LOGS_WRITE).await?;
-    match state.meta().delete_log_view(project, short_id(&call)).await? {
+    let (project, actor) = authorize_change(&state, &call).await?;
+    match state.meta().delete_log_view(project, short_id(&call), &actor, state.clock().now_us()).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(not_found()),
     }
+}
+
+/// Who changes the views of which project.
+async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<(ProjectId, Actor), ApiError> {
+    let (project, caller) = call.authorize_caller(state, &[Scope::LOGS_WRITE]).await?;
+    Ok((project, call.actor(&caller)))
 }
 
 fn short_id(call: &ProjectCall) -> &str {

@@ -1,11 +1,13 @@
 //! Rules for a project's logs: which records are dropped, how long rows are kept, what is measured.
 //!
-//! What a rule says is a JSON text here; those who apply it know what it means.
+//! What a rule says is a JSON text here; those who apply it know what it means. `change` is how rules are written,
+//! with an entry of the audit trail for each change.
+
+mod change;
 
 use engine::schema::ProjectId;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
-use uuid::Uuid;
 
 use super::user::{self, BasicUser};
 use super::{Meta, MetaError, is_unique_violation};
@@ -126,28 +128,29 @@ fn read(row: &AnyRow) -> Result<Rule, MetaError> {
     })
 }
 
-async fn count_change(connection: &mut AnyConnection, project: ProjectId) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE projects SET rules_version = rules_version + 1 WHERE id = $1")
+/// The rules of a kind, in the order in which they are applied.
+async fn of_project(
+    connection: &mut AnyConnection,
+    project: ProjectId,
+    kind: RuleKind,
+) -> Result<Vec<Rule>, MetaError> {
+    let sql = format!(
+        "SELECT {COLUMNS}, {} FROM logs_rules r LEFT JOIN users u ON u.id = r.created_by
+             WHERE r.project_id = $1 AND r.kind = $2 ORDER BY r.priority, r.created_at, r.id",
+        user::BASIC_COLUMNS
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(project.0)
-        .execute(connection)
+        .bind(kind.as_str())
+        .fetch_all(connection)
         .await?;
-    Ok(())
+    rows.iter().map(read).collect()
 }
 
 impl Meta {
     /// The rules of a kind, in the order in which they are applied.
     pub async fn rules(&self, project: ProjectId, kind: RuleKind) -> Result<Vec<Rule>, MetaError> {
-        let sql = format!(
-            "SELECT {COLUMNS}, {} FROM logs_rules r LEFT JOIN users u ON u.id = r.created_by
-             WHERE r.project_id = $1 AND r.kind = $2 ORDER BY r.priority, r.created_at, r.id",
-            user::BASIC_COLUMNS
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(project.0)
-            .bind(kind.as_str())
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(read).collect()
+        of_project(&mut *self.pool.acquire().await?, project, kind).await
     }
 
     /// The projects whose settings or rules were ever changed.
@@ -165,138 +168,6 @@ impl Meta {
         };
         Ok(rows.into_iter().map(read).collect())
     }
-
-    /// Adds a rule and gives back its id.
-    ///
-    /// # Errors
-    /// [`RuleError`]; then nothing was stored.
-    pub async fn add_rule(
-        &self,
-        project: ProjectId,
-        kind: RuleKind,
-        content: &RuleContent,
-        user: i64,
-        now_us: i64,
-    ) -> Result<String, RuleError> {
-        let mut transaction = self.begin_write().await?;
-        let (count, last): (i64, i64) = sqlx::query_as(
-            "SELECT COUNT(*), COALESCE(MAX(priority), -1) FROM logs_rules WHERE project_id = $1 AND kind = $2",
-        )
-        .bind(project.0)
-        .bind(kind.as_str())
-        .fetch_one(&mut *transaction)
-        .await?;
-        if count >= MAX_RULES as i64 {
-            return Err(RuleError::TooMany(MAX_RULES));
-        }
-        let id = Uuid::now_v7().to_string();
-        sqlx::query(
-            "INSERT INTO logs_rules (id, project_id, kind, name, enabled, priority, metric_name, definition, version,
-             created_by, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $10, $10)",
-        )
-        .bind(id.clone())
-        .bind(project.0)
-        .bind(kind.as_str())
-        .bind(content.name.clone())
-        .bind(i64::from(content.enabled))
-        .bind(content.priority.unwrap_or(last.saturating_add(1)))
-        .bind(content.metric_name.clone())
-        .bind(content.definition.clone())
-        .bind(user)
-        .bind(now_us)
-        .execute(&mut *transaction)
-        .await?;
-        count_change(&mut transaction, project).await?;
-        transaction.commit().await?;
-        Ok(id)
-    }
-
-    /// Changes a rule; without a priority it keeps its place. Whether there is one.
-    ///
-    /// # Errors
-    /// [`RuleError`]; then nothing was stored.
-    pub async fn change_rule(
-        &self,
-        project: ProjectId,
-        kind: RuleKind,
-        id: &str,
-        content: &RuleContent,
-        now_us: i64,
-    ) -> Result<bool, RuleError> {
-        let mut transaction = self.begin_write().await?;
-        let changed = sqlx::query(
-            "UPDATE logs_rules SET name = $1, enabled = $2, priority = COALESCE($3, priority), metric_name = $4,
-             definition = $5, version = version + 1, updated_at = $6 WHERE project_id = $7 AND kind = $8 AND id = $9",
-        )
-        .bind(content.name.clone())
-        .bind(i64::from(content.enabled))
-        .bind(content.priority)
-        .bind(content.metric_name.clone())
-        .bind(content.definition.clone())
-        .bind(now_us)
-        .bind(project.0)
-        .bind(kind.as_str())
-        .bind(id.to_owned())
-        .execute(&mut *transaction)
-        .await?;
-        count_change(&mut transaction, project).await?;
-        transaction.commit().await?;
-        Ok(changed.rows_affected() > 0)
-    }
-
-    /// Removes a rule. Whether there was one.
-    pub async fn remove_rule(&self, project: ProjectId, kind: RuleKind, id: &str) -> Result<bool, MetaError> {
-        let mut transaction = self.begin_write().await?;
-        let removed = sqlx::query("DELETE FROM logs_rules WHERE project_id = $1 AND kind = $2 AND id = $3")
-            .bind(project.0)
-            .bind(kind.as_str())
-            .bind(id.to_owned())
-            .execute(&mut *transaction)
-            .await?;
-        count_change(&mut transaction, project).await?;
-        transaction.commit().await?;
-        Ok(removed.rows_affected() > 0)
-    }
-
-    /// Gives the rules of a kind a new order: `ids` names every one of them once.
-    ///
-    /// # Errors
-    /// [`RuleError::OtherIds`]; then nothing was stored.
-    pub async fn reorder_rules(
-        &self,
-        project: ProjectId,
-        kind: RuleKind,
-        ids: &[String],
-        now_us: i64,
-    ) -> Result<(), RuleError> {
-        let mut transaction = self.begin_write().await?;
-        let mut stored: Vec<(String,)> =
-            sqlx::query_as("SELECT id FROM logs_rules WHERE project_id = $1 AND kind = $2")
-                .bind(project.0)
-                .bind(kind.as_str())
-                .fetch_all(&mut *transaction)
-                .await?;
-        let mut sorted = ids.to_vec();
-        sorted.sort();
-        stored.sort();
-        if !sorted.iter().eq(stored.iter().map(|(id,)| id)) {
-            return Err(RuleError::OtherIds);
-        }
-        for (priority, id) in (0_i64..).zip(ids) {
-            sqlx::query(
-                "UPDATE logs_rules SET priority = $1, version = version + 1, updated_at = $2
-                 WHERE id = $3 AND priority <> $1",
-            )
-            .bind(priority)
-            .bind(now_us)
-            .bind(id.clone())
-            .execute(&mut *transaction)
-            .await?;
-        }
-        count_change(&mut transaction, project).await?;
-        transaction.commit().await?;
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -304,6 +175,11 @@ mod tests {
     use super::super::bootstrap::{FIRST_PROJECT, FIRST_USER, bootstrap};
     use super::super::testing::on_every_backend;
     use super::*;
+    use crate::activity::entry::Actor;
+
+    fn ann() -> Actor {
+        Actor::user(FIRST_USER, None, None)
+    }
 
     fn content(name: &str, priority: Option<i64>) -> RuleContent {
         RuleContent { name: name.into(), enabled: true, priority, metric_name: None, definition: "{}".into() }
@@ -320,35 +196,42 @@ mod tests {
             bootstrap(&meta, 7).await.unwrap();
             let kind = RuleKind::Sampling;
             let add = async |content: &RuleContent| {
-                meta.add_rule(FIRST_PROJECT, kind, content, FIRST_USER, 8).await.unwrap()
+                meta.add_rule(FIRST_PROJECT, kind, content, &ann(), 8).await.unwrap()
             };
             let a = add(&content("a", None)).await;
             let b = add(&content("b", None)).await;
             let c = add(&content("c", Some(0))).await;
             assert_eq!(names(&meta).await, ["a", "c", "b"]);
             let ids = [b.clone(), a.clone(), c.clone()];
-            meta.reorder_rules(FIRST_PROJECT, kind, &ids, 9).await.unwrap();
+            meta.reorder_rules(FIRST_PROJECT, kind, &ids, &ann(), 9).await.unwrap();
             assert_eq!(names(&meta).await, ["b", "a", "c"]);
             for other in
                 [&ids[..2], &[b.clone(), b.clone(), c.clone()], &["x".to_owned(), a.clone(), c.clone()]]
             {
-                let error = meta.reorder_rules(FIRST_PROJECT, kind, other, 9).await.unwrap_err();
+                let error = meta.reorder_rules(FIRST_PROJECT, kind, other, &ann(), 9).await.unwrap_err();
                 assert!(matches!(error, RuleError::OtherIds));
             }
-            assert!(meta.change_rule(FIRST_PROJECT, kind, &a, &content("d", None), 10).await.unwrap());
+            assert!(
+                meta.change_rule(FIRST_PROJECT, kind, &a, &content("d", None), &ann(), 10).await.unwrap()
+            );
             assert!(
                 !meta
-                    .change_rule(FIRST_PROJECT, RuleKind::Metric, &a, &content("e", None), 10)
+                    .change_rule(FIRST_PROJECT, RuleKind::Metric, &a, &content("e", None), &ann(), 10)
                     .await
                     .unwrap()
             );
             assert_eq!(names(&meta).await, ["b", "d", "c"]);
-            assert!(meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
-            assert!(!meta.remove_rule(FIRST_PROJECT, kind, &b).await.unwrap());
+            assert!(meta.remove_rule(FIRST_PROJECT, kind, &b, &ann(), 11).await.unwrap());
+            assert!(!meta.remove_rule(FIRST_PROJECT, kind, &b, &ann(), 11).await.unwrap());
             let rules = meta.rules(FIRST_PROJECT, kind).await.unwrap();
             let created_by = rules[0].created_by.as_ref().map(|user| user.id);
             assert_eq!((rules[0].version, rules[0].updated_at_us, created_by), (3, 10, Some(FIRST_USER)));
             assert!(meta.rules_versions().await.unwrap()[0].version >= 6);
+            let told = meta.waiting_entries(99).await.unwrap();
+            let told: Vec<_> = told.iter().map(|told| told.entry.activity.as_str()).collect();
+            let expected =
+                ["created", "created", "created", "updated", "updated", "updated", "updated", "deleted"];
+            assert_eq!(told, expected);
         })
         .await;
     }
@@ -358,17 +241,16 @@ mod tests {
         on_every_backend(|meta| async move {
             bootstrap(&meta, 7).await.unwrap();
             let named = RuleContent { metric_name: Some("m".into()), ..content("a", None) };
-            meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, FIRST_USER, 8).await.unwrap();
-            let again =
-                meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, FIRST_USER, 8).await.unwrap_err();
+            meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, &ann(), 8).await.unwrap();
+            let again = meta.add_rule(FIRST_PROJECT, RuleKind::Metric, &named, &ann(), 8).await.unwrap_err();
             assert!(matches!(again, RuleError::MetricNameTaken));
             for index in 0..MAX_RULES {
                 let content = content(&index.to_string(), None);
-                meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &content, FIRST_USER, 8).await.unwrap();
+                meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &content, &ann(), 8).await.unwrap();
             }
             let one_more = content("x", None);
             let error =
-                meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &one_more, FIRST_USER, 8).await.unwrap_err();
+                meta.add_rule(FIRST_PROJECT, RuleKind::Sampling, &one_more, &ann(), 8).await.unwrap_err();
             assert!(matches!(error, RuleError::TooMany(_)));
         })
         .await;

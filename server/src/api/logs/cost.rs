@@ -1,0 +1,21 @@
+//! What an answer cost, in a header.
+
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use engine::query::with_cost;
+
+/// Header of answers to questions: what they cost the engine, and which sources they are from.
+const COST: HeaderName = HeaderName::from_static("x-timberline-cost");
+
+/// Tells with an answer what it cost, if the engine was asked anything for it.
+pub(super) async fn tell_cost(request: Request, next: Next) -> Response {
+    let (mut response, cost) = with_cost(next.run(request)).await;
+    if cost.questions > 0
+        && let Ok(text) = HeaderValue::from_str(&cost.to_string())
+    {
+        response.headers_mut().insert(COST, text);
+    }
+    response
+}

@@ -1,0 +1,44 @@
+//! Every setting there is: one file per section.
+
+mod ai;
+mod auth;
+mod engine;
+mod export;
+mod ingest;
+mod log;
+mod memory;
+mod metadata;
+mod metrics;
+mod oidc;
+mod query;
+mod rate_limits;
+mod server;
+mod storage;
+mod tail;
+
+use super::setting::Setting;
+
+/// The sections in the order in which they are applied: a part of the memory can be set on its own after the whole has
+/// been shared out.
+const SECTIONS: &[&[Setting]] = &[
+    memory::SETTINGS,
+    server::SETTINGS,
+    ingest::SETTINGS,
+    engine::SETTINGS,
+    metadata::SETTINGS,
+    storage::SETTINGS,
+    query::SETTINGS,
+    tail::SETTINGS,
+    export::SETTINGS,
+    ai::SETTINGS,
+    auth::SETTINGS,
+    oidc::SETTINGS,
+    log::SETTINGS,
+    metrics::SETTINGS,
+    rate_limits::SETTINGS,
+];
+
+/// Every setting there is, in the order in which they are applied.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    SECTIONS.iter().copied().flatten()
+}

@@ -1,0 +1,118 @@
+//! Which numbers there are, and where they come from.
+
+use std::sync::atomic::Ordering;
+
+use engine::stats::{CountedDurations, EngineStats};
+
+use super::exposition::Exposition;
+use super::{IngestCounts, Telemetry};
+use crate::state::AppState;
+
+/// All numbers as text. Those of a metadata database that does not answer are left out.
+pub(crate) async fn gather(state: &AppState) -> String {
+    let waiting_exports = state.meta().num_pending_exports().await.ok();
+    let mut text = Exposition::default();
+    text.family("timberline_build_info", "gauge", "The version that runs.");
+    text.series("timberline_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    if let Some(bytes) = resident_bytes() {
+        text.gauge("process_resident_memory_bytes", "Memory of the process.", bytes);
+    }
+    state.telemetry().write(&mut text);
+    write_engine(&mut text, &state.engine().stats());
+    text.gauge(
+        "timberline_live_tails",
+        "Live tails that are followed now.",
+        state.tail_subscribers().count(),
+    );
+    if let Some(count) = waiting_exports {
+        text.gauge("timberline_exports_waiting", "Exports that are asked for and not made yet.", count);
+    }
+    text.into_text()
+}
+
+impl Telemetry {
+    fn write(&self, text: &mut Exposition) {
+        const NAME: &str = "timberline_http_request_duration_seconds";
+        text.family(NAME, "histogram", "Time until the head of an answer, by route, method and status.");
+        for (kind, durations) in &*self.requests.read() {
+            let status = kind.status.to_string();
+            let labels = [("endpoint", &*kind.route), ("method", kind.method), ("status", &status)];
+            text.durations(NAME, &labels, &durations.counted());
+        }
+        self.ingest.write(text);
+    }
+}
+
+impl IngestCounts {
+    fn write(&self, text: &mut Exposition) {
+        const NAME: &str = "timberline_ingest_requests_total";
+        text.family(NAME, "counter", "Requests that sent records, by outcome.");
+        for (outcome, count) in [
+            ("taken", &self.taken),
+            ("refused", &self.refused),
+            ("throttled", &self.throttled),
+            ("unavailable", &self.unavailable),
+            ("failed", &self.failed),
+        ] {
+            text.series(NAME, &[("outcome", outcome)], count.load(Ordering::Relaxed));
+        }
+        for (name, help, count) in [
+            ("timberline_ingest_rows_total", "Records that are durable.", &self.rows),
+            (
+                "timberline_ingest_rejected_rows_total",
+                "Records that were rejected in answered requests.",
+                &self.rejected_rows,
+            ),
+            (
+                "timberline_ingest_bytes_total",
+                "Bytes of bodies that were taken, as they were sent.",
+                &self.bytes,
+            ),
+        ] {
+            text.counter(name, help, count.load(Ordering::Relaxed));
+        }
+    }
+}
+
+fn write_engine(text: &mut Exposition, stats: &EngineStats) {
+    for (name, help, value) in [
+        ("timberline_buffer_bytes", "Memory of fresh rows.", stats.buffer_bytes),
+        ("timberline_buffer_limit_bytes", "The most that fresh rows may take.", stats.max_buffer_bytes),
+        ("timberline_wal_bytes", "Size of the write-ahead log's files.", stats.wal_bytes),
+        ("timberline_wal_limit_bytes", "The most that the write-ahead log may take.", stats.max_wal_bytes),
+        ("timberline_data_files", "Live data files.", stats.num_data_files),
+        ("timberline_data_bytes", "Size of live data files.", stats.data_bytes),
+        ("timberline_data_rows", "Rows in live data files.", stats.num_rows),
+        (
+            "timberline_compaction_waiting_bytes",
+            "Size of the data files that merges due now would read.",
+            stats.compaction_waiting_bytes,
+        ),
+    ] {
+        text.gauge(name, help, value);
+    }
+    let durations: [(&str, &str, &CountedDurations); 3] = [
+        (
+            "timberline_wal_commit_duration_seconds",
+            "Write and fsync of the write-ahead log, once for each group of requests.",
+            &stats.wal_commits,
+        ),
+        ("timberline_flush_duration_seconds", "Flushes of fresh rows to data files.", &stats.flushes),
+        ("timberline_compaction_duration_seconds", "Merges of data files.", &stats.merges),
+    ];
+    for (name, help, counted) in durations {
+        text.histogram(name, help, counted);
+    }
+    let failures = "timberline_flush_failures_total";
+    text.counter(failures, "Flushes that failed and are repeated.", stats.num_failed_flushes);
+    let failures = "timberline_compaction_failures_total";
+    text.counter(failures, "Merges that failed and are repeated.", stats.num_failed_merges);
+}
+
+/// Memory of this process; none where the system does not tell.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
