@@ -144,13 +144,13 @@ pub(super) mod tests {
 
     use datafusion::execution::runtime_env::RuntimeEnv;
     use datafusion::physical_plan::displayable;
-    use datafusion::prelude::SessionConfig;
     use object_store::ObjectStore;
     use object_store::memory::InMemory;
     use uuid::Uuid;
 
     use super::*;
     use crate::clock::SystemClock;
+    use crate::query::QuerySettings;
     use crate::query::filter::{in_range, translate};
     use crate::query::model::{FilterLeaf, FilterNode, Namespace, Operand, Operator};
     use crate::query::planner::Sidecars;
@@ -180,7 +180,7 @@ pub(super) mod tests {
         };
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let sidecars = Sidecars::new(Arc::clone(&store), 1 << 20, Arc::new(SystemClock));
-        let config = SessionConfig::new().with_target_partitions(2);
+        let config = QuerySettings { num_threads: 2, ..QuerySettings::default() }.session_config();
         QuerySession::new(snapshot, store, Arc::new(RuntimeEnv::default()), config, sidecars)
     }
 
