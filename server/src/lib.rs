@@ -15,6 +15,7 @@
 //! - [`password`]: how passwords are hashed and compared;
 //! - [`auth`]: who calls, and whether they may;
 //! - [`error`]: the one error type, and how an engine error becomes a status;
+//! - `sign_on`: signing on with an OpenID Connect provider;
 //! - `ai`: explanations of logs by a model;
 //! - `rate_limits`: how much one key and one project may ask for;
 //! - `telemetry`: numbers about the running server;
@@ -37,6 +38,7 @@ mod rate_limits;
 mod retention;
 mod rules;
 pub mod secret;
+mod sign_on;
 pub mod state;
 mod telemetry;
 

@@ -20,6 +20,7 @@ use crate::meta::{Meta, MetaError};
 use crate::rate_limits::RateLimits;
 use crate::retention::RetentionWatch;
 use crate::rules::RulesWatch;
+use crate::sign_on::Provider;
 use crate::telemetry::Telemetry;
 
 /// The open data folder and everything that serves it; cheap to clone.
@@ -39,6 +40,7 @@ struct Shared {
     exports: Exports,
     explainer: Explainer,
     login_throttle: LoginThrottle,
+    sign_on: Option<Provider>,
     rate_limits: RateLimits,
     telemetry: Telemetry,
     /// Cancelled when a stop begins.
@@ -59,7 +61,7 @@ pub enum OpenError {
     /// The engine cannot open it.
     #[error("cannot open the data folder: {0}")]
     Engine(#[from] engine::Error),
-    /// TLS, by which a model is asked, cannot be set up.
+    /// TLS, by which models and providers are asked, cannot be set up.
     #[error("cannot set up TLS: {0}")]
     Tls(reqwest::Error),
     /// The metadata database cannot be opened.
@@ -99,6 +101,10 @@ impl AppState {
                     reason: format!("no folder for exports can be made in it: {error}"),
                 })?;
         let explainer = Explainer::new(&config.ai).map_err(OpenError::Tls)?;
+        let sign_on = match config.sign_on.is_configured() {
+            true => Some(Provider::new(&config.sign_on).map_err(OpenError::Tls)?),
+            false => None,
+        };
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
         let rate_limits = RateLimits::new(&config.rate_limits);
@@ -115,6 +121,7 @@ impl AppState {
             exports,
             explainer,
             login_throttle: LoginThrottle::default(),
+            sign_on,
             rate_limits,
             telemetry: Telemetry::default(),
             stopping,
@@ -184,6 +191,11 @@ impl AppState {
     /// What explains logs.
     pub(crate) fn explainer(&self) -> &Explainer {
         &self.0.explainer
+    }
+
+    /// The provider that users sign on with, if there is one.
+    pub(crate) fn sign_on(&self) -> Option<&Provider> {
+        self.0.sign_on.as_ref()
     }
 
     /// How often log-ins have failed.

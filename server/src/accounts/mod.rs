@@ -5,6 +5,7 @@
 //! Who may call at all is checked before; what depends on the state of things is checked here, in the transaction.
 
 mod error;
+pub(crate) mod identities;
 pub mod invites;
 pub mod keys;
 pub mod members;

@@ -114,6 +114,6 @@ async fn earlier_session(state: &AppState, headers: &HeaderMap) -> Result<Option
     Ok(state.meta().session(secret).await?.map(|(session, _)| session))
 }
 
-fn jar(state: &AppState, call: &ProjectCall) -> CookieJar {
+pub(super) fn jar(state: &AppState, call: &ProjectCall) -> CookieJar {
     CookieJar { is_secure: call.is_https() || state.config().auth.secure_cookies }
 }

@@ -9,6 +9,7 @@
 //! | `/api/personal_api_keys`, `/api/personal_api_keys/{id}` and `.../roll` | [`personal_api_keys`] | 10 keys per user |
 //! | `GET`, `PATCH /api/users/@me` | [`users`] | failed passwords of an account and an address |
 //! | `POST /api/login`, `POST /api/logout` | [`login`] | failed passwords of an account and an address |
+//! | `GET /api/sign_on`, `GET /api/sign_on/callback` | [`sign_on`] | bytes and time of the provider, 16 at a time |
 //! | `GET`, `POST /api/signup/{secret}` | [`signup`] | passwords hashed at a time |
 //! | `GET /api/projects` | [`project`] | 1,000 per page |
 //! | `GET`, `PUT`, `PATCH /api/projects/{id}` | [`project`] | - |
@@ -60,6 +61,7 @@ mod project;
 mod project_call;
 mod retention;
 pub(crate) mod rules;
+mod sign_on;
 pub(crate) mod signup;
 mod users;
 
@@ -87,6 +89,7 @@ pub(crate) fn router() -> Router<AppState> {
         .merge(personal_api_keys::router())
         .merge(users::router())
         .merge(login::router())
+        .merge(sign_on::router())
         .merge(signup::router())
         .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
         .merge(ingest::router())

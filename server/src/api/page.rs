@@ -68,7 +68,7 @@ impl CalledAddress<'_> {
         }
     }
 
-    fn host(&self) -> &str {
+    pub(super) fn host(&self) -> &str {
         let authority = || self.uri.authority().map(axum::http::uri::Authority::as_str);
         self.headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(authority).unwrap_or("localhost")
     }

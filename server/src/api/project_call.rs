@@ -166,6 +166,12 @@ impl ProjectCall {
         &self.headers
     }
 
+    /// The scheme and host that were called.
+    pub(crate) fn origin(&self) -> String {
+        let address = self.address();
+        format!("{}://{}", address.scheme(), address.host())
+    }
+
     /// Whether the request came by HTTPS, as far as is known.
     pub(crate) fn is_https(&self) -> bool {
         self.address().scheme() == "https"

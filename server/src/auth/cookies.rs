@@ -9,6 +9,10 @@ use crate::secret::{self, Secret};
 pub(crate) const SESSION: &str = "timberline_session";
 /// Name of the cookie with the token against forged requests.
 pub(crate) const CSRF: &str = "csrftoken";
+/// Name of the cookie that a sign-on leaves with the browser that has begun it.
+pub(crate) const SIGN_ON: &str = "timberline_sign_on";
+/// How long somebody may take to sign on.
+const SIGN_ON_SECS: u64 = 600;
 /// Header in which that token comes back.
 pub(crate) const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrftoken");
 
@@ -46,10 +50,20 @@ impl CookieJar {
         [self.cookie(SESSION, "", 0, "; HttpOnly"), self.cookie(CSRF, "", 0, "")]
     }
 
+    /// The cookie that is kept during a sign-on.
+    pub(crate) fn sign_on(self, kept: &str) -> HeaderValue {
+        self.cookie(SIGN_ON, kept, SIGN_ON_SECS, "; HttpOnly")
+    }
+
+    /// The cookie that ends a sign-on.
+    pub(crate) fn end_sign_on(self) -> HeaderValue {
+        self.cookie(SIGN_ON, "", 0, "; HttpOnly")
+    }
+
     fn cookie(self, name: &str, value: &str, max_age_secs: u64, more: &str) -> HeaderValue {
         let secure = if self.is_secure { "; Secure" } else { "" };
         let text = format!("{name}={value}; Path=/; Max-Age={max_age_secs}; SameSite=Lax{more}{secure}");
-        HeaderValue::try_from(text).expect("BUG: secrets and hashes are letters and digits")
+        HeaderValue::try_from(text).expect("BUG: a cookie is plain text")
     }
 }
 

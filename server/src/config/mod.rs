@@ -11,6 +11,7 @@ mod effective;
 mod load;
 mod sections;
 mod setting;
+mod sign_on;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub use self::load::{SettingError, Sources};
 pub use self::sections::settings;
 use self::setting::MIB;
 pub use self::setting::Setting;
+pub use self::sign_on::SignOnConfig;
 use crate::meta::{self, MetaLocation};
 use crate::secret::Secret;
 
@@ -53,6 +55,8 @@ pub struct ServerConfig {
     pub ai: AiConfig,
     /// Log-ins of the web page.
     pub auth: AuthConfig,
+    /// The provider that users sign on with.
+    pub sign_on: SignOnConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
     /// How much one key and one project may ask for and send.
@@ -219,6 +223,7 @@ impl ServerConfig {
                 sensitive_max_age: Duration::from_secs(120 * 60),
                 secure_cookies: false,
             },
+            sign_on: SignOnConfig::default(),
             log: LogConfig {
                 format: LogFormat::Text,
                 filter: "info".to_owned(),

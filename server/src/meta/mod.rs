@@ -6,6 +6,7 @@
 pub mod bootstrap;
 mod counter;
 pub mod export_asset;
+pub(crate) mod identity;
 pub mod invite;
 pub mod log_view;
 pub mod membership;
@@ -36,7 +37,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 4] = [
+const SCHEMA: [SchemaStep; 5] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -53,6 +54,11 @@ const SCHEMA: [SchemaStep; 4] = [
         sql: include_str!("migrations/0003_processing_and_rules.sql"),
     },
     SchemaStep { version: 4, description: "sessions", sql: include_str!("migrations/0004_sessions.sql") },
+    SchemaStep {
+        version: 5,
+        description: "identities of users at providers",
+        sql: include_str!("migrations/0005_user_identities.sql"),
+    },
 ];
 
 /// Where the metadata are.
@@ -207,7 +213,7 @@ mod tests {
         meta.close().await;
         let error = Meta::open(&path).await.unwrap_err();
         assert!(
-            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 4 })),
+            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 5 })),
             "{error}"
         );
     }

@@ -9,6 +9,7 @@ mod log;
 mod memory;
 mod metadata;
 mod metrics;
+mod oidc;
 mod query;
 mod rate_limits;
 mod server;
@@ -31,6 +32,7 @@ const SECTIONS: &[&[Setting]] = &[
     export::SETTINGS,
     ai::SETTINGS,
     auth::SETTINGS,
+    oidc::SETTINGS,
     log::SETTINGS,
     metrics::SETTINGS,
     rate_limits::SETTINGS,

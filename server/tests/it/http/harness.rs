@@ -176,6 +176,18 @@ impl TestServer {
         Self { state, credentials, folder }
     }
 
+    /// Stops, and starts again on the same folder with other settings.
+    pub(super) async fn restart_with(self, change: impl FnOnce(&mut ServerConfig)) -> Self {
+        let Self { state, credentials, folder } = self;
+        let mut config = state.config().clone();
+        change(&mut config);
+        state.close().await.unwrap();
+        drop(state);
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW_US));
+        let (state, _) = AppState::open_with_clock(&config, clock).await.unwrap();
+        Self { state, credentials, folder }
+    }
+
     /// Changes the metadata behind the server's back, where no endpoint exists yet.
     pub(super) async fn change_metadata(&self, sql: &str) {
         let url = match self.state.config().metadata() {
