@@ -11,7 +11,7 @@
 //! - [`meta`]: organizations, users, projects, tokens and keys, in SQLite or PostgreSQL;
 //! - [`accounts`]: what may be done to organizations, people, projects and keys, for the API and the command line;
 //! - [`activity`]: the audit trail's entries;
-//! - [`secret`]: how keys and tokens are made, hashed and masked;
+//! - [`secret`]: how keys and tokens are made, hashed and masked; [`secret_key`]: how others' secrets are encrypted;
 //! - [`password`]: how passwords are hashed and compared;
 //! - [`auth`]: who calls, and whether they may;
 //! - [`error`]: the one error type, and how an engine error becomes a status;
@@ -38,6 +38,7 @@ mod rate_limits;
 mod retention;
 mod rules;
 pub mod secret;
+pub mod secret_key;
 mod sign_on;
 pub mod state;
 mod telemetry;

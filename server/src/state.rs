@@ -20,6 +20,7 @@ use crate::meta::{Meta, MetaError};
 use crate::rate_limits::RateLimits;
 use crate::retention::RetentionWatch;
 use crate::rules::RulesWatch;
+use crate::secret_key::{SecretKey, SecretKeyError};
 use crate::sign_on::Provider;
 use crate::telemetry::Telemetry;
 
@@ -41,6 +42,7 @@ struct Shared {
     explainer: Explainer,
     login_throttle: LoginThrottle,
     sign_on: Option<Provider>,
+    secret_key: SecretKey,
     rate_limits: RateLimits,
     telemetry: Telemetry,
     /// Cancelled when a stop begins.
@@ -64,6 +66,9 @@ pub enum OpenError {
     /// TLS, by which models and providers are asked, cannot be set up.
     #[error("cannot set up TLS: {0}")]
     Tls(reqwest::Error),
+    /// There is no key to encrypt secrets with.
+    #[error("cannot open the data folder: {0}")]
+    SecretKey(#[from] SecretKeyError),
     /// The metadata database cannot be opened.
     #[error("cannot open the data folder: {0}")]
     Meta(#[from] MetaError),
@@ -105,6 +110,7 @@ impl AppState {
             true => Some(Provider::new(&config.sign_on).map_err(OpenError::Tls)?),
             false => None,
         };
+        let secret_key = SecretKey::open(config.secret_key.as_ref(), config.data_dir())?;
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
         let rate_limits = RateLimits::new(&config.rate_limits);
@@ -122,6 +128,7 @@ impl AppState {
             explainer,
             login_throttle: LoginThrottle::default(),
             sign_on,
+            secret_key,
             rate_limits,
             telemetry: Telemetry::default(),
             stopping,
@@ -196,6 +203,11 @@ impl AppState {
     /// The provider that users sign on with, if there is one.
     pub(crate) fn sign_on(&self) -> Option<&Provider> {
         self.0.sign_on.as_ref()
+    }
+
+    /// What secrets of other services are stored encrypted with.
+    pub(crate) fn secret_key(&self) -> &SecretKey {
+        &self.0.secret_key
     }
 
     /// How often log-ins have failed.

@@ -1,5 +1,6 @@
 //! The API as its callers see it: through the router, and through the program on a real socket.
 
+mod access_controls;
 mod auth;
 mod browser;
 mod datadog;
@@ -11,6 +12,7 @@ mod grpc;
 mod harness;
 mod ingest_bounds;
 mod ingest_forms;
+mod integrations;
 mod keys;
 mod members;
 mod metrics;
