@@ -30,6 +30,7 @@ mod api;
 pub mod auth;
 pub mod cli;
 pub mod config;
+mod deletions;
 pub mod error;
 pub mod meta;
 mod middleware;

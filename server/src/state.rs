@@ -14,6 +14,7 @@ use crate::api::ingest::IngestBudget;
 use crate::api::logs::export::Exports;
 use crate::auth::throttle::LoginThrottle;
 use crate::config::ServerConfig;
+use crate::deletions::Deletions;
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{Meta, MetaError};
@@ -39,6 +40,7 @@ struct Shared {
     ingest_budget: IngestBudget,
     tail_subscribers: TailSubscribers,
     exports: Exports,
+    deletions: Deletions,
     explainer: Explainer,
     login_throttle: LoginThrottle,
     sign_on: Option<Provider>,
@@ -105,6 +107,8 @@ impl AppState {
                     path: config.data_dir().to_owned(),
                     reason: format!("no folder for exports can be made in it: {error}"),
                 })?;
+        let exports_folder = exports.folder().to_owned();
+        let deletions = Deletions::start(meta.clone(), &engine, Arc::clone(&clock), exports_folder);
         let explainer = Explainer::new(&config.ai).map_err(OpenError::Tls)?;
         let sign_on = match config.sign_on.is_configured() {
             true => Some(Provider::new(&config.sign_on).map_err(OpenError::Tls)?),
@@ -125,6 +129,7 @@ impl AppState {
             ingest_budget,
             tail_subscribers,
             exports,
+            deletions,
             explainer,
             login_throttle: LoginThrottle::default(),
             sign_on,
@@ -185,6 +190,19 @@ impl AppState {
         &self.0.exports
     }
 
+    /// What is being removed.
+    pub(crate) fn deletions(&self) -> &Deletions {
+        &self.0.deletions
+    }
+
+    /// Removes what belongs to deleted projects and organizations, as happens in the background.
+    ///
+    /// # Errors
+    /// When a database or the storage fails; what is left is removed later.
+    pub async fn remove_deleted(&self) -> Result<(), ApiError> {
+        self.0.deletions.look().await
+    }
+
     /// What keys and projects have had.
     pub(crate) fn rate_limits(&self) -> &RateLimits {
         &self.0.rate_limits
@@ -243,6 +261,7 @@ impl AppState {
         self.0.retention.stop();
         self.0.rules.stop();
         self.0.exports.stop().await;
+        self.0.deletions.stop().await;
         let closed = self.engine().shutdown().await;
         self.meta().close().await;
         closed

@@ -6,6 +6,7 @@
 pub mod access_control;
 pub mod bootstrap;
 mod counter;
+pub mod deletion;
 pub mod export_asset;
 pub(crate) mod identity;
 pub mod integration;
@@ -39,7 +40,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 7] = [
+const SCHEMA: [SchemaStep; 8] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -71,6 +72,7 @@ const SCHEMA: [SchemaStep; 7] = [
         description: "integrations",
         sql: include_str!("migrations/0007_integrations.sql"),
     },
+    SchemaStep { version: 8, description: "deletions", sql: include_str!("migrations/0008_deletions.sql") },
 ];
 
 /// Where the metadata are.

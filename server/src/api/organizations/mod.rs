@@ -102,6 +102,7 @@ async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<Stat
     member.require_level(Level::OWNER)?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     organizations::delete(state.meta(), &actor, &member.organization.id, now_us).await?;
+    state.deletions().wake();
     Ok(StatusCode::NO_CONTENT)
 }
 

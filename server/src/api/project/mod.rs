@@ -6,6 +6,7 @@ mod integrations;
 mod tokens;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ pub(super) const MAX_NAME_CHARS: usize = 200;
 /// The endpoints at the prefix of a project.
 pub(super) fn router() -> Router<AppState> {
     Router::new()
-        .route("/", get(read).put(change).patch(change))
+        .route("/", get(read).put(change).patch(change).delete(delete))
         .merge(tokens::router())
         .merge(access_controls::router())
         .merge(integrations::router())
@@ -72,6 +73,16 @@ async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json
     let after = projects::update(state.meta(), &actor, project.id, apply, now_us).await?;
     state.follow_metadata().await?;
     Ok(Json(written(&state, &after).await?))
+}
+
+/// The project is gone at once, its data soon after.
+async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+    let (project, caller) = authorize_change(&state, &call).await?;
+    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    projects::delete(state.meta(), &actor, project.id, now_us).await?;
+    state.follow_metadata().await?;
+    state.deletions().wake();
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What a project is decides over everybody's records: its settings and tokens are for administrators, of the

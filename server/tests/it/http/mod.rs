@@ -4,6 +4,7 @@ mod access_controls;
 mod auth;
 mod browser;
 mod datadog;
+mod deletions;
 mod explain;
 mod explorers;
 mod export_assets;
