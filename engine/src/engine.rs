@@ -414,6 +414,8 @@ fn query_settings(config: &EngineConfig) -> QuerySettings {
         footer_cache_bytes: config.cache_bytes / 2,
         sidecar_cache_bytes: config.cache_bytes / 2,
         deadline: config.query_timeout,
+        aggregate_deadline: config.aggregate_timeout,
+        max_read_bytes: config.max_read_bytes,
         // Several exports may wait for their readers, and other queries want memory too.
         export_window_bytes: (config.query_memory_bytes as u64 / 24).clamp(1 << 20, 32 << 20),
         ..QuerySettings::default()

@@ -17,6 +17,7 @@ use object_store::ObjectStore;
 
 use super::cost::CostMeter;
 use super::planner::Sidecars;
+use super::read_budget::ReadBudget;
 use super::table::SnapshotTable;
 use super::time_range::TimeRange;
 use crate::catalog::{Snapshot, Sources};
@@ -33,16 +34,18 @@ pub(crate) struct QuerySession {
 
 impl QuerySession {
     /// A session over the rows of a snapshot whose files are in `store`, which `env` knows by [`store_url`].
-    /// The cost goes to the meter of the caller.
+    /// The cost goes to the meter of the caller; scans read at most `max_read_bytes` of data files.
     pub(super) fn new(
         snapshot: Snapshot,
         store: Arc<dyn ObjectStore>,
         env: Arc<RuntimeEnv>,
         config: SessionConfig,
         sidecars: Sidecars,
+        max_read_bytes: Option<u64>,
     ) -> Self {
         let cost = CostMeter::current();
-        let table = SnapshotTable::new(snapshot, store_url(), store, Arc::clone(&cost));
+        let budget = Arc::new(ReadBudget::new(max_read_bytes, cost.bytes()));
+        let table = SnapshotTable::new(snapshot, store_url(), store, Arc::clone(&cost), budget);
         let session = SessionContext::new_with_config_rt(config, env);
         Self { session, table: Arc::new(table), sidecars, cost }
     }

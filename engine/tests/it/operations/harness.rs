@@ -30,6 +30,7 @@ pub(crate) fn config(data_dir: &Path) -> EngineConfig {
         target_file_bytes: 16 << 10,
         // Everything is asked for at once, on a machine that builds beside.
         query_timeout: std::time::Duration::from_secs(600),
+        aggregate_timeout: std::time::Duration::from_secs(600),
         ..EngineConfig::new(data_dir)
     }
 }
