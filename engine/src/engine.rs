@@ -213,6 +213,14 @@ impl Engine {
         self.maintenance.expire().await
     }
 
+    /// Removes every row of a table, in memory and in storage. Rows that come in meanwhile may stay: nothing should.
+    ///
+    /// # Errors
+    /// When storage or the catalog fails; what is left is removed by another call.
+    pub async fn remove_table(&self, table: TableId) -> Result<()> {
+        self.maintenance.remove_table(table).await
+    }
+
     /// Whether a project has any log record that has not expired.
     ///
     /// # Errors

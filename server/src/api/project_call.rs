@@ -47,7 +47,7 @@ impl ProjectCall {
     }
 
     /// The same for an endpoint that one of several scopes opens, and who calls. Without any of them the first
-    /// one is missing.
+    /// one is missing. What each of them stands for must be within the caller's access.
     ///
     /// # Errors
     /// 401, 403 or 404.
@@ -62,7 +62,9 @@ impl ProjectCall {
             scopes.first().map_or(Ok(()), |scope| caller.require_scope(*scope))?;
         }
         let id = self.path_parameter("project_id");
-        let (project, _member) = caller.require_project_member(meta, id).await?;
+        let (project, member) = caller.require_project_member(meta, id).await?;
+        let access = caller.access(meta, &member, project.id).await?;
+        scopes.iter().try_for_each(|scope| access.require_scope(*scope))?;
         self.throttle(state, &caller, Some(project.id))?;
         state.question_slots().enter(&project.organization_id)?;
         Ok((project.id, caller))
@@ -96,6 +98,7 @@ impl ProjectCall {
         let caller = self.identify(state, scope).await?;
         let id = self.path_parameter("project_id");
         let (project, member) = caller.require_project_member(state.meta(), id).await?;
+        caller.access(state.meta(), &member, project.id).await?.require_scope(scope)?;
         self.throttle(state, &caller, Some(project.id))?;
         Ok((project, member, caller))
     }
