@@ -26,6 +26,7 @@ use super::planner::Sidecars;
 use super::rows::{self, LogPage};
 use super::session::{QuerySession, store_url};
 use super::settings::QuerySettings;
+use super::slices::SliceCache;
 use super::sparkline::{self, SparklineEntry, SparklineRequest};
 use super::stream::stream_until;
 use super::threads::QueryThreads;
@@ -44,6 +45,7 @@ pub struct QueryContext {
     settings: QuerySettings,
     runtime_env: Arc<RuntimeEnv>,
     sidecars: Sidecars,
+    slices: Option<Arc<SliceCache>>,
     threads: QueryThreads,
 }
 
@@ -66,7 +68,8 @@ impl QueryContext {
         let threads = QueryThreads::start(settings.num_threads)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sidecars = Sidecars::new(Arc::clone(&store), settings.sidecar_cache_bytes, Arc::clone(&clock));
-        Ok(Self { store, clock, settings, runtime_env, sidecars, threads })
+        let slices = SliceCache::new(settings.slice_cache_bytes).map(Arc::new);
+        Ok(Self { store, clock, settings, runtime_env, sidecars, slices, threads })
     }
 
     /// Sets the clock from whose time relative dates in filters and days of retention count.
@@ -103,6 +106,7 @@ impl QueryContext {
             store: Arc::clone(&self.store),
             runtime_env: Arc::clone(&self.runtime_env),
             sidecars: self.sidecars.clone(),
+            slices: self.slices.clone(),
             threads: self.threads.handle().clone(),
         };
         Ok(LogExport::new(snapshot, query, filter, means, &self.settings))
@@ -174,7 +178,8 @@ impl QueryContext {
 
     pub(super) fn session(&self, snapshot: &Snapshot) -> QuerySession {
         let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
-        QuerySession::new(snapshot.clone(), store, env, self.settings.session_config(), self.sidecars.clone())
+        let (sidecars, slices) = (self.sidecars.clone(), self.slices.clone());
+        QuerySession::new(snapshot.clone(), store, env, self.settings.session_config(), sidecars, slices)
     }
 
     /// Runs `work` with the condition that `filter` means. Translating compiles patterns, so that it happens on
