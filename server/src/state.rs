@@ -17,7 +17,7 @@ use crate::config::ServerConfig;
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{Meta, MetaError};
-use crate::rate_limits::RateLimits;
+use crate::rate_limits::{QuestionSlots, RateLimits};
 use crate::retention::RetentionWatch;
 use crate::rules::RulesWatch;
 use crate::sign_on::Provider;
@@ -42,6 +42,7 @@ struct Shared {
     login_throttle: LoginThrottle,
     sign_on: Option<Provider>,
     rate_limits: RateLimits,
+    question_slots: QuestionSlots,
     telemetry: Telemetry,
     /// Cancelled when a stop begins.
     stopping: CancellationToken,
@@ -108,6 +109,7 @@ impl AppState {
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
         let rate_limits = RateLimits::new(&config.rate_limits);
+        let question_slots = QuestionSlots::new(config.max_questions_per_organization);
         let stopping = CancellationToken::new();
         let shared = Shared {
             config,
@@ -123,6 +125,7 @@ impl AppState {
             login_throttle: LoginThrottle::default(),
             sign_on,
             rate_limits,
+            question_slots,
             telemetry: Telemetry::default(),
             stopping,
         };
@@ -181,6 +184,11 @@ impl AppState {
     /// What keys and projects have had.
     pub(crate) fn rate_limits(&self) -> &RateLimits {
         &self.0.rate_limits
+    }
+
+    /// Questions under way.
+    pub(crate) fn question_slots(&self) -> &QuestionSlots {
+        &self.0.question_slots
     }
 
     /// What is counted.

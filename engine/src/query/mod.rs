@@ -44,6 +44,7 @@ pub mod interval;
 pub mod model;
 mod patterns;
 mod planner;
+mod read_budget;
 mod rows;
 mod sampled;
 mod services;

@@ -18,6 +18,7 @@ use object_store::ObjectStore;
 use super::cost::CostMeter;
 use super::data_file_reader::DataFileReaderFactory;
 use super::planner::Sidecars;
+use super::read_budget::ReadBudget;
 use super::slices::{SliceCache, SliceReader};
 use super::table::SnapshotTable;
 use super::time_range::TimeRange;
@@ -37,7 +38,7 @@ pub(crate) struct QuerySession {
 
 impl QuerySession {
     /// A session over the rows of a snapshot whose files are in `store`, which `env` knows by [`store_url`].
-    /// The cost goes to the meter of the caller.
+    /// The cost goes to the meter of the caller; scans read at most `max_read_bytes` of data files.
     pub(super) fn new(
         snapshot: Snapshot,
         store: Arc<dyn ObjectStore>,
@@ -45,14 +46,16 @@ impl QuerySession {
         config: SessionConfig,
         sidecars: Sidecars,
         slice_cache: Option<Arc<SliceCache>>,
+        max_read_bytes: Option<u64>,
     ) -> Self {
         let cost = CostMeter::current();
+        let budget = Arc::new(ReadBudget::new(max_read_bytes, cost.bytes()));
         let footers = env.cache_manager.get_file_metadata_cache();
-        let files = DataFileReaderFactory::new(Arc::clone(&store), footers, cost.bytes());
+        let files = DataFileReaderFactory::new(Arc::clone(&store), footers, Arc::clone(&budget));
         let memory = Arc::clone(&env.memory_pool);
         let slices =
             slice_cache.map(|cache| Arc::new(SliceReader::new(files, cache, memory, Arc::clone(&cost))));
-        let table = SnapshotTable::new(snapshot, store_url(), store, Arc::clone(&cost));
+        let table = SnapshotTable::new(snapshot, store_url(), store, Arc::clone(&cost), budget);
         let session = SessionContext::new_with_config_rt(config, env);
         Self { session, table: Arc::new(table), sidecars, slices, cost }
     }

@@ -61,9 +61,11 @@ impl ProjectCall {
         if !scopes.iter().any(|scope| caller.has_scope(*scope)) {
             scopes.first().map_or(Ok(()), |scope| caller.require_scope(*scope))?;
         }
-        let project = caller.require_project(meta, self.path_parameter("project_id")).await?;
-        self.throttle(state, &caller, Some(project))?;
-        Ok((project, caller))
+        let id = self.path_parameter("project_id");
+        let (project, _member) = caller.require_project_member(meta, id).await?;
+        self.throttle(state, &caller, Some(project.id))?;
+        state.question_slots().enter(&project.organization_id)?;
+        Ok((project.id, caller))
     }
 
     /// Finds out who calls and how the caller stands in the organization that the path names.

@@ -150,7 +150,7 @@ impl LogExport {
         let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
         let (snapshot, sidecars) = (self.snapshot.clone(), self.sidecars.clone());
         let slices = self.slices.clone();
-        let session = QuerySession::new(snapshot, store, env, self.config.clone(), sidecars, slices);
+        let session = QuerySession::new(snapshot, store, env, self.config.clone(), sidecars, slices, None);
         let ascending = self.query.order == Order::Earliest;
         let key = [columns::TIMESTAMP, columns::UUID].map(|name| ident(name).sort(ascending, false));
         let mut rows =
