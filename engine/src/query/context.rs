@@ -26,6 +26,7 @@ use super::planner::Sidecars;
 use super::rows::{self, LogPage};
 use super::session::{QuerySession, store_url};
 use super::settings::{QueryKind, QuerySettings};
+use super::slices::SliceCache;
 use super::sparkline::{self, SparklineEntry, SparklineRequest};
 use super::stream::stream_until;
 use super::threads::QueryThreads;
@@ -44,6 +45,7 @@ pub struct QueryContext {
     settings: QuerySettings,
     runtime_env: Arc<RuntimeEnv>,
     sidecars: Sidecars,
+    slices: Option<Arc<SliceCache>>,
     threads: QueryThreads,
 }
 
@@ -66,7 +68,8 @@ impl QueryContext {
         let threads = QueryThreads::start(settings.num_threads)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sidecars = Sidecars::new(Arc::clone(&store), settings.sidecar_cache_bytes, Arc::clone(&clock));
-        Ok(Self { store, clock, settings, runtime_env, sidecars, threads })
+        let slices = SliceCache::new(settings.slice_cache_bytes).map(Arc::new);
+        Ok(Self { store, clock, settings, runtime_env, sidecars, slices, threads })
     }
 
     /// Sets the clock from whose time relative dates in filters and days of retention count.
@@ -103,6 +106,7 @@ impl QueryContext {
             store: Arc::clone(&self.store),
             runtime_env: Arc::clone(&self.runtime_env),
             sidecars: self.sidecars.clone(),
+            slices: self.slices.clone(),
             threads: self.threads.handle().clone(),
         };
         Ok(LogExport::new(snapshot, query, filter, means, &self.settings))
@@ -181,7 +185,8 @@ impl QueryContext {
         let max_read_bytes = self.settings.max_read_bytes.filter(|_| kind != QueryKind::Upkeep);
         let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
         let (config, sidecars) = (self.settings.session_config(), self.sidecars.clone());
-        QuerySession::new(snapshot.clone(), store, env, config, sidecars, max_read_bytes)
+        let slices = self.slices.clone();
+        QuerySession::new(snapshot.clone(), store, env, config, sidecars, slices, max_read_bytes)
     }
 
     /// Runs `work` that computes numbers, as [`Self::run_as`].

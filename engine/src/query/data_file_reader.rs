@@ -51,6 +51,33 @@ impl DataFileReaderFactory {
     }
 }
 
+impl DataFileReaderFactory {
+    /// Reads a data file outside of a plan.
+    pub(super) fn open(&self, file: &DataFile) -> Result<DataFileReader> {
+        let hint = usize::try_from(file.metadata_bytes).unwrap_or(usize::MAX);
+        let described = PartitionedFile::new_from_meta(object_meta(file));
+        self.reader(0, described, Some(hint), &ExecutionPlanMetricsSet::new())
+    }
+
+    fn reader(
+        &self,
+        partition_index: usize,
+        file: PartitionedFile,
+        metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<DataFileReader> {
+        Ok(DataFileReader {
+            store: Arc::clone(&self.store),
+            metadata_cache: Arc::clone(&self.metadata_cache),
+            metadata_size_hint,
+            object: file.object_meta.clone(),
+            blocks: None,
+            budget: Arc::clone(&self.budget),
+            inner: self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?,
+        })
+    }
+}
+
 impl ParquetFileReaderFactory for DataFileReaderFactory {
     fn create_reader(
         &self,
@@ -59,19 +86,12 @@ impl ParquetFileReaderFactory for DataFileReaderFactory {
         metadata_size_hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
-        Ok(Box::new(DataFileReader {
-            store: Arc::clone(&self.store),
-            metadata_cache: Arc::clone(&self.metadata_cache),
-            metadata_size_hint,
-            object: file.object_meta.clone(),
-            blocks: None,
-            budget: Arc::clone(&self.budget),
-            inner: self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?,
-        }))
+        Ok(Box::new(self.reader(partition_index, file, metadata_size_hint, metrics)?))
     }
 }
 
-struct DataFileReader {
+/// One data file, checked as it is read.
+pub(super) struct DataFileReader {
     store: Arc<dyn ObjectStore>,
     metadata_cache: Arc<FileMetadataCache>,
     metadata_size_hint: Option<usize>,

@@ -44,6 +44,9 @@ pub struct QuerySettings {
     pub footer_cache_bytes: usize,
     /// Memory for the sidecars of data files that were read.
     pub sidecar_cache_bytes: usize,
+    /// Memory for columns of data files that were read lately, slice by slice. 0 where each read costs the time of a
+    /// request: then files are read by DataFusion, in fewer and larger reads.
+    pub slice_cache_bytes: usize,
     /// Where sorts and aggregations that do not fit spill; the system's temporary folder when absent.
     pub spill_dir: Option<PathBuf>,
     /// Disk that all running queries may spill to together.
@@ -67,7 +70,8 @@ impl Default for QuerySettings {
         Self {
             max_memory_bytes: 1024 * 1024 * 1024,
             footer_cache_bytes: 128 * 1024 * 1024,
-            sidecar_cache_bytes: 128 * 1024 * 1024,
+            sidecar_cache_bytes: 64 * 1024 * 1024,
+            slice_cache_bytes: 64 * 1024 * 1024,
             spill_dir: None,
             max_spill_bytes: 10 * 1024 * 1024 * 1024,
             deadline: Duration::from_secs(60),

@@ -154,6 +154,7 @@ pub(super) mod tests {
     use crate::query::filter::{in_range, translate};
     use crate::query::model::{FilterLeaf, FilterNode, Namespace, Operand, Operator};
     use crate::query::planner::Sidecars;
+    use crate::query::slices::SliceCache;
     use crate::schema::{ProjectId, TableId};
     use crate::storage::DataFile;
 
@@ -181,7 +182,8 @@ pub(super) mod tests {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let sidecars = Sidecars::new(Arc::clone(&store), 1 << 20, Arc::new(SystemClock));
         let config = QuerySettings { num_threads: 2, ..QuerySettings::default() }.session_config();
-        QuerySession::new(snapshot, store, Arc::new(RuntimeEnv::default()), config, sidecars, None)
+        let slices = SliceCache::new(1 << 20).map(Arc::new);
+        QuerySession::new(snapshot, store, Arc::new(RuntimeEnv::default()), config, sidecars, slices, None)
     }
 
     #[tokio::test]
