@@ -420,8 +420,12 @@ fn query_settings(config: &EngineConfig) -> QuerySettings {
     QuerySettings {
         max_memory_bytes: config.query_memory_bytes,
         footer_cache_bytes: config.cache_bytes / 2,
-        sidecar_cache_bytes: config.cache_bytes / 2,
+        sidecar_cache_bytes: config.cache_bytes / 4,
+        // Behind a network small reads cost more than they save.
+        slice_cache_bytes: if config.storage.url.is_none() { config.cache_bytes / 4 } else { 0 },
         deadline: config.query_timeout,
+        aggregate_deadline: config.aggregate_timeout,
+        max_read_bytes: config.max_read_bytes,
         // Several exports may wait for their readers, and other queries want memory too.
         export_window_bytes: (config.query_memory_bytes as u64 / 24).clamp(1 << 20, 32 << 20),
         ..QuerySettings::default()

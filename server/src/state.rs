@@ -18,7 +18,7 @@ use crate::deletions::Deletions;
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{Meta, MetaError};
-use crate::rate_limits::RateLimits;
+use crate::rate_limits::{QuestionSlots, RateLimits};
 use crate::retention::RetentionWatch;
 use crate::rules::RulesWatch;
 use crate::secret_key::{SecretKey, SecretKeyError};
@@ -46,6 +46,7 @@ struct Shared {
     sign_on: Option<Provider>,
     secret_key: SecretKey,
     rate_limits: RateLimits,
+    question_slots: QuestionSlots,
     telemetry: Telemetry,
     /// Cancelled when a stop begins.
     stopping: CancellationToken,
@@ -118,6 +119,7 @@ impl AppState {
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
         let rate_limits = RateLimits::new(&config.rate_limits);
+        let question_slots = QuestionSlots::new(config.max_questions_per_organization);
         let stopping = CancellationToken::new();
         let shared = Shared {
             config,
@@ -135,6 +137,7 @@ impl AppState {
             sign_on,
             secret_key,
             rate_limits,
+            question_slots,
             telemetry: Telemetry::default(),
             stopping,
         };
@@ -206,6 +209,11 @@ impl AppState {
     /// What keys and projects have had.
     pub(crate) fn rate_limits(&self) -> &RateLimits {
         &self.0.rate_limits
+    }
+
+    /// Questions under way.
+    pub(crate) fn question_slots(&self) -> &QuestionSlots {
+        &self.0.question_slots
     }
 
     /// What is counted.

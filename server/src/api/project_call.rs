@@ -68,6 +68,7 @@ impl ProjectCall {
         let access = caller.access(meta, &member, project.id).await?;
         scopes.iter().try_for_each(|scope| access.require_scope(*scope))?;
         self.throttle(state, &caller, Some(project.id))?;
+        state.question_slots().enter(&project.organization_id)?;
         Ok((project.id, caller))
     }
 

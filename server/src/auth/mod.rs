@@ -123,18 +123,10 @@ impl Caller {
         }
     }
 
-    /// The project that a path names, if the caller may use it.
-    ///
-    /// # Errors
-    /// 404 when there is no such project; 403 when the key or its owner has no access to it.
-    pub async fn require_project(&self, meta: &Meta, id: &str) -> Result<ProjectId, ApiError> {
-        Ok(self.require_project_member(meta, id).await?.0.id)
-    }
-
     /// The project that a path names, if the caller may use it, and the caller's standing in its organization.
     ///
     /// # Errors
-    /// As [`Self::require_project`].
+    /// 404 when there is no such project; 403 when the key or its owner has no access to it.
     pub async fn require_project_member(&self, meta: &Meta, id: &str) -> Result<(Project, Member), ApiError> {
         let not_found = || ApiError::not_found("project not found");
         let id = if id == CURRENT { self.user.current_project_id } else { positive_integer(id) };

@@ -63,6 +63,8 @@ pub struct ServerConfig {
     pub log: LogConfig,
     /// How much one key and one project may ask for and send.
     pub rate_limits: RateLimitConfig,
+    /// Questions about logs that one organization may ask at a time, if that is bounded.
+    pub max_questions_per_organization: Option<u32>,
     /// Who may read numbers about the server.
     pub metrics_access: MetricsAccess,
 }
@@ -233,6 +235,7 @@ impl ServerConfig {
                 slow_query: Some(Duration::from_secs(1)),
             },
             rate_limits: RateLimitConfig::default(),
+            max_questions_per_organization: Some(256),
             metrics_access: MetricsAccess::Local,
         }
     }
