@@ -3,6 +3,7 @@
 mod access_controls;
 mod auth;
 mod browser;
+mod checklist;
 mod datadog;
 mod deletions;
 mod explain;

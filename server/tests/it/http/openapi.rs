@@ -182,7 +182,7 @@ async fn foreign(server: &TestServer) -> Foreign {
     let integration = json!({ "kind": "slack", "name": MARK, "config": { "access_token": MARK } });
     let integration = make(server, key, &format!("{of_project}/integrations"), integration).await;
     let of_organization = format!("/api/organizations/{}", made.id);
-    let invite = json!({ "target_email": format!("{MARK}@example.org") });
+    let invite = json!({ "target_email": format!("guest-{MARK}@example.org") });
     let invite = make(server, key, &format!("{of_organization}/invites"), invite).await;
     let own_key =
         make(server, key, "/api/personal_api_keys", json!({ "label": MARK, "scopes": ["*"] })).await;
