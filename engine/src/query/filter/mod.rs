@@ -28,6 +28,7 @@ use datafusion::common::ScalarValue;
 use datafusion::prelude::{Expr, ident, lit};
 
 pub(super) use search::{Closeness, TextSearch};
+pub(super) use text::build as build_text_pattern;
 
 use super::model::{FilterLeaf, FilterNode, Join, LogFilter, Namespace};
 use super::time_range::TimeRange;
