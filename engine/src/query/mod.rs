@@ -19,9 +19,11 @@
 //! | `patterns` | what bodies have in common, and how that differs between two times |
 //! | `tail` | rows by their place in the order of ingestion |
 //! | `export` | every row of a query, in order and in bounded memory |
+//! | `activity` | the audit trail |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
+mod activity;
 mod attribute_keys;
 mod attribute_value;
 mod context;
@@ -61,6 +63,11 @@ mod time_range;
 mod top;
 mod unexpired;
 
+pub use activity::{
+    ActivityCursor, ActivityExpression, ActivityFilter, ActivityOrder, ActivityPage, ActivityQuery,
+    ActivityTenant, ActivityValues, DetailFields, DetailPath, DetailTest, DetailValue, FieldType,
+    HiddenEntries,
+};
 pub use context::QueryContext;
 pub use cost::{QueryCost, with_cost};
 pub use count_ranges::{CountRange, CountRanges, CountRangesRequest};

@@ -81,7 +81,8 @@ fn parse_policy(body: &Value) -> Result<RetentionPolicy, ApiError> {
         Some(other) => return Err(wrong_type("rules", "a list", other)),
     };
     let rules = rules.iter().enumerate().map(|(index, rule)| parse_rule(rule, &format!("rules[{index}]")));
-    Ok(RetentionPolicy { days: parse_days(&policy)?, rules: rules.collect::<Result<_, _>>()? })
+    let days = parse_days(&policy)?;
+    Ok(RetentionPolicy { days, rules: rules.collect::<Result<_, _>>()?, ..RetentionPolicy::default() })
 }
 
 fn parse_rule(rule: &Value, path: &str) -> Result<RetentionRule, ApiError> {
