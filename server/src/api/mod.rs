@@ -38,6 +38,7 @@
 //! | `POST /api/projects/{id}/logs/facet_values` | [`logs`] | 100 facets of 100 values; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/patterns`, `.../patterns_diff` | [`logs`] | 200 patterns; the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
+//! | `POST /api/projects/{id}/logs/alerts/simulate` | [`alerts`] | 15,000 checks; the engine's memory and time |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /metrics` | [`metrics`] | one series per route, method and status |
@@ -46,6 +47,7 @@
 //! `/api/environments/` is another name of `/api/projects/`, and a trailing slash means nothing: both are
 //! removed before routing, by [`canonical_path`].
 
+mod alerts;
 mod basic_user;
 mod fields;
 mod health;
@@ -84,7 +86,11 @@ pub(crate) fn router() -> Router<AppState> {
     Router::new()
         .nest(
             "/api/projects/{project_id}",
-            logs::router().merge(retention::router()).merge(project::router()).merge(rules::router()),
+            logs::router()
+                .merge(alerts::router())
+                .merge(retention::router())
+                .merge(project::router())
+                .merge(rules::router()),
         )
         .merge(project::list_router())
         .merge(organizations::router())
