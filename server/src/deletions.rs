@@ -102,8 +102,10 @@ impl Worker {
     async fn look(&self) -> Result<(), ApiError> {
         let _turn = self.turn.lock().await;
         let Some(engine) = self.engine.upgrade() else { return Ok(()) };
-        // What is noted for the projects of an organization on the way is there in the second round.
-        self.remove_projects_of_organizations().await?;
+        // The projects of an organization are noted on the way and removed in the second round.
+        for deletion in self.meta.deletions().await?.iter().filter(|deletion| deletion.project.is_none()) {
+            self.remove_projects_of(&engine, deletion).await?;
+        }
         let deletions = self.meta.deletions().await?;
         for deletion in &deletions {
             match deletion.project {
@@ -122,18 +124,20 @@ impl Worker {
         self.clock.now_us().saturating_sub(deletion.requested_us) >= REQUESTS_END_US
     }
 
-    async fn remove_projects_of_organizations(&self) -> Result<(), ApiError> {
-        for organization in self.meta.deletions().await?.iter().filter(|deletion| deletion.project.is_none())
-        {
-            let id = &organization.organization_id;
-            for project in self.meta.projects_of_organization(id).await? {
-                let mut transaction = self.meta.begin_write().await?;
-                if project::get(&mut transaction, project.id).await?.is_some() {
-                    let now_us = self.clock.now_us();
-                    deletion::remove_project(&mut transaction, id, project.id, now_us).await?;
-                }
-                transaction.commit().await.map_err(ApiError::internal)?;
+    /// The rows of the projects go at once, the projects themselves at the end: until then who asks for one is told
+    /// that its organization is being deleted.
+    async fn remove_projects_of(&self, engine: &Engine, deletion: &Deletion) -> Result<(), ApiError> {
+        let id = &deletion.organization_id;
+        for project in self.meta.projects_of_organization(id).await? {
+            if !self.is_final(deletion) {
+                engine.remove_table(TableId::logs(project.id)).await?;
+                continue;
             }
+            let mut transaction = self.meta.begin_write().await?;
+            if project::get(&mut transaction, project.id).await?.is_some() {
+                deletion::remove_project(&mut transaction, id, project.id, deletion.requested_us).await?;
+            }
+            transaction.commit().await.map_err(ApiError::internal)?;
         }
         Ok(())
     }

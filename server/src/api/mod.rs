@@ -42,6 +42,7 @@
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /metrics` | [`metrics`] | one series per route, method and status |
+//! | `GET /api/schema`, `GET /api/docs` and below | [`openapi`] | - |
 //! | `GET /_liveness`, `GET /_readiness` | [`health`] | - |
 //!
 //! `/api/environments/` is another name of `/api/projects/`, and a trailing slash means nothing: both are
@@ -57,6 +58,7 @@ pub(crate) mod iso_time;
 pub(crate) mod login;
 pub(crate) mod logs;
 mod metrics;
+mod openapi;
 mod organizations;
 mod page;
 mod parameters;
@@ -78,33 +80,36 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::uri::PathAndQuery;
 use axum::http::{Method, Uri};
 
+use self::openapi::Routes;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// All routes; paths are canonical.
+/// Every endpoint with its description; paths are canonical.
+fn routes() -> Routes {
+    let of_project = logs::routes()
+        .merge(alerts::routes())
+        .merge(retention::routes())
+        .merge(project::routes())
+        .merge(rules::routes());
+    Routes::new()
+        .nest("/api/projects/{project_id}", of_project)
+        .merge(project::list_routes())
+        .merge(organizations::routes())
+        .merge(personal_api_keys::routes())
+        .merge(users::routes())
+        .merge(login::routes())
+        .merge(sign_on::routes())
+        .merge(signup::routes())
+        .merge(openapi::page::routes())
+        .around(|router| router.layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES)))
+        .merge(ingest::routes())
+        .merge(health::routes())
+        .merge(metrics::routes())
+}
+
+/// All routes.
 pub(crate) fn router() -> Router<AppState> {
-    Router::new()
-        .nest(
-            "/api/projects/{project_id}",
-            logs::router()
-                .merge(alerts::router())
-                .merge(retention::router())
-                .merge(project::router())
-                .merge(rules::router()),
-        )
-        .merge(project::list_router())
-        .merge(organizations::router())
-        .merge(personal_api_keys::router())
-        .merge(users::router())
-        .merge(login::router())
-        .merge(sign_on::router())
-        .merge(signup::router())
-        .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
-        .merge(ingest::router())
-        .merge(health::router())
-        .merge(metrics::router())
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
+    routes().into_router().fallback(unknown_path).method_not_allowed_fallback(wrong_method)
 }
 
 async fn unknown_path() -> ApiError {

@@ -5,12 +5,9 @@
 mod filters;
 mod simulate;
 
-use axum::Router;
-use axum::routing::post;
-
-use crate::state::AppState;
+use super::openapi::Routes;
 
 /// The endpoints, below the prefix of a project.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/logs/alerts/simulate", post(simulate::simulate))
+pub(super) fn routes() -> Routes {
+    simulate::routes()
 }

@@ -14,6 +14,11 @@ use crate::alerts::machine::{AlertState, Notice, Sensitivity, ThresholdOperator}
 use crate::alerts::simulation::{MAX_CHECKS, SimulatedCheck, Simulation};
 use crate::api::input::Input;
 use crate::api::iso_time;
+use crate::api::openapi::schema::{
+    boolean, integer, integer_within, list, members, moment, nullable, object, one_of, reference, text, text_up_to,
+    with_required,
+};
+use crate::api::openapi::{Routes, op, post};
 use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
@@ -22,12 +27,13 @@ use crate::state::AppState;
 const WINDOWS: [u32; 5] = [5, 10, 15, 30, 60];
 const DEFAULT_INTERVAL_MINUTES: u32 = 5;
 const MAX_PERIODS: i64 = 10;
+const MAX_DATE_CHARS: usize = 64;
 const MAX_NUMBER: i64 = i32::MAX as i64;
 /// How far back history goes, microseconds. The minute is for the time that passes while a request is written.
 const MAX_HISTORY_US: i64 = 30 * 24 * 60 * MINUTE_US + MINUTE_US;
 
 #[derive(Debug, Serialize)]
-pub(super) struct Answer {
+struct Answer {
     buckets: Vec<Bucket>,
     fire_count: usize,
     resolve_count: usize,
@@ -46,7 +52,53 @@ struct Bucket {
     reason: String,
 }
 
-pub(super) async fn simulate(
+/// The endpoint, below the prefix of a project.
+pub(super) fn routes() -> Routes {
+    let filters = members(&[
+        ("severityLevels", nullable(list(text()))),
+        ("serviceNames", nullable(list(text()))),
+        ("filterGroup", nullable(reference("FilterGroup"))),
+    ]);
+    let operator = || one_of(&["above", "below"]);
+    let minutes_within = |min, max| integer_within(min, max);
+    let body = with_required(
+        &[
+            ("filters", filters),
+            ("threshold_count", integer_within(1, MAX_NUMBER)),
+            ("threshold_operator", operator()),
+            ("window_minutes", integer_within(5, 60)),
+            ("check_interval_minutes", integer_within(1, 60)),
+            ("evaluation_periods", integer_within(1, MAX_PERIODS)),
+            ("datapoints_to_alarm", integer_within(1, MAX_PERIODS)),
+            ("cooldown_minutes", integer_within(0, MAX_NUMBER)),
+            ("date_from", text_up_to(MAX_DATE_CHARS)),
+        ],
+        &["filters", "threshold_count", "threshold_operator", "window_minutes", "date_from"],
+    );
+    let bucket = object(&[
+        ("timestamp", moment()),
+        ("count", integer()),
+        ("threshold_breached", boolean()),
+        ("state", one_of(&["not_firing", "firing"])),
+        ("notification", one_of(&["none", "fire", "resolve"])),
+        ("reason", text()),
+    ]);
+    let answer = object(&[
+        ("buckets", list(bucket)),
+        ("fire_count", integer()),
+        ("resolve_count", integer()),
+        ("total_buckets", integer()),
+        ("threshold_count", integer()),
+        ("threshold_operator", operator()),
+    ]);
+    let described = op("What an alert would have done over history", &[Scope::LOGS_READ])
+        .body(body)
+        .answers(200, answer)
+        .refuses(&[503, 504]);
+    Routes::new().at("/logs/alerts/simulate", post(simulate, described))
+}
+
+async fn simulate(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<Json<Answer>, ApiError> {
@@ -117,7 +169,7 @@ fn number(input: &Input<'_>, member: &str, min: i64, max: i64, default: u32) -> 
 
 fn parse_date_from(input: &Input<'_>, now_us: i64) -> Result<i64, ApiError> {
     const MEMBER: &str = "date_from";
-    let text = input.required(MEMBER, input.text(MEMBER, 64)?)?;
+    let text = input.required(MEMBER, input.text(MEMBER, MAX_DATE_CHARS)?)?;
     let Some(from_us) = relative(&text, now_us).or_else(|| iso_time::parse(&text)) else {
         let reason = format!("{text:?} is neither a time before now like -7d nor a date");
         return Err(input.refuse("invalid_input", MEMBER, reason));

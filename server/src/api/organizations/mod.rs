@@ -7,13 +7,13 @@ mod object;
 mod projects;
 mod roles;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::Value;
 
 use crate::accounts::organizations;
+use crate::api::openapi::{Routes, get, op};
 use crate::api::page;
 use crate::api::project_call::ProjectCall;
 use crate::auth::{Member, Scope};
@@ -22,17 +22,31 @@ use crate::meta::Level;
 use crate::state::AppState;
 use change::{OrganizationChange, Required};
 
-/// The routes.
-pub(super) fn router() -> Router<AppState> {
-    let one = Router::new()
-        .route("/", get(retrieve).put(replace).patch(change).delete(delete))
-        .merge(members::router())
-        .merge(roles::router())
-        .merge(invites::router())
-        .merge(projects::router());
-    Router::new()
-        .route("/api/organizations", get(list).post(create))
-        .nest("/api/organizations/{organization_id}", one)
+/// The endpoints.
+pub(super) fn routes() -> Routes {
+    let read = |summary| op(summary, &[Scope::ORGANIZATION_READ]);
+    let write = |summary| op(summary, &[Scope::ORGANIZATION_WRITE]);
+    let body = change::described;
+    let one = get(retrieve, read("An organization").answers(200, object::described()))
+        .put(
+            replace,
+            write("Change settings").body_or_form(body(&["name"])).answers(200, object::described()),
+        )
+        .patch(change, write("Change settings").body_or_form(body(&[])).answers(200, object::described()))
+        .delete(delete, write("Delete the organization with its projects").answers_nothing(204, "begun"));
+    let all = get(list, read("The caller's organizations").lists(object::described())).post(
+        create,
+        write("Make an organization with a first project")
+            .body_or_form(body(&["name"]))
+            .creates(object::described()),
+    );
+    let below = Routes::new()
+        .at("/", one)
+        .merge(members::routes())
+        .merge(roles::routes())
+        .merge(invites::routes())
+        .merge(projects::routes());
+    Routes::new().at("/api/organizations", all).nest("/api/organizations/{organization_id}", below)
 }
 
 /// The caller's organizations. Somebody who is in none is told so by a 404, as clients of the reference expect.

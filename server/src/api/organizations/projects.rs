@@ -1,23 +1,27 @@
 //! `projects/`: the projects of an organization.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::Value;
 
 use crate::accounts::projects;
 use crate::api::input::Input;
+use crate::api::openapi::schema::{members, text_up_to};
+use crate::api::openapi::{Routes, get, op};
 use crate::api::page;
-use crate::api::project::{MAX_NAME_CHARS, visible, written};
+use crate::api::project::{MAX_NAME_CHARS, described, visible, written};
 use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::meta::Level;
 use crate::state::AppState;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/projects", get(list).post(create))
+pub(super) fn routes() -> Routes {
+    let body = members(&[("name", text_up_to(MAX_NAME_CHARS))]);
+    let all = get(list, op("Its projects", &[Scope::PROJECT_READ]).lists(described()))
+        .post(create, op("Make a project", &[Scope::PROJECT_WRITE]).body_or_form(body).creates(described()));
+    Routes::new().at("/projects", all)
 }
 
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {

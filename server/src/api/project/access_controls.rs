@@ -1,22 +1,64 @@
 //! `access_controls/`: who may do how much with the resources of a project.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
 use super::authorize_change;
 use crate::accounts::access_controls;
 use crate::api::input::Input;
 use crate::api::iso_time;
+use crate::api::openapi::schema::{
+    boolean, integer, list as list_of, map, moment, nullable, object, one_of, uuid, with_required,
+};
+use crate::api::openapi::{Routes, get, op};
 use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::meta::access_control::{AccessControl, AccessLevel, Resource, Target};
 use crate::state::AppState;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/access_controls", get(list).put(set))
+pub(super) fn routes() -> Routes {
+    let resource = || one_of(&Resource::ALL.map(|(name, _)| name));
+    let level = || one_of(&AccessLevel::ALL.map(|(name, _)| name));
+    let rule = || {
+        object(&[
+            ("id", uuid()),
+            ("resource", resource()),
+            ("access_level", level()),
+            ("role", nullable(uuid())),
+            ("organization_member", nullable(uuid())),
+            ("created_by", nullable(integer())),
+            ("created_at", moment()),
+            ("updated_at", moment()),
+        ])
+    };
+    let of_resource = object(&[
+        ("available_access_levels", list_of(level())),
+        ("default_access_level", level()),
+        ("user_access_level", level()),
+    ]);
+    let list_op = op("Who may do how much in the project", &[Scope::PROJECT_READ]).answers(
+        200,
+        object(&[
+            ("access_controls", list_of(rule())),
+            ("resources", map(of_resource)),
+            ("user_can_edit_access_levels", boolean()),
+        ]),
+    );
+    let body = with_required(
+        &[
+            ("resource", resource()),
+            ("access_level", nullable(level())),
+            ("role", nullable(uuid())),
+            ("organization_member", nullable(uuid())),
+        ],
+        &["access_level"],
+    );
+    let set_op = op("Set what everyone, a role or a member may do", &[Scope::PROJECT_WRITE])
+        .body_or_form(body)
+        .answers(200, nullable(rule()));
+    Routes::new().at("/access_controls", get(list, list_op).put(set, set_op))
 }
 
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {

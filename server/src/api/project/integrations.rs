@@ -1,14 +1,17 @@
 //! `integrations/`: what a project is connected to. Secrets go in and never come out.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::authorize_change;
 use crate::accounts::integrations::{self, Connection};
 use crate::api::input::Input;
+use crate::api::openapi::schema::{
+    anything, integer, members, moment, nullable, object, one_of, text, text_up_to, with_required,
+};
+use crate::api::openapi::{Routes, get, op};
 use crate::api::project_call::ProjectCall;
 use crate::api::{iso_time, page};
 use crate::auth::Scope;
@@ -28,10 +31,36 @@ enum Kind {
 
 const KINDS: [(&str, Kind); 2] = [("slack", Kind::Slack), ("webhook", Kind::Webhook)];
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/integrations", get(list).post(create))
-        .route("/integrations/{integration_id}", get(retrieve).put(change).patch(change).delete(delete))
+pub(super) fn routes() -> Routes {
+    let read = |summary| op(summary, &[Scope::PROJECT_READ]);
+    let write = |summary| op(summary, &[Scope::PROJECT_WRITE]);
+    let kind = || one_of(&KINDS.map(|(word, _)| word));
+    let shown = || {
+        object(&[
+            ("id", integer()),
+            ("kind", kind()),
+            ("name", text()),
+            ("display_name", text()),
+            ("config", anything()),
+            ("created_by", nullable(integer())),
+            ("created_at", moment()),
+            ("updated_at", moment()),
+        ])
+    };
+    let secret = || text_up_to(MAX_SECRET_CHARS);
+    let config = || members(&[("access_token", secret()), ("url", secret()), ("signing_secret", secret())]);
+    let new = with_required(
+        &[("kind", kind()), ("name", text_up_to(MAX_NAME_CHARS)), ("config", config())],
+        &["kind", "name", "config"],
+    );
+    let changed = || members(&[("name", text_up_to(MAX_NAME_CHARS)), ("config", config())]);
+    let all = get(list, read("What the project is connected to").lists(shown()))
+        .post(create, write("Connect the project to something").body(new).creates(shown()));
+    let one = get(retrieve, read("An integration").answers(200, shown()))
+        .put(change, write("Change an integration").body(changed()).answers(200, shown()))
+        .patch(change, write("Change an integration").body(changed()).answers(200, shown()))
+        .delete(delete, write("Delete an integration").answers_nothing(204, "gone"));
+    Routes::new().at("/integrations", all).at("/integrations/{integration_id}", one)
 }
 
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {

@@ -5,12 +5,15 @@ mod change;
 mod integrations;
 mod tokens;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
+use super::openapi::schema::{
+    boolean, integer, integer_within, members, moment, nullable, object, text, text_up_to, uuid,
+};
+use super::openapi::{Routes, get, op};
 use super::project_call::ProjectCall;
 use super::{iso_time, page};
 use crate::accounts::projects;
@@ -27,17 +30,55 @@ use change::ProjectChange;
 pub(super) const MAX_NAME_CHARS: usize = 200;
 
 /// The endpoints at the prefix of a project.
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/", get(read).put(change).patch(change).delete(delete))
-        .merge(tokens::router())
-        .merge(access_controls::router())
-        .merge(integrations::router())
+pub(super) fn routes() -> Routes {
+    let write = |summary| op(summary, &[Scope::PROJECT_WRITE]);
+    let one = get(read, op("A project and its settings", &[Scope::PROJECT_READ]).answers(200, described()))
+        .put(change, write("Change settings").body_or_form(described_change()).answers(200, described()))
+        .patch(change, write("Change settings").body_or_form(described_change()).answers(200, described()))
+        .delete(delete, write("Delete the project with its data").answers_nothing(204, "gone"));
+    Routes::new()
+        .at("/", one)
+        .merge(tokens::routes())
+        .merge(access_controls::routes())
+        .merge(integrations::routes())
 }
 
 /// The endpoint of all projects.
-pub(super) fn list_router() -> Router<AppState> {
-    Router::new().route("/api/projects", get(list))
+pub(super) fn list_routes() -> Routes {
+    let list_op = op("Every project that the caller may use", &[Scope::PROJECT_READ]).lists(described());
+    Routes::new().at("/api/projects", get(list, list_op))
+}
+
+/// The form of a project.
+pub(super) fn described() -> Value {
+    object(&[
+        ("id", integer()),
+        ("uuid", uuid()),
+        ("organization", uuid()),
+        ("organization_id", uuid()),
+        ("project_id", integer()),
+        ("name", text()),
+        ("api_token", nullable(text())),
+        ("timezone", text()),
+        ("receive_org_level_activity_logs", boolean()),
+        ("retention_days", nullable(integer())),
+        ("json_parse_logs", boolean()),
+        ("pii_scrub_logs", boolean()),
+        ("access_control", boolean()),
+        ("created_at", moment()),
+        ("updated_at", moment()),
+    ])
+}
+
+fn described_change() -> Value {
+    members(&[
+        ("name", text_up_to(MAX_NAME_CHARS)),
+        ("timezone", text_up_to(64)),
+        ("receive_org_level_activity_logs", boolean()),
+        ("retention_days", nullable(integer_within(1, 36_500))),
+        ("json_parse_logs", boolean()),
+        ("pii_scrub_logs", boolean()),
+    ])
 }
 
 /// Every project that the caller may use.
