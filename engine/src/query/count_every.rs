@@ -9,14 +9,14 @@ use crate::catalog::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Most buckets of one answer, those without rows included.
-pub const MAX_EVERY: i64 = 60_000;
+const MAX_EVERY: i64 = 60_000;
 
 impl QueryContext {
     /// How many rows of `range` pass the filter, per bucket of so many minutes since the epoch in UTC: the buckets
     /// that have rows, in the order of time. Costs what [`Self::count_ranges`] does.
     ///
     /// # Errors
-    /// `InvalidRequest` for a width of zero, `LimitExceeded` for more than [`MAX_EVERY`] buckets, and as
+    /// `InvalidRequest` for a width of zero, `LimitExceeded` for more than 60,000 buckets, and as
     /// [`Self::count`].
     pub async fn count_every(
         &self,

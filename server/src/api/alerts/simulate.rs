@@ -15,8 +15,8 @@ use crate::alerts::simulation::{MAX_CHECKS, SimulatedCheck, Simulation};
 use crate::api::input::Input;
 use crate::api::iso_time;
 use crate::api::openapi::schema::{
-    boolean, integer, integer_within, list, members, moment, nullable, object, one_of, reference, text, text_up_to,
-    with_required,
+    boolean, integer, integer_within, list, members, moment, nullable, object, one_of, reference, text,
+    text_up_to, with_required,
 };
 use crate::api::openapi::{Routes, op, post};
 use crate::api::project_call::ProjectCall;
@@ -98,10 +98,7 @@ pub(super) fn routes() -> Routes {
     Routes::new().at("/logs/alerts/simulate", post(simulate, described))
 }
 
-async fn simulate(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Answer>, ApiError> {
+async fn simulate(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let (filter, simulation) = parse(&call.into_json()?, state.clock().now_us())?;
     let (start_us, end_us) = simulation.counted_range();
