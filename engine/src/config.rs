@@ -31,7 +31,7 @@ pub struct EngineConfig {
     pub compaction: bool,
     /// Uncompressed bytes of rows that compaction holds at a time.
     pub merge_memory_bytes: u64,
-    /// Memory for footers of data files and for sidecars.
+    /// Memory for footers of data files, for sidecars, and for columns that were read lately.
     pub cache_bytes: usize,
     /// Data files of fewer rows get no sidecar. Fewer make sense only where sidecars are tested.
     pub min_sidecar_rows: u64,

@@ -11,6 +11,7 @@
 //! - [`meta`]: organizations, users, projects, tokens and keys, in SQLite or PostgreSQL;
 //! - [`accounts`]: what may be done to organizations, people, projects and keys, for the API and the command line;
 //! - [`activity`]: the audit trail's entries;
+//! - [`alerts`]: what an alert on logs decides;
 //! - [`secret`]: how keys and tokens are made, hashed and masked; [`secret_key`]: how others' secrets are encrypted;
 //! - [`password`]: how passwords are hashed and compared;
 //! - [`auth`]: who calls, and whether they may;
@@ -26,6 +27,7 @@
 pub mod accounts;
 pub mod activity;
 mod ai;
+pub mod alerts;
 mod api;
 pub mod auth;
 pub mod cli;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::attribute_values::ValuesBuilder;
 use super::columns_of::{sizes, timestamps};
+use super::ids::IdsBuilder;
 use super::limits::SidecarLimits;
 use super::recipes::{BuiltSidecar, Recipes, Totals};
 use super::rollup::RollupBuilder;
@@ -23,11 +24,12 @@ pub struct SidecarBuilder {
     rollup: RollupBuilder,
     values: ValuesBuilder,
     words: WordsBuilder,
+    ids: IdsBuilder,
 }
 
 impl SidecarBuilder {
     /// What a builder takes at most with the default limits.
-    pub const MAX_MEMORY_BYTES: usize = 24 << 20;
+    pub const MAX_MEMORY_BYTES: usize = 48 << 20;
 
     /// Begins with no rows.
     pub fn new(limits: &SidecarLimits) -> Self {
@@ -36,6 +38,7 @@ impl SidecarBuilder {
             rollup: RollupBuilder::new(limits),
             values: ValuesBuilder::new(limits),
             words: WordsBuilder::new(limits),
+            ids: IdsBuilder::new(limits),
         }
     }
 
@@ -51,7 +54,8 @@ impl SidecarBuilder {
         }
         self.rollup.add(batch)?;
         self.values.add(batch)?;
-        self.words.add(batch)
+        self.words.add(batch)?;
+        self.ids.add(batch)
     }
 
     /// Memory that is taken now.
@@ -60,13 +64,14 @@ impl SidecarBuilder {
             + self.rollup.memory_bytes()
             + self.values.memory_bytes()
             + self.words.memory_bytes()
+            + self.ids.memory_bytes()
     }
 
     /// What became of the rows; none without rows.
     pub fn into_recipes(self) -> Option<Recipes> {
         let (rollup, attribute_values) = (self.rollup.finish(), self.values.finish());
-        let words = self.words.finish();
-        self.totals.map(|totals| Recipes::new(totals, rollup, attribute_values, words))
+        let (words, ids) = (self.words.finish(), self.ids.finish());
+        self.totals.map(|totals| Recipes::new(totals, rollup, attribute_values, words, ids))
     }
 
     /// The sidecar of the data file that holds exactly the added rows.

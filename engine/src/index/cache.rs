@@ -21,6 +21,7 @@ use super::attribute_values::AttributeValues;
 use super::bytes::{Decoded, Refused, ensure};
 use super::facts::FileFacts;
 use super::format::{Head, MAX_HEAD_BYTES, RecipeEntry, RecipeId};
+use super::ids::Ids;
 use super::rollup::Rollup;
 use super::sidecar::{absence, locate, slice};
 use super::words::Words;
@@ -131,6 +132,18 @@ impl Cached for Words {
     }
 }
 
+impl Cached for Ids {
+    const ID: RecipeId = RecipeId::Ids;
+
+    fn decode(bytes: &[u8], num_rows: u64) -> Decoded<Self> {
+        Self::decode(bytes, num_rows)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.memory_bytes()
+    }
+}
+
 impl std::fmt::Debug for SidecarCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SidecarCache").field("size_bytes", &self.size_bytes()).finish_non_exhaustive()
@@ -178,6 +191,14 @@ impl SidecarCache {
     /// # Errors
     /// What the store answers when it cannot be read now. That there is no such object is an answer.
     pub async fn words(&self, source: &SidecarSource<'_>, store: &impl ReadRange) -> Result<Recipe<Words>> {
+        self.recipe(source, store).await
+    }
+
+    /// Ids of a file by stretches of rows.
+    ///
+    /// # Errors
+    /// What the store answers when it cannot be read now. That there is no such object is an answer.
+    pub async fn ids(&self, source: &SidecarSource<'_>, store: &impl ReadRange) -> Result<Recipe<Ids>> {
         self.recipe(source, store).await
     }
 

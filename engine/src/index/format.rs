@@ -61,24 +61,27 @@ pub enum RecipeId {
     AttributeValues,
     /// [`Words`](super::Words).
     Words,
+    /// [`Ids`](super::Ids).
+    Ids,
 }
 
 impl RecipeId {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Rollup, Self::AttributeValues, Self::Words];
+    pub const ALL: [Self; 4] = [Self::Rollup, Self::AttributeValues, Self::Words, Self::Ids];
 
     fn number(self) -> u16 {
         match self {
             Self::Rollup => 1,
             Self::AttributeValues => 2,
             Self::Words => 3,
+            Self::Ids => 4,
         }
     }
 
     /// The version that this program writes; it reads all up to it.
     fn version(self) -> u16 {
         match self {
-            Self::Rollup | Self::AttributeValues | Self::Words => 1,
+            Self::Rollup | Self::AttributeValues | Self::Words | Self::Ids => 1,
         }
     }
 }

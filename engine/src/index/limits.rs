@@ -33,6 +33,8 @@ pub struct SidecarLimits {
     pub max_word_entries: usize,
     /// Most bytes of all different words.
     pub max_word_bytes: usize,
+    /// Most bytes of the filters of a file's ids: a little more than one for each id.
+    pub max_id_bytes: usize,
 }
 
 impl Default for SidecarLimits {
@@ -50,6 +52,7 @@ impl Default for SidecarLimits {
             min_value_bytes: 16 << 10,
             max_word_entries: 512 << 10,
             max_word_bytes: 512 << 10,
+            max_id_bytes: 8 << 20,
         }
     }
 }

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`Rollup`] | rows and bytes by time, service and severity |
 //! | [`AttributeValues`] | which attribute keys there are, and which values the less varied ones have |
+//! | [`Ids`] | in which stretches of rows an id can be: of a trace, of a request |
 //! | [`Words`] | which rows can have a text in their body, and of a single word how many have |
 //!
 //! [`SidecarBuilder`] makes them from rows, [`Recipes`] is what it made (of a file, or of rows in memory),
@@ -30,6 +31,7 @@ mod cache;
 mod columns_of;
 mod facts;
 mod format;
+pub mod ids;
 mod limits;
 mod recipes;
 pub mod rollup;
@@ -46,6 +48,7 @@ pub use builder::SidecarBuilder;
 pub use cache::{ReadRange, SidecarCache, SidecarSource};
 pub use facts::{FewCounts, FileFacts};
 pub use format::{RecipeEntry, RecipeId};
+pub use ids::Ids;
 pub use limits::SidecarLimits;
 pub use recipes::{BuiltSidecar, Recipes};
 pub use rollup::Rollup;

@@ -9,6 +9,7 @@ use super::attribute_values::AttributeValues;
 use super::builder::SidecarBuilder;
 use super::facts::FileFacts;
 use super::format::{self, PackedRecipe, RecipeId};
+use super::ids::Ids;
 use super::limits::SidecarLimits;
 use super::rollup::Rollup;
 use super::words::Words;
@@ -24,6 +25,8 @@ pub struct Recipes {
     pub attribute_values: Recipe<AttributeValues>,
     /// Words of bodies. They are of rows in an order, so that those of two files do not add up.
     pub words: Recipe<Words>,
+    /// Ids by stretches of rows, which do not add up either.
+    pub ids: Recipe<Ids>,
 }
 
 /// An encoded sidecar, and the facts that stay in memory.
@@ -73,8 +76,9 @@ impl Recipes {
         rollup: Recipe<Rollup>,
         attribute_values: AttributeValues,
         words: Recipe<Words>,
+        ids: Recipe<Ids>,
     ) -> Self {
-        Self { totals, rollup, attribute_values: Recipe::Present(attribute_values.into()), words }
+        Self { totals, rollup, attribute_values: Recipe::Present(attribute_values.into()), words, ids }
     }
 
     /// The recipes of rows in memory; none without rows.
@@ -103,6 +107,7 @@ impl Recipes {
             + self.rollup.present().map_or(0, Rollup::memory_bytes)
             + self.attribute_values.present().map_or(0, AttributeValues::memory_bytes)
             + self.words.present().map_or(0, Words::memory_bytes)
+            + self.ids.present().map_or(0, Ids::memory_bytes)
     }
 
     /// The recipes of the rows of both. One that either lacks is lacking.
@@ -112,8 +117,8 @@ impl Recipes {
         let attribute_values = merge(&self.attribute_values, &other.attribute_values, |left, right| {
             Recipe::Present(left.merge(right, limits).into())
         });
-        let words = Recipe::Absent(Absence::NotMade);
-        Self { totals: self.totals.and(other.totals), rollup, attribute_values, words }
+        let (words, ids) = (Recipe::Absent(Absence::NotMade), Recipe::Absent(Absence::NotMade));
+        Self { totals: self.totals.and(other.totals), rollup, attribute_values, words, ids }
     }
 
     pub(super) fn encode(&self, file_id: Uuid) -> BuiltSidecar {
@@ -121,6 +126,7 @@ impl Recipes {
             pack(RecipeId::Rollup, &self.rollup, Rollup::encode),
             pack(RecipeId::AttributeValues, &self.attribute_values, AttributeValues::encode),
             pack(RecipeId::Words, &self.words, Words::encode),
+            pack(RecipeId::Ids, &self.ids, Ids::encode),
         ];
         let (bytes, directory) = format::encode(file_id, self.totals.num_rows, &packed);
         BuiltSidecar { bytes, facts: FileFacts::of(self, directory) }

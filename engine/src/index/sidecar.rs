@@ -10,6 +10,7 @@ use super::absence::{Absence, Recipe};
 use super::attribute_values::AttributeValues;
 use super::bytes::{Decoded, Refused};
 use super::format::{self, Head, RecipeEntry, RecipeId};
+use super::ids::Ids;
 use super::rollup::Rollup;
 use super::words::Words;
 use crate::error::{Error, Result};
@@ -23,6 +24,7 @@ pub struct Sidecar {
     rollup: OnceLock<Recipe<Rollup>>,
     attribute_values: OnceLock<Recipe<AttributeValues>>,
     words: OnceLock<Recipe<Words>>,
+    ids: OnceLock<Recipe<Ids>>,
 }
 
 impl Sidecar {
@@ -32,8 +34,15 @@ impl Sidecar {
     /// `CorruptData` when it is damaged, or of a newer version than this program knows; with the path.
     pub fn open(path: &Path, bytes: Bytes) -> Result<Self> {
         let head = Head::decode(&bytes).map_err(|refused| Error::corrupt_data(describe(path, refused)))?;
-        let (rollup, attribute_values, words) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Ok(Self { path: path.clone(), head, bytes, rollup, attribute_values, words })
+        Ok(Self {
+            path: path.clone(),
+            head,
+            bytes,
+            rollup: OnceLock::new(),
+            attribute_values: OnceLock::new(),
+            words: OnceLock::new(),
+            ids: OnceLock::new(),
+        })
     }
 
     /// The data file that it was made of.
@@ -59,6 +68,11 @@ impl Sidecar {
     /// Words of bodies.
     pub fn words(&self) -> &Recipe<Words> {
         self.words.get_or_init(|| self.decode(RecipeId::Words, Words::decode))
+    }
+
+    /// Ids by stretches of rows.
+    pub fn ids(&self) -> &Recipe<Ids> {
+        self.ids.get_or_init(|| self.decode(RecipeId::Ids, Ids::decode))
     }
 
     fn decode<T>(&self, id: RecipeId, decode: fn(&[u8], u64) -> Decoded<T>) -> Recipe<T> {

@@ -38,6 +38,7 @@
 //! | `POST /api/projects/{id}/logs/facet_values` | [`logs`] | 100 facets of 100 values; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/patterns`, `.../patterns_diff` | [`logs`] | 200 patterns; the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
+//! | `POST /api/projects/{id}/logs/alerts/simulate` | [`alerts`] | 15,000 checks; the engine's memory and time |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /metrics` | [`metrics`] | one series per route, method and status |
@@ -47,6 +48,7 @@
 //! `/api/environments/` is another name of `/api/projects/`, and a trailing slash means nothing: both are
 //! removed before routing, by [`canonical_path`].
 
+mod alerts;
 mod basic_user;
 mod fields;
 mod health;
@@ -84,8 +86,11 @@ use crate::state::AppState;
 
 /// Every endpoint with its description; paths are canonical.
 fn routes() -> Routes {
-    let of_project =
-        logs::routes().merge(retention::routes()).merge(project::routes()).merge(rules::routes());
+    let of_project = logs::routes()
+        .merge(alerts::routes())
+        .merge(retention::routes())
+        .merge(project::routes())
+        .merge(rules::routes());
     Routes::new()
         .nest("/api/projects/{project_id}", of_project)
         .merge(project::list_routes())

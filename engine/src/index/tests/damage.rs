@@ -46,9 +46,14 @@ proptest! {
         match Sidecar::open(&path(), changed.into()) {
             Err(error) => prop_assert!(error.message().contains(path().as_ref()), "{}", error),
             Ok(sidecar) => {
-                let rollup = is_refused_or_same(sidecar.rollup(), whole.rollup())?;
-                let values = is_refused_or_same(sidecar.attribute_values(), whole.attribute_values())?;
-                prop_assert!(rollup != values, "the one that is changed is refused");
+                let refused = [
+                    is_refused_or_same(sidecar.rollup(), whole.rollup())?,
+                    is_refused_or_same(sidecar.attribute_values(), whole.attribute_values())?,
+                    is_refused_or_same(sidecar.words(), whole.words())?,
+                    is_refused_or_same(sidecar.ids(), whole.ids())?,
+                ];
+                let num_refused = refused.iter().filter(|is_refused| **is_refused).count();
+                prop_assert_eq!(num_refused, 1, "the one that is changed is refused");
             }
         }
     }
@@ -61,7 +66,9 @@ proptest! {
             Err(error) => prop_assert!(error.message().contains(path().as_ref()), "{}", error),
             Ok(sidecar) => {
                 is_refused_or_same(sidecar.rollup(), whole.rollup())?;
-                prop_assert!(is_refused_or_same(sidecar.attribute_values(), whole.attribute_values())?);
+                is_refused_or_same(sidecar.attribute_values(), whole.attribute_values())?;
+                is_refused_or_same(sidecar.words(), whole.words())?;
+                prop_assert!(is_refused_or_same(sidecar.ids(), whole.ids())?);
             }
         }
     }

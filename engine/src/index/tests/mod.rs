@@ -6,6 +6,7 @@ mod cache;
 mod damage;
 mod facts;
 mod fixture;
+mod ids;
 mod limits;
 mod rollup;
 mod rows;

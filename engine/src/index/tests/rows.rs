@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, MapArray, MapBuilder, RecordBatch, StringBuilder, StringDictionaryBuilder,
-    StringViewArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
+    Array, ArrayRef, FixedSizeBinaryArray, MapArray, MapBuilder, RecordBatch, StringBuilder,
+    StringDictionaryBuilder, StringViewArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{Field, Fields, Int32Type, Schema};
 use proptest::prelude::*;
@@ -21,6 +21,7 @@ pub(super) struct Row {
     pub(super) event: String,
     pub(super) scope: String,
     pub(super) body: String,
+    pub(super) trace_id: [u8; 16],
     pub(super) bytes: u32,
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) resource: BTreeMap<String, String>,
@@ -61,6 +62,14 @@ pub(super) fn batch(rows: &[Row]) -> RecordBatch {
         (columns::TIMESTAMP, Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone(UTC))),
         (columns::SEVERITY_TEXT, dictionary(rows.iter().map(|row| row.severity.as_str()))),
         (columns::SERVICE_NAME, dictionary(rows.iter().map(|row| row.service.as_str()))),
+        (
+            columns::TRACE_ID,
+            Arc::new(FixedSizeBinaryArray::new(
+                16,
+                rows.iter().flat_map(|row| row.trace_id).collect::<Vec<u8>>().into(),
+                None,
+            )),
+        ),
         (
             columns::BODY,
             Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.body.as_str()))),
@@ -159,6 +168,7 @@ pub(super) fn rows(num_rows: std::ops::Range<usize>) -> impl Strategy<Value = Ve
             event,
             scope,
             body: String::new(),
+            trace_id: [0; 16],
             bytes,
             attributes,
             resource,

@@ -65,7 +65,8 @@ impl WordsBuilder {
     /// `Internal` when there are no bodies.
     pub(in crate::index) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let bodies = batch.column_by_name(columns::BODY).and_then(|column| column.as_string_view_opt());
-        let bodies = bodies.ok_or_else(|| Error::internal("rows without their bodies"))?;
+        let bodies =
+            bodies.ok_or_else(|| Error::internal(format!("rows without the column {}", columns::BODY)))?;
         let mut word = String::new();
         for row in 0..bodies.len() {
             let Some(counting) = &mut self.counting else {

@@ -12,6 +12,7 @@
 //! | `text`, `number`, `date`, `semver` | the tests |
 //! | `function` | the scalar function that runs a predicate over an array |
 //! | `body_test` | what a condition on bodies says of their words |
+//! | `id_test` | what a condition says of ids |
 //! | `search` | a text that is looked for in names and values, outside of filters |
 
 mod attribute;
@@ -19,6 +20,7 @@ mod body_test;
 mod column;
 mod date;
 mod function;
+mod id_test;
 mod number;
 mod predicate;
 mod search;
@@ -31,6 +33,7 @@ use datafusion::prelude::{Expr, ident, lit};
 
 pub(super) use body_test::{BodyTest, body_test};
 pub(super) use function::tests_each_value_once;
+pub(super) use id_test::{IdTest, id_test};
 pub(super) use search::{Closeness, TextSearch};
 pub(super) use text::build as build_text_pattern;
 

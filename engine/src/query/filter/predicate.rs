@@ -203,6 +203,14 @@ impl Predicate {
         Ok(Self { test: Test::Text(TextTest::contains(path, &[needle])?), negated: false })
     }
 
+    /// The texts of which a value must equal one; none when others pass as well.
+    pub(super) fn equal_texts(&self) -> Option<Vec<&str>> {
+        match &self.test {
+            Test::Text(test) if !self.negated => test.equal_texts(),
+            _ => None,
+        }
+    }
+
     /// What it says of the words of a body that it holds for; none when nothing.
     pub(super) fn body_test(&self) -> Option<BodyTest> {
         match &self.test {

@@ -88,6 +88,15 @@ impl TextTest {
         Self::Between(min.to_owned(), max.to_owned())
     }
 
+    /// The texts of which a value must equal one; none when others pass as well.
+    pub(super) fn equal_texts(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::Equals(text) => Some(vec![text]),
+            Self::EqualsAny(texts) => Some(texts.iter().map(String::as_str).collect()),
+            _ => None,
+        }
+    }
+
     /// What it says of the words of a body that passes; none when nothing.
     pub(super) fn body_test(&self) -> Option<BodyTest> {
         let alternatives: Vec<Vec<Needle>> = match self {

@@ -12,7 +12,7 @@ use object_store::{GetOptions, GetRange, ObjectStore};
 use super::super::cost::CostMeter;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{AttributeValues, ReadRange, Recipe, Rollup, SidecarCache, SidecarSource, Words};
+use crate::index::{AttributeValues, Ids, ReadRange, Recipe, Rollup, SidecarCache, SidecarSource, Words};
 use crate::storage::DataFile;
 
 /// The sidecars of data files: those in memory, and the store that has all of them.
@@ -63,6 +63,12 @@ impl Sidecars {
     pub(in crate::query) async fn words(&self, file: &DataFile, cost: &CostMeter) -> Option<Arc<Words>> {
         let source = SidecarSource { file, facts: None };
         present(file, self.cache.words(&source, &self.reads(cost)).await)
+    }
+
+    /// The ids of a file; none when its rows have to be asked.
+    pub(in crate::query) async fn ids(&self, file: &DataFile, cost: &CostMeter) -> Option<Arc<Ids>> {
+        let source = SidecarSource { file, facts: None };
+        present(file, self.cache.ids(&source, &self.reads(cost)).await)
     }
 
     fn reads(&self, cost: &CostMeter) -> CountedReads<'_> {

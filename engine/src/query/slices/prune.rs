@@ -8,10 +8,11 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::prelude::Expr;
 
 use super::super::cost::CostMeter;
-use super::super::filter::{BodyTest, body_test};
+use super::super::filter::{BodyTest, IdTest, body_test, id_test};
 use super::super::planner::{CellFilter, Sidecars};
 use super::super::session::QuerySession;
 use super::open_file::{OpenFile, Slice};
+use crate::index::ids::STRETCH_ROWS;
 use crate::index::words::{BLOCK_ROWS, BlockMatch};
 use crate::index::{Rollup, Words};
 
@@ -22,6 +23,8 @@ pub(super) struct Pruner {
     cells: Option<CellFilter>,
     /// What bodies are tested for. All have to hold.
     bodies: Vec<BodyTest>,
+    /// Ids that rows must have. All have to hold.
+    ids: Vec<IdTest>,
     /// Whether there is nothing else in the condition.
     is_one_body_test: bool,
     sidecars: Sidecars,
@@ -47,9 +50,10 @@ pub(in crate::query) enum Wanted {
 impl Pruner {
     pub(super) fn new(session: &QuerySession, condition: &Expr) -> Result<Self> {
         let parts = split_conjunction(condition);
-        let mut bodies = Vec::new();
+        let (mut bodies, mut ids) = (Vec::new(), Vec::new());
         let mut cells = Vec::new();
         for part in &parts {
+            ids.extend(id_test(part));
             match body_test(part) {
                 Some(test) => bodies.push(test),
                 None if CellFilter::of(&session.session, part)?.is_some() => cells.push((*part).clone()),
@@ -62,12 +66,13 @@ impl Pruner {
             None => None,
         };
         let (sidecars, cost) = (session.sidecars.clone(), Arc::clone(&session.cost));
-        Ok(Self { cells, bodies, is_one_body_test, sidecars, cost })
+        Ok(Self { cells, bodies, ids, is_one_body_test, sidecars, cost })
     }
 
     /// What is known of a file; reads the recipes that it needs.
     pub(super) async fn of_file(&self, open: &OpenFile) -> Result<FilePruner> {
-        let mut known = FilePruner { cells: None, blocks: None, is_exact: self.is_one_body_test };
+        let mut known =
+            FilePruner { cells: None, blocks: None, stretches: None, is_exact: self.is_one_body_test };
         if open.file.sidecar_bytes == 0 {
             return Ok(known);
         }
@@ -88,7 +93,18 @@ impl Pruner {
                 });
             }
         }
-        if known.cells.is_some() || known.blocks.is_some() {
+        if !self.ids.is_empty()
+            && let Some(ids) = self.sidecars.ids(&open.file, &self.cost).await
+        {
+            for test in &self.ids {
+                let Some(mut stretches) = ids.stretches_with(test.source(), &test.ids()) else { continue };
+                if let Some(before) = &known.stretches {
+                    stretches.retain(|stretch| before.contains(stretch));
+                }
+                known.stretches = Some(stretches);
+            }
+        }
+        if known.cells.is_some() || known.blocks.is_some() || known.stretches.is_some() {
             self.cost.add_sidecar(open.file.id);
         }
         Ok(known)
@@ -102,6 +118,8 @@ pub(super) struct FilePruner {
     cells: Option<(Arc<Rollup>, Vec<bool>)>,
     /// The only blocks that may have rows, rising.
     blocks: Option<Vec<BlockMatch>>,
+    /// The only stretches that may have rows, rising.
+    stretches: Option<Vec<u32>>,
     /// Whether the numbers of rows of blocks are those of the condition.
     is_exact: bool,
 }
@@ -116,9 +134,15 @@ impl FilePruner {
                 return None;
             }
         }
-        let Some(blocks) = &self.blocks else { return Some(Left::default()) };
         let first_row = slice.first_row;
         let rows = first_row..first_row + slice.rows.len() as u64;
+        if let Some(stretches) = &self.stretches {
+            let mut touched = rows.start / STRETCH_ROWS..=(rows.end.saturating_sub(1)) / STRETCH_ROWS;
+            if !touched.any(|stretch| stretches.iter().any(|known| u64::from(*known) == stretch)) {
+                return None;
+            }
+        }
+        let Some(blocks) = &self.blocks else { return Some(Left::default()) };
         let (mut left, mut num_known) = (Vec::new(), 0);
         for block in &blocks[blocks.partition_point(|block| block_rows(block).end <= rows.start)..] {
             let of_block = block_rows(block);

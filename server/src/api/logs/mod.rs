@@ -27,7 +27,7 @@ mod patterns;
 mod patterns_diff;
 mod query;
 mod query_filters;
-mod request;
+pub(super) mod request;
 mod row;
 mod rows_request;
 mod services;

@@ -56,7 +56,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         section: "engine",
         key: "cache_bytes",
-        doc: "memory for footers of data files and for sidecars",
+        doc: "memory for footers of data files, for sidecars, and for columns that were read lately",
         default: "256MiB",
         apply: |config, text| bytes(text).map(|value| config.engine.cache_bytes = value),
     },
