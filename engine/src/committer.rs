@@ -20,7 +20,7 @@ use crate::catalog::{Admission, LiveTables};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::limits::{MAX_GROUP_COMMIT_BYTES, MAX_WAITING_COMMITS};
-use crate::schema::{BatchStamp, TableId};
+use crate::schema::{BatchStamp, Dataset, TableId};
 use crate::wal::{Wal, WalBatch};
 
 /// Rows of one request on their way to being durable.
@@ -192,7 +192,7 @@ impl Commits {
                 };
                 let payloads = requests.iter().map(|request| request.payload.clone()).collect();
                 let rows = requests.iter().map(|request| (&request.rows, request.admission.size_bytes()));
-                let segments = stamp_segments(rows, &stamp)?;
+                let segments = stamp_segments(table.dataset(), rows, &stamp)?;
                 Ok(Share { batch: WalBatch { table, stamp, payloads }, segments })
             })
             .collect()
@@ -201,6 +201,7 @@ impl Commits {
 
 /// Makes visible rows of one batch's payloads, numbered through in their order.
 pub(crate) fn stamp_segments<'r>(
+    dataset: Dataset,
     payloads: impl Iterator<Item = (&'r RecordBatch, usize)>,
     stamp: &BatchStamp,
 ) -> Result<Vec<BufferSegment>> {
@@ -210,7 +211,7 @@ pub(crate) fn stamp_segments<'r>(
             let num_rows = u32::try_from(rows.num_rows()).ok();
             let end = num_rows.and_then(|num_rows| next_ordinal.checked_add(num_rows));
             let end = end.ok_or_else(|| Error::internal("a batch of more than 2^32 rows"))?;
-            let segment = BufferSegment::stamped(rows, stamp, next_ordinal..end, size_bytes)?;
+            let segment = BufferSegment::stamped(dataset, rows, stamp, next_ordinal..end, size_bytes)?;
             next_ordinal = end;
             Ok(segment)
         })

@@ -9,6 +9,7 @@ use crate::background::blocking;
 use crate::error::{Error, Result};
 use crate::index::{SidecarBuilder, SidecarLimits};
 use crate::limits::MIN_SIDECAR_ROWS;
+use crate::schema::Dataset;
 use crate::storage::{
     DataFile, DataFileEncoder, Effort, FileOrigin, ObjectUpload, Promotion, RowAddress, Storage,
     gather_slice, sidecar_path,
@@ -29,15 +30,23 @@ pub(crate) struct DataFileWriter {
 /// What takes the rows in.
 struct Encoding {
     encoder: DataFileEncoder,
-    sidecar: SidecarBuilder,
+    /// None for a dataset whose files have none.
+    sidecar: Option<SidecarBuilder>,
+    dataset: Dataset,
 }
 
 impl DataFileWriter {
-    pub(crate) fn create(storage: &Storage, path: Path, promotion: Promotion, effort: Effort) -> Self {
-        let encoder = DataFileEncoder::new(promotion, effort);
-        let sidecar = SidecarBuilder::new(&SidecarLimits::default());
+    pub(crate) fn create(
+        storage: &Storage,
+        dataset: Dataset,
+        path: Path,
+        promotion: Promotion,
+        effort: Effort,
+    ) -> Self {
+        let encoder = DataFileEncoder::new(dataset, promotion, effort);
+        let sidecar = dataset.has_sidecars().then(|| SidecarBuilder::new(&SidecarLimits::default()));
         let upload = storage.upload(&path);
-        let encoding = Some(Encoding { encoder, sidecar });
+        let encoding = Some(Encoding { encoder, sidecar, dataset });
         Self { encoding, storage: storage.clone(), upload, path, min_sidecar_rows: MIN_SIDECAR_ROWS }
     }
 
@@ -55,8 +64,10 @@ impl DataFileWriter {
         let mut encoding = self.take_encoding()?;
         let encoded = blocking(move || {
             let batches: Vec<&RecordBatch> = batches.iter().collect();
-            let rows = gather_slice(&batches, &rows)?;
-            encoding.sidecar.add(&rows)?;
+            let rows = gather_slice(encoding.dataset, &batches, &rows)?;
+            if let Some(sidecar) = &mut encoding.sidecar {
+                sidecar.add(&rows)?;
+            }
             encoding.encoder.write_slice(&rows)?;
             let bytes = encoding.encoder.take_bytes();
             Ok((encoding, bytes))
@@ -70,13 +81,13 @@ impl DataFileWriter {
 
     /// Ends the file; when this returns it is durable, and so is its sidecar if it is worth one.
     pub(crate) async fn finish(mut self, origin: FileOrigin) -> Result<DataFile> {
-        let Encoding { encoder, sidecar } = self.take_encoding()?;
+        let Encoding { encoder, sidecar, .. } = self.take_encoding()?;
         let (id, level) = (origin.file_id, origin.level);
         let min_sidecar_rows = self.min_sidecar_rows;
         let encoded = blocking(move || {
             let (bytes, facts) = encoder.finish(&origin)?;
-            let is_worth_one = facts.num_rows >= min_sidecar_rows;
-            let sidecar = is_worth_one.then(|| sidecar.finish(id, facts.num_rows)).transpose()?;
+            let sidecar = sidecar.filter(|_| facts.num_rows >= min_sidecar_rows);
+            let sidecar = sidecar.map(|sidecar| sidecar.finish(id, facts.num_rows)).transpose()?;
             Ok((bytes, facts, sidecar))
         });
         let (bytes, facts, sidecar) = encoded.await?;

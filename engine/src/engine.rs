@@ -6,10 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arrow::array::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::activity::ActivityChains;
 use crate::background::BackgroundThread;
 use crate::catalog::{CatalogStore, LiveTables, Snapshot, open_catalog};
 use crate::clock::Clock;
@@ -49,6 +51,8 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     pub(crate) stop: CancellationToken,
     background: Mutex<Option<JoinHandle<()>>>,
+    /// Where the chains of the audit trail end.
+    pub(crate) chains: ActivityChains,
     compactor: Arc<Compactor>,
     /// Where merges run.
     compaction: Mutex<Option<BackgroundThread>>,
@@ -141,6 +145,7 @@ impl Engine {
             clock,
             stop: CancellationToken::new(),
             background: Mutex::default(),
+            chains: ActivityChains::default(),
             compactor,
             compaction: Mutex::default(),
             is_stopped: AtomicBool::new(false),
@@ -158,11 +163,15 @@ impl Engine {
         if logs.num_rows() == 0 {
             return Ok(());
         }
+        self.ingest_rows(table, logs.batch).await
+    }
+
+    /// Takes in rows of the table's decoded schema, at least one.
+    pub(crate) async fn ingest_rows(&self, table: TableId, rows: RecordBatch) -> Result<()> {
         if self.maintenance.is_wal_full() {
             self.maintenance.make_room();
             return Err(Error::unavailable("the write-ahead log is full until rows have been flushed"));
         }
-        let rows = logs.batch;
         let admission =
             self.tables.admit(rows.get_array_memory_size()).inspect_err(|_| self.maintenance.make_room())?;
         let (rows, payload) = tokio::task::spawn_blocking(move || {
@@ -211,6 +220,14 @@ impl Engine {
     /// When the catalog fails; what is left is removed at the next call.
     pub async fn expire(&self) -> Result<()> {
         self.maintenance.expire().await
+    }
+
+    /// Removes every row of a table, in memory and in storage. Rows that come in meanwhile may stay: nothing should.
+    ///
+    /// # Errors
+    /// When storage or the catalog fails; what is left is removed by another call.
+    pub async fn remove_table(&self, table: TableId) -> Result<()> {
+        self.maintenance.remove_table(table).await
     }
 
     /// Whether a project has any log record that has not expired.

@@ -140,8 +140,10 @@ impl Flusher {
             epoch: self.catalog.epoch(),
             source,
         };
-        let mut writer = DataFileWriter::create(&self.storage, object.path, object.promotion, Effort::Quick)
-            .with_min_sidecar_rows(self.min_sidecar_rows);
+        let PlannedObject { path, promotion, .. } = object;
+        let mut writer =
+            DataFileWriter::create(&self.storage, table.dataset(), path, promotion, Effort::Quick)
+                .with_min_sidecar_rows(self.min_sidecar_rows);
         let borrowed: Vec<&RecordBatch> = batches.iter().collect();
         let mut rest = object.plan.rows.as_slice();
         while !rest.is_empty() {
@@ -155,10 +157,7 @@ impl Flusher {
 
 async fn plan_objects(table: TableId, batches: Arc<Vec<RecordBatch>>) -> Result<Vec<PlannedObject>> {
     blocking(move || {
-        let mut counts = KeyCounts::default();
-        batches.iter().try_for_each(|batch| counts.count_rows(batch))?;
-        let num_rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        let promotion = Promotion::choose(&counts, num_rows as u64);
+        let promotion = promotion_of(table, &batches)?;
         let timestamps = batches.iter().map(timestamps).collect::<Result<Vec<_>>>()?;
         let objects = plan_flush(&timestamps).into_iter().map(|plan| {
             let id = Uuid::now_v7();
@@ -168,6 +167,17 @@ async fn plan_objects(table: TableId, batches: Arc<Vec<RecordBatch>>) -> Result<
         Ok(objects.collect())
     })
     .await
+}
+
+/// The frequent attributes of the rows, if rows of the table have any.
+fn promotion_of(table: TableId, batches: &[RecordBatch]) -> Result<Promotion> {
+    if !table.dataset().has_attributes() {
+        return Ok(Promotion::none());
+    }
+    let mut counts = KeyCounts::default();
+    batches.iter().try_for_each(|batch| counts.count_rows(batch))?;
+    let num_rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    Ok(Promotion::choose(&counts, num_rows as u64))
 }
 
 fn timestamps(batch: &RecordBatch) -> Result<&[i64]> {

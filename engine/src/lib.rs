@@ -13,13 +13,14 @@
 //! Modules in reading order: [`schema`] (what a row is), [`ingest`] (bytes to rows), `wal` and `committer`
 //! (durability), [`buffer`] (fresh rows), [`storage`] (data files), [`index`] (their sidecars), [`catalog`] (which
 //! rows exist), `data_file_writer`, `flush`, `compaction` and `maintenance` (from memory to files, from small files to
-//! large ones), [`retention`] and `expire` (which rows have expired, and how their files leave), [`pattern`] (what
+//! large ones), [`activity`] (the audit trail), [`retention`] and `expire` (which rows have expired, and how their files leave), [`pattern`] (what
 //! bodies have in common), [`query`] (questions), [`rules`] (what is dropped before it is stored), [`tail`] (rows as
 //! they come in), and [`Engine`], all of it behind one handle (some of its questions are in `questions`).
 //! [`stats`] say how it fares. [`operations`] work on a folder as a whole: rebuild, check, back up,
 //! restore.
 //! [`error`], [`limits`], [`config`], [`clock`], [`scrub`] and [`database`] stand below them all.
 
+pub mod activity;
 mod background;
 pub mod buffer;
 pub mod catalog;

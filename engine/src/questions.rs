@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::query::model::LogFilter;
 use crate::query::{
-    AttributeKeys, AttributeKeysRequest, CountRanges, CountRangesRequest, FacetsRequest, Groups,
+    AttributeKeys, AttributeKeysRequest, CountRange, CountRanges, CountRangesRequest, FacetsRequest, Groups,
     GroupsRequest, Impact, ImpactRequest, PatternsAnswer, PatternsDiff, PatternsDiffRequest, PatternsRequest,
     SampledRows, Services, ServicesRequest, TimeRange, ValueCount, ValuesRequest,
 };
@@ -24,6 +25,20 @@ impl Engine {
         request: &CountRangesRequest,
     ) -> Result<CountRanges> {
         self.queries.count_ranges(&self.snapshot(project), request).await
+    }
+
+    /// How many rows of `range` pass a filter, per bucket of so many minutes.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count_every`](crate::query::QueryContext::count_every).
+    pub async fn count_every(
+        &self,
+        project: ProjectId,
+        filter: &LogFilter,
+        range: TimeRange,
+        minutes: u32,
+    ) -> Result<Vec<CountRange>> {
+        self.queries.count_every(&self.snapshot(project), filter, range, minutes).await
     }
 
     /// The services of a project's rows, with how much each logs and when.

@@ -105,7 +105,11 @@ impl Restored<'_> {
         let payloads = batch.payloads.iter().map(wal::decode_payload).collect::<Result<Vec<_>>>()?;
         // The columns of decoded rows share the memory of one payload.
         let rows = payloads.iter().zip(&batch.payloads).map(|(rows, payload)| (rows, payload.len()));
-        self.tables.restore(batch.table, stamp_segments(rows, stamp)?, stamp.ingested_us);
+        self.tables.restore(
+            batch.table,
+            stamp_segments(batch.table.dataset(), rows, stamp)?,
+            stamp.ingested_us,
+        );
         Ok(())
     }
 }

@@ -97,6 +97,10 @@ pub struct EngineStats {
     pub num_rows: u64,
     /// Size of the data files that the merges due now would read.
     pub compaction_waiting_bytes: u64,
+    /// How often a part of a sidecar was asked for and in memory.
+    pub sidecar_cache_hits: u64,
+    /// How often one was asked for and had to be read.
+    pub sidecar_cache_misses: u64,
     /// Writing and syncing the write-ahead log, once for each group of requests.
     pub wal_commits: CountedDurations,
     /// Flushes that made data files.
@@ -116,7 +120,10 @@ impl Engine {
         let files = || tables.iter().flat_map(|(_, files)| files.iter());
         let (wal_bytes, max_wal_bytes) = self.wal_fill();
         let meters = self.tables.meters();
+        let (sidecar_cache_hits, sidecar_cache_misses) = self.queries.sidecar_lookups();
         EngineStats {
+            sidecar_cache_hits,
+            sidecar_cache_misses,
             buffer_bytes: self.tables.admitted_bytes() as u64,
             max_buffer_bytes: self.tables.max_bytes() as u64,
             wal_bytes,

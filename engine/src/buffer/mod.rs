@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::ingest::{RecordLimits, decode_otlp_json};
-    use crate::schema::{BatchStamp, columns};
+    use crate::schema::{BatchStamp, Dataset, columns};
 
     /// A batch of one row whose body is its sequence number.
     fn segment(sequence: u64) -> BufferSegment {
@@ -134,7 +134,7 @@ mod tests {
         );
         let logs = decode_otlp_json(json.as_bytes(), 5, &RecordLimits::default()).unwrap();
         let stamp = BatchStamp { writer: Uuid::nil(), epoch: 1, sequence, ingested_us: 5 };
-        BufferSegment::stamped(&logs.batch, &stamp, 0..1, 100).unwrap()
+        BufferSegment::stamped(Dataset::Logs, &logs.batch, &stamp, 0..1, 100).unwrap()
     }
 
     fn bodies(buffer: &TableBuffer) -> Vec<u64> {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::schema::{BatchStamp, UTC, columns, logs_schema};
+use crate::schema::{BatchStamp, Dataset, UTC, columns};
 
 /// Rows of one or several batches of one table, in the stored schema and in order of ingestion.
 #[derive(Clone, Debug)]
@@ -30,18 +30,20 @@ pub struct BufferSegment {
 }
 
 impl BufferSegment {
-    /// Gives decoded rows their ids and ingest time. `ordinals` are the rows' places in their batch,
+    /// Gives decoded rows of a dataset their ids and ingest time. `ordinals` are the rows' places in their batch,
     /// `size_bytes` is what was admitted for them.
     ///
     /// # Errors
     /// `Internal` when the rows are not decoded rows.
     pub(crate) fn stamped(
+        dataset: Dataset,
         decoded: &RecordBatch,
         stamp: &BatchStamp,
         ordinals: Range<u32>,
         size_bytes: usize,
     ) -> Result<Self> {
-        let columns = logs_schema()
+        let columns = dataset
+            .schema()
             .fields()
             .iter()
             .map(|field| match field.name().as_str() {
@@ -53,7 +55,7 @@ impl BufferSegment {
                     .ok_or_else(|| Error::internal(format!("decoded rows lack the column {name}"))),
             })
             .collect::<Result<Vec<ArrayRef>>>()?;
-        let batch = RecordBatch::try_new(logs_schema(), columns).map_err(cannot_make)?;
+        let batch = RecordBatch::try_new(dataset.schema(), columns).map_err(cannot_make)?;
         let timestamps = batch.column(0).as_primitive::<TimestampMicrosecondType>();
         let bounds = min(timestamps).zip(max(timestamps));
         let (min_timestamp_us, max_timestamp_us) =
@@ -71,7 +73,8 @@ impl BufferSegment {
 
     /// Joins two neighbours into one segment.
     pub(crate) fn joined(&self, next: &Self) -> Result<Self> {
-        let batch = concat_batches(&logs_schema(), [&self.batch, &next.batch]).map_err(cannot_make)?;
+        let batch =
+            concat_batches(self.batch.schema_ref(), [&self.batch, &next.batch]).map_err(cannot_make)?;
         Ok(Self {
             batch,
             min_timestamp_us: self.min_timestamp_us.min(next.min_timestamp_us),

@@ -18,7 +18,7 @@ use parquet::file::statistics::Statistics;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::schema::{columns, logs_schema};
+use crate::schema::{Dataset, columns};
 use crate::storage::{
     DataFile, KeyCounts, ObjectReader, RowAddress, Storage, cannot_read, slice_len, to_whole_rows,
 };
@@ -64,6 +64,7 @@ pub(crate) struct Slice {
 /// A merge that is under way.
 pub(crate) struct TimeMerge {
     storage: Storage,
+    dataset: Dataset,
     inputs: Vec<Input>,
     /// In order of their earliest rows.
     unread: VecDeque<Stretch>,
@@ -81,6 +82,7 @@ impl TimeMerge {
     /// `CorruptData` or `Unavailable` naming the file that cannot be read.
     pub(crate) async fn open(
         storage: &Storage,
+        dataset: Dataset,
         files: &[Arc<DataFile>],
         keep: Option<Arc<Keep>>,
     ) -> Result<Self, ReadFailure> {
@@ -97,6 +99,7 @@ impl TimeMerge {
         unread.sort_by_key(|stretch| stretch.min_timestamp_us);
         Ok(Self {
             storage: storage.clone(),
+            dataset,
             inputs,
             unread: unread.into(),
             batches: Arc::default(),
@@ -211,8 +214,9 @@ impl TimeMerge {
             .map_err(|error| cannot_read(&file, error))?;
         let columns: Vec<RecordBatch> =
             rows.try_collect().await.map_err(|error| cannot_read(&file, error))?;
-        let whole = columns.iter().map(to_whole_rows).collect::<Result<Vec<_>>>()?;
-        let mut whole = concat_batches(&logs_schema(), &whole).map_err(cannot_merge)?;
+        let whole =
+            columns.iter().map(|columns| to_whole_rows(self.dataset, columns)).collect::<Result<Vec<_>>>()?;
+        let mut whole = concat_batches(&self.dataset.schema(), &whole).map_err(cannot_merge)?;
         if let Some(keep) = &self.keep {
             whole = filter_record_batch(&whole, &keep(&whole)?).map_err(cannot_merge)?;
         }

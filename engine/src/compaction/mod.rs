@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use object_store::path::Path;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -183,7 +184,7 @@ impl Compactor {
         stop: &CancellationToken,
     ) -> Result<()> {
         let mut merge = merge.clone();
-        let rows = self.open_within_memory(&mut merge, keep).await?;
+        let rows = self.open_within_memory(table, &mut merge, keep).await?;
         let inputs: Vec<Uuid> = merge.inputs.iter().map(|file| file.id).collect();
         let mut output = Output {
             compaction: Uuid::now_v7(),
@@ -210,9 +211,14 @@ impl Compactor {
     }
 
     /// Opens a merge and leaves out the last inputs while their row groups would not fit into memory together.
-    async fn open_within_memory(&self, merge: &mut Merge, keep: Option<Arc<Keep>>) -> Result<TimeMerge> {
+    async fn open_within_memory(
+        &self,
+        table: TableId,
+        merge: &mut Merge,
+        keep: Option<Arc<Keep>>,
+    ) -> Result<TimeMerge> {
         loop {
-            let rows = TimeMerge::open(&self.storage, &merge.inputs, keep.clone())
+            let rows = TimeMerge::open(&self.storage, table.dataset(), &merge.inputs, keep.clone())
                 .await
                 .map_err(|failure| self.note(failure))?;
             if rows.peak_bytes() <= self.settings.max_memory_bytes || merge.inputs.len() <= 2 {
@@ -237,9 +243,7 @@ impl Compactor {
             let id = Uuid::now_v7();
             let path = DataFilePath { table, bucket: output.bucket, id }.to_path();
             self.catalog.record_intents(&[(id, path.clone())]).await?;
-            let mut writer =
-                DataFileWriter::create(&self.storage, path, output.promotion.clone(), output.effort)
-                    .with_min_sidecar_rows(self.settings.min_sidecar_rows);
+            let mut writer = self.create_file(table, path, output);
             let mut slice = first;
             let mut rows_in_file = 0;
             next = loop {
@@ -274,6 +278,12 @@ impl Compactor {
             output.files.push(writer.finish(origin).await?);
         }
         Ok(())
+    }
+
+    fn create_file(&self, table: TableId, path: Path, output: &Output) -> DataFileWriter {
+        let promotion = output.promotion.clone();
+        DataFileWriter::create(&self.storage, table.dataset(), path, promotion, output.effort)
+            .with_min_sidecar_rows(self.settings.min_sidecar_rows)
     }
 
     /// Remembers a file that is damaged.

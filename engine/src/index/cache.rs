@@ -8,6 +8,7 @@ use std::any::Any;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use moka::sync::Cache;
@@ -64,6 +65,10 @@ pub struct SidecarCache {
     entries: Cache<Key, Entry>,
     loaders: Box<[Mutex<()>]>,
     clock: Arc<dyn Clock>,
+    /// How often a part was asked for and in memory.
+    hits: AtomicU64,
+    /// How often a part was asked for and had to be read.
+    misses: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -152,7 +157,13 @@ impl SidecarCache {
             .max_capacity(max_bytes)
             .weigher(|_, entry: &Entry| u32::try_from(entry.memory_bytes()).unwrap_or(u32::MAX))
             .build();
-        Self { entries, loaders: (0..NUM_LOADERS).map(|_| Mutex::new(())).collect(), clock }
+        Self {
+            entries,
+            loaders: (0..NUM_LOADERS).map(|_| Mutex::new(())).collect(),
+            clock,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
     }
 
     /// Rows of a file by time, service and severity.
@@ -205,6 +216,11 @@ impl SidecarCache {
         self.entries.weighted_size()
     }
 
+    /// How often what was asked for was in memory, and how often it had to be read.
+    pub fn lookups(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+
     async fn recipe<T: Cached>(
         &self,
         source: &SidecarSource<'_>,
@@ -215,12 +231,15 @@ impl SidecarCache {
             return Ok(Recipe::Absent(Absence::NoSidecar));
         }
         if let Some(known) = self.known(file_id) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(known);
         }
         let _loading = self.loaders[(file_id.as_u128() % NUM_LOADERS as u128) as usize].lock().await;
         if let Some(known) = self.known(file_id) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(known);
         }
+        self.misses.fetch_add(1, Ordering::Relaxed);
         let sidecar = source.file.sidecar_path();
         let loaded = Load { cache: self, source, store, sidecar: &sidecar }.recipe::<T>().await?;
         if let Recipe::Absent(Absence::Damaged(message) | Absence::Newer(message)) = &loaded {

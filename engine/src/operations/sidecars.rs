@@ -14,6 +14,7 @@ use crate::catalog::CatalogStore;
 use crate::config::EngineConfig;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Absence, Sidecar, SidecarBuilder, SidecarLimits};
+use crate::schema::{Dataset, TableId};
 use crate::storage::{DataFile, Storage, cannot_read, to_whole_rows};
 
 /// Rows that are read at a time.
@@ -26,7 +27,7 @@ pub struct SidecarReport {
     pub num_built: u64,
     /// Sidecars that were whole and were left.
     pub num_kept: u64,
-    /// Data files that are too small for one.
+    /// Data files that are too small for one, or whose dataset has none.
     pub num_small: u64,
     /// Bytes of all sidecars afterwards.
     pub num_bytes: u64,
@@ -45,8 +46,8 @@ pub async fn rebuild_sidecars(config: &EngineConfig, all: bool) -> Result<Sideca
     let (catalog, state) = CatalogStore::open(&folder.data_dir).await?;
     let mut report = SidecarReport::default();
     let live = state.files.into_iter().filter(|file| file.removed_snapshot.is_none());
-    for file in live.map(|file| file.file) {
-        if file.num_rows < config.min_sidecar_rows {
+    for (table, file) in live.map(|file| (file.table, file.file)) {
+        if !table.dataset().has_sidecars() || file.num_rows < config.min_sidecar_rows {
             report.num_small += 1;
             continue;
         }
@@ -56,7 +57,7 @@ pub async fn rebuild_sidecars(config: &EngineConfig, all: bool) -> Result<Sideca
             report.num_bytes += file.sidecar_bytes;
             continue;
         }
-        match remake(&catalog, &folder.storage, &file, config.min_sidecar_rows).await {
+        match remake(&catalog, &folder.storage, table, &file, config.min_sidecar_rows).await {
             Ok(num_bytes) => {
                 report.num_built += 1;
                 report.num_bytes += num_bytes;
@@ -102,21 +103,22 @@ pub(super) async fn fault_of(storage: &Storage, file: &DataFile) -> Result<Optio
     Ok(damage.map(Absence::to_string))
 }
 
-/// Makes the sidecar of a file anew, or removes it from a file that is too small for one. Returns its bytes.
+/// Makes the sidecar of a file anew, or removes it from a file that should have none. Returns its bytes.
 ///
 /// # Errors
 /// `CorruptData` naming the data file; `Unavailable` when the store or the catalog does not answer.
 pub(super) async fn remake(
     catalog: &CatalogStore,
     storage: &Storage,
+    table: TableId,
     file: &DataFile,
     min_sidecar_rows: u64,
 ) -> Result<u64> {
     let mut num_bytes = 0;
-    if file.num_rows < min_sidecar_rows {
+    if !table.dataset().has_sidecars() || file.num_rows < min_sidecar_rows {
         storage.delete(&file.sidecar_path()).await?;
     } else {
-        let bytes = build(storage, file).await?;
+        let bytes = build(storage, table.dataset(), file).await?;
         num_bytes = bytes.len() as u64;
         storage.put(&file.sidecar_path(), bytes).await?;
     }
@@ -125,7 +127,7 @@ pub(super) async fn remake(
 }
 
 /// The sidecar of a data file.
-async fn build(storage: &Storage, file: &DataFile) -> Result<Bytes> {
+async fn build(storage: &Storage, dataset: Dataset, file: &DataFile) -> Result<Bytes> {
     let reader = storage.parquet_reader(file);
     let unreadable = |error| cannot_read(file, error);
     let mut batches = ParquetRecordBatchStreamBuilder::new(reader)
@@ -138,7 +140,7 @@ async fn build(storage: &Storage, file: &DataFile) -> Result<Bytes> {
     while let Some(columns) = batches.try_next().await.map_err(unreadable)? {
         let columns: Arc<RecordBatch> = Arc::new(columns);
         builder = blocking(move || {
-            builder.add(&to_whole_rows(&columns)?)?;
+            builder.add(&to_whole_rows(dataset, &columns)?)?;
             Ok(builder)
         })
         .await?;

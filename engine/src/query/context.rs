@@ -72,6 +72,11 @@ impl QueryContext {
         Ok(Self { store, clock, settings, runtime_env, sidecars, slices, threads })
     }
 
+    /// How often a part of a sidecar was in memory, and how often it had to be read.
+    pub(crate) fn sidecar_lookups(&self) -> (u64, u64) {
+        self.sidecars.lookups()
+    }
+
     /// Sets the clock from whose time relative dates in filters and days of retention count.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {

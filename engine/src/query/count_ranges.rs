@@ -67,7 +67,8 @@ impl QueryContext {
     }
 }
 
-async fn count_ranges(
+/// Rows per bucket of an interval, where there are any.
+pub(super) async fn count_ranges(
     session: &QuerySession,
     filter: Expr,
     range: TimeRange,

@@ -80,10 +80,10 @@ impl QueryContext {
         policy: RetentionPolicy,
     ) -> Result<RetentionPreview> {
         let (session, files) = (self.session(snapshot), Arc::clone(&snapshot.files));
-        let now_us = self.now_us();
+        let (dataset, now_us) = (snapshot.table.dataset(), self.now_us());
         let work = async move {
-            let retention =
-                CompiledRetention::new(policy).map_err(|error| DataFusionError::External(Box::new(error)))?;
+            let retention = CompiledRetention::of(dataset, policy)
+                .map_err(|error| DataFusionError::External(Box::new(error)))?;
             let cutoff = RetentionCutoff::new(Arc::new(retention), now_us);
             let kinds = expiry_by_kind(&session, &cutoff, Counted::Expired).await?;
             Ok(RetentionPreview::of(&kinds, files_to_drop(&cutoff, &files).len()))
@@ -131,7 +131,7 @@ async fn expiry_by_kind(
 ) -> DataFusionResult<ExpiryByKind> {
     let candidates = match counted {
         Counted::All => lit(true),
-        Counted::Expired => is_before(cutoff.latest_us()),
+        Counted::Expired => is_before(cutoff, cutoff.latest_us()),
     };
     let bytes = cast(ident(columns::BYTES_UNCOMPRESSED), DataType::UInt64);
     let groups = session.rows_where(candidates)?.aggregate(
@@ -152,7 +152,7 @@ fn kind(cutoff: &RetentionCutoff) -> DataFusionResult<Expr> {
 }
 
 fn is_expired(cutoff: &RetentionCutoff) -> DataFusionResult<Expr> {
-    by_kind(cutoff, cutoff.cutoffs_us().iter().map(|&cutoff_us| is_before(cutoff_us)))
+    by_kind(cutoff, cutoff.cutoffs_us().iter().map(|&cutoff_us| is_before(cutoff, cutoff_us)))
 }
 
 /// The expression for the kind of a row; there is one for each kind.
@@ -168,12 +168,13 @@ fn by_kind(cutoff: &RetentionCutoff, mut of_kinds: impl Iterator<Item = Expr>) -
 }
 
 /// The condition that a row's time is before a cutoff.
-fn is_before(cutoff_us: i64) -> Expr {
-    let before = |column: &str| ident(column).lt(timestamp_literal(cutoff_us));
-    match cutoff_us {
-        i64::MIN => lit(false),
-        _ => before(columns::TIMESTAMP).or(before(columns::INGESTED_TIMESTAMP)),
+fn is_before(cutoff: &RetentionCutoff, cutoff_us: i64) -> Expr {
+    if cutoff_us == i64::MIN {
+        return lit(false);
     }
+    let columns = cutoff.retention().age_columns().iter();
+    let before = columns.map(|column| ident(*column).lt(timestamp_literal(cutoff_us)));
+    before.reduce(Expr::or).unwrap_or_else(|| lit(false))
 }
 
 fn add_groups(kinds: &mut [KindExpiry], batch: &RecordBatch) -> DataFusionResult<()> {

@@ -75,6 +75,11 @@ impl Interval {
         Self { secs: days * DAY, label: format!("{days}d") }
     }
 
+    /// An interval of whole minutes.
+    pub(super) fn of_minutes(minutes: u32) -> Self {
+        Self { secs: u64::from(minutes) * MINUTE, label: format!("{minutes}m") }
+    }
+
     /// The width in microseconds.
     pub fn width_us(&self) -> i64 {
         i64::try_from(self.secs * 1_000_000).expect("BUG: an interval is at most some years")

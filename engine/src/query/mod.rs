@@ -14,19 +14,22 @@
 //! | `cost` | what questions cost, and from which sources they were answered |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
 //! | `rows`, `count`, `sparkline`, `facets`, `earliest`, `expiry`, `sampled` | the questions |
-//! | `count_ranges`, `services`, `groups`, `impact` | the questions that count by time, by service and by value |
+//! | `count_ranges`, `count_every`, `services`, `groups`, `impact` | the questions that count by time, by service and by value |
 //! | `time_bucket`, `dimension`, `first_filled`, `top` | what those share: what rows are grouped by, and the best groups |
 //! | `patterns` | what bodies have in common, and how that differs between two times |
 //! | `tail` | rows by their place in the order of ingestion |
 //! | `export` | every row of a query, in order and in bounded memory |
+//! | `activity` | the audit trail |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
+mod activity;
 mod attribute_keys;
 mod attribute_value;
 mod context;
 mod cost;
 mod count;
+mod count_every;
 mod count_ranges;
 mod data_file_reader;
 mod dimension;
@@ -61,6 +64,11 @@ mod time_range;
 mod top;
 mod unexpired;
 
+pub use activity::{
+    ActivityCursor, ActivityExpression, ActivityFilter, ActivityOrder, ActivityPage, ActivityQuery,
+    ActivityTenant, ActivityValues, DetailFields, DetailPath, DetailTest, DetailValue, FieldType,
+    HiddenEntries,
+};
 pub use context::QueryContext;
 pub use cost::{QueryCost, with_cost};
 pub use count_ranges::{CountRange, CountRanges, CountRangesRequest};

@@ -32,7 +32,7 @@ use super::read_budget::ReadBudget;
 use super::unexpired::unexpired_rows;
 use crate::buffer::BufferSegment;
 use crate::catalog::{Snapshot, Sources};
-use crate::schema::{UTC, columns, logs_schema};
+use crate::schema::{UTC, columns};
 use crate::storage::DataFile;
 
 /// The rows of a snapshot: its data files and its rows in memory, as one table of the stored schema.
@@ -58,7 +58,8 @@ impl SnapshotTable {
         cost: Arc<CostMeter>,
         budget: Arc<ReadBudget>,
     ) -> Self {
-        Self { schema: logs_schema(), snapshot, store_url, store, cost, budget }
+        let schema = snapshot.table.dataset().schema();
+        Self { schema, snapshot, store_url, store, cost, budget }
     }
 
     pub(super) fn snapshot(&self) -> &Snapshot {
@@ -95,12 +96,12 @@ impl SnapshotTable {
                 let scan = |columns: &Vec<usize>| {
                     self.scan_files(state, straddling.files, Some(columns), None, Trust::Nothing)
                 };
-                inputs.push(unexpired_rows(state, cutoff, projection, scan)?);
+                inputs.push(unexpired_rows(state, &self.schema, cutoff, projection, scan)?);
             }
             if !straddling.segments.is_empty() {
                 let scan =
                     |columns: &Vec<usize>| self.scan_segments(state, &straddling.segments, Some(columns));
-                inputs.push(unexpired_rows(state, cutoff, projection, scan)?);
+                inputs.push(unexpired_rows(state, &self.schema, cutoff, projection, scan)?);
             }
         }
         match inputs.len() {
@@ -243,9 +244,10 @@ impl PruningStatistics for Sources {
         self.files.len() + self.segments.len()
     }
 
-    /// No stored column is null.
-    fn null_counts(&self, _column: &Column) -> Option<ArrayRef> {
-        Some(Arc::new(UInt64Array::from_value(0, self.num_containers())))
+    /// The time is never null; of the others nothing is known that would prune.
+    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
+        (column.name == columns::TIMESTAMP)
+            .then(|| Arc::new(UInt64Array::from_value(0, self.num_containers())) as ArrayRef)
     }
 
     fn row_counts(&self) -> Option<ArrayRef> {
@@ -288,7 +290,11 @@ fn partitioned_file(file: &DataFile, statistics: Arc<Statistics>) -> Partitioned
 fn file_statistics(schema: &SchemaRef, file: &DataFile) -> Statistics {
     let timestamp = |us: i64| Precision::Exact(ScalarValue::TimestampMicrosecond(Some(us), Some(UTC.into())));
     let column_statistics = schema.fields().iter().map(|field| {
-        let statistics = ColumnStatistics::new_unknown().with_null_count(Precision::Exact(0));
+        let statistics = ColumnStatistics::new_unknown();
+        if field.is_nullable() {
+            return statistics;
+        }
+        let statistics = statistics.with_null_count(Precision::Exact(0));
         if field.name() != columns::TIMESTAMP {
             return statistics;
         }

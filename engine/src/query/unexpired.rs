@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
@@ -15,17 +16,16 @@ use datafusion::physical_plan::projection::ProjectionExec;
 
 use super::file_columns::looked_up;
 use crate::retention::RetentionCutoff;
-use crate::schema::logs_schema;
 
-/// The columns of `projection`, all when absent, of the rows that have not expired. `scan` reads columns of the
-/// stored schema.
+/// The columns of `projection`, all when absent, of the rows that have not expired. `scan` reads columns of
+/// `schema`, the stored one.
 pub(super) fn unexpired_rows(
     state: &dyn Session,
+    schema: &SchemaRef,
     cutoff: &RetentionCutoff,
     projection: Option<&Vec<usize>>,
     scan: impl FnOnce(&Vec<usize>) -> Result<Arc<dyn ExecutionPlan>>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema = logs_schema();
     let asked = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
     let num_asked = asked.len();
     let Lifted { condition, lookups } = lift_lookups(cutoff.keep_expression()?)?;

@@ -12,11 +12,12 @@ use super::policy::{RetentionPolicy, RetentionRule};
 use crate::error::{Error, Result};
 use crate::query::filter::{FilterContext, translate};
 use crate::query::model::{FilterLeaf, FilterNode, LogFilter};
-use crate::schema::logs_schema;
+use crate::schema::{Dataset, columns, logs_schema};
 
 /// A policy that was checked, its conditions ready to be tested.
 #[derive(Debug)]
 pub struct CompiledRetention {
+    dataset: Dataset,
     policy: RetentionPolicy,
     /// The condition of each rule, over the stored schema; never null.
     conditions: Vec<Arc<dyn PhysicalExpr>>,
@@ -25,15 +26,27 @@ pub struct CompiledRetention {
 }
 
 impl CompiledRetention {
-    /// Checks a policy and compiles its filters, which takes some milliseconds for a hundred patterns.
+    /// Checks a policy for logs and compiles its filters; see [`of`](Self::of).
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn new(policy: RetentionPolicy) -> Result<Self> {
+        Self::of(Dataset::Logs, policy)
+    }
+
+    /// Checks a policy for rows of a dataset and compiles its filters, which takes some milliseconds for a hundred patterns.
     ///
     /// A rule deletes rows, so that nothing in it may mean more than it says: it must have a condition, each
     /// condition must say something, and it must say the same at any time.
     ///
     /// # Errors
     /// `InvalidRequest` or `LimitExceeded` naming the member or the condition.
-    pub fn new(policy: RetentionPolicy) -> Result<Self> {
+    pub fn of(dataset: Dataset, policy: RetentionPolicy) -> Result<Self> {
         policy.check_bounds()?;
+        if dataset != Dataset::Logs && !policy.rules.is_empty() {
+            let message = format!("rules: rows of {} are kept by their age alone", dataset.as_str());
+            return Err(Error::invalid_request(message));
+        }
         // Every row may be tested against all rules, so that they may have together what one filter may have.
         let all = policy.rules.iter().flat_map(|rule| rule.filter.properties.iter().cloned());
         translate(&LogFilter { properties: all.collect(), ..LogFilter::default() }, &AT_ANY_TIME)?;
@@ -42,7 +55,21 @@ impl CompiledRetention {
         let conditions = physical(&expressions).map_err(|error| {
             Error::internal("cannot make the conditions of retention rules").with_source(error)
         })?;
-        Ok(Self { policy, conditions, expressions })
+        Ok(Self { dataset, policy, conditions, expressions })
+    }
+
+    /// What the rows are.
+    pub fn dataset(&self) -> Dataset {
+        self.dataset
+    }
+
+    /// The columns whose earliest time is the age of a row. Entries of the audit trail may be dated by whoever
+    /// imports them, and only what came in first may leave first.
+    pub(crate) fn age_columns(&self) -> &'static [&'static str] {
+        match self.dataset {
+            Dataset::Logs => &[columns::TIMESTAMP, columns::INGESTED_TIMESTAMP],
+            Dataset::Activity => &[columns::INGESTED_TIMESTAMP],
+        }
     }
 
     /// What was asked for.
@@ -61,6 +88,9 @@ impl CompiledRetention {
     /// Before which time rows have expired at an instant, microseconds: those of each rule, then those that no
     /// rule is for. The lowest number there is stands for never.
     pub(super) fn cutoffs(&self, now_us: i64) -> Vec<i64> {
+        if let Some(kept_from_us) = self.policy.kept_from_us {
+            return vec![kept_from_us.min(now_us)];
+        }
         let days = self.policy.rules.iter().map(|rule| rule.days).chain([self.policy.days]);
         days.map(|days| match days {
             Some(days) => now_us.saturating_sub(i64::from(days) * DAY_US),
@@ -142,6 +172,7 @@ mod tests {
         RetentionPolicy {
             days: Some(30),
             rules: vec![RetentionRule { name: "r".into(), filter, days: Some(3) }],
+            kept_from_us: None,
         }
     }
 
@@ -174,7 +205,7 @@ mod tests {
         let rule = |operand: Operand| {
             with_rule(vec![leaf(Namespace::LogAttribute, "a", Operator::Icontains, operand)]).rules.remove(0)
         };
-        let policy = |rules| RetentionPolicy { days: None, rules };
+        let policy = |rules| RetentionPolicy { rules, ..RetentionPolicy::default() };
         CompiledRetention::new(policy(vec![rule(text("x")); 100])).unwrap();
         refused(policy(vec![rule(text("x")); 101]), "101 retention rules are more than 100");
         let many = Operand::Many(vec![Scalar::Text("x".into()); 60]);

@@ -12,7 +12,7 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Column, case, lit};
 use super::compiled::CompiledRetention;
 use crate::buffer::BufferSegment;
 use crate::error::{Error, Result};
-use crate::schema::{UTC, columns, logs_schema};
+use crate::schema::{Dataset, UTC};
 use crate::storage::DataFile;
 
 /// What a policy means at one moment: which rows have expired.
@@ -88,6 +88,10 @@ impl RetentionCutoff {
 
     /// What bounds say of rows.
     pub fn standing(&self, bounds: TimeBounds) -> Standing {
+        let bounds = match self.retention.dataset() {
+            Dataset::Logs => bounds,
+            Dataset::Activity => bounds.of_ingestion(),
+        };
         if bounds.earliest_us() >= self.latest_us() {
             Standing::Live
         } else if bounds.latest_us() < self.earliest_us() {
@@ -123,29 +127,32 @@ impl RetentionCutoff {
     fn make_keep_expression(&self) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
         let Some((&rest_us, rules_us)) = self.cutoffs_us.split_last() else { return Ok(lit(true)) };
         if rules_us.is_empty() {
-            return is_from(rest_us);
+            return self.is_from(rest_us);
         }
         let conditions = self.retention.conditions().iter().cloned();
         let of_rules =
-            conditions.zip(rules_us).map(|(condition, &cutoff_us)| Ok((condition, is_from(cutoff_us)?)));
-        let by_kind = case(None, of_rules.collect::<DataFusionResult<_>>()?, Some(is_from(rest_us)?))?;
+            conditions.zip(rules_us).map(|(condition, &cutoff_us)| Ok((condition, self.is_from(cutoff_us)?)));
+        let by_kind = case(None, of_rules.collect::<DataFusionResult<_>>()?, Some(self.is_from(rest_us)?))?;
         // The first part prunes row groups and pages; the second spares most rows the test of the rules.
-        Ok(and(is_from(self.earliest_us())?, or(is_from(self.latest_us())?, by_kind)))
+        Ok(and(self.is_from(self.earliest_us())?, or(self.is_from(self.latest_us())?, by_kind)))
     }
-}
 
-/// The condition that a row is of this time or a later one.
-fn is_from(cutoff_us: i64) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
-    if cutoff_us == i64::MIN {
-        return Ok(lit(true));
+    /// The condition that a row is of this time or a later one.
+    fn is_from(&self, cutoff_us: i64) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
+        if cutoff_us == i64::MIN {
+            return Ok(lit(true));
+        }
+        let schema = self.retention.dataset().schema();
+        let mut condition: Option<Arc<dyn PhysicalExpr>> = None;
+        for name in self.retention.age_columns() {
+            let column = Arc::new(Column::new(name, schema.index_of(name)?));
+            let cutoff = lit(ScalarValue::TimestampMicrosecond(Some(cutoff_us), Some(UTC.into())));
+            let at_least: Arc<dyn PhysicalExpr> = Arc::new(BinaryExpr::new(column, Operator::GtEq, cutoff));
+            condition =
+                Some(condition.map_or_else(|| Arc::clone(&at_least), |all| and(all, Arc::clone(&at_least))));
+        }
+        Ok(condition.unwrap_or_else(|| lit(true)))
     }
-    let schema = logs_schema();
-    let at_least = |name: &str| -> DataFusionResult<Arc<dyn PhysicalExpr>> {
-        let column = Arc::new(Column::new(name, schema.index_of(name)?));
-        let cutoff = lit(ScalarValue::TimestampMicrosecond(Some(cutoff_us), Some(UTC.into())));
-        Ok(Arc::new(BinaryExpr::new(column, Operator::GtEq, cutoff)))
-    };
-    Ok(and(at_least(columns::TIMESTAMP)?, at_least(columns::INGESTED_TIMESTAMP)?))
 }
 
 fn and(left: Arc<dyn PhysicalExpr>, right: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
@@ -157,6 +164,11 @@ fn or(left: Arc<dyn PhysicalExpr>, right: Arc<dyn PhysicalExpr>) -> Arc<dyn Phys
 }
 
 impl TimeBounds {
+    /// Those of rows that are as old as it is since they came in.
+    fn of_ingestion(self) -> Self {
+        Self { min_timestamp_us: self.min_ingested_us, max_timestamp_us: self.max_ingested_us, ..self }
+    }
+
     /// The time of no row is earlier: the earlier one of two minimums is the minimum of the earlier ones.
     pub fn earliest_us(&self) -> i64 {
         self.min_timestamp_us.min(self.min_ingested_us)

@@ -19,6 +19,9 @@ pub struct RetentionPolicy {
     pub days: Option<u32>,
     /// In order: the first one that is for a row decides.
     pub rules: Vec<RetentionRule>,
+    /// In the place of days: rows older than this instant have expired, microseconds. For whoever moves the instant
+    /// on; it is never taken for a later one than now.
+    pub kept_from_us: Option<i64>,
 }
 
 /// How long some of the rows of a table are kept.
@@ -35,12 +38,19 @@ pub struct RetentionRule {
 impl RetentionPolicy {
     /// A policy without rules.
     pub fn of_days(days: Option<u32>) -> Self {
-        Self { days, rules: Vec::new() }
+        Self { days, ..Self::default() }
+    }
+
+    /// A policy by which rows older than an instant have expired, microseconds.
+    pub fn kept_from(instant_us: i64) -> Self {
+        Self { kept_from_us: Some(instant_us), ..Self::default() }
     }
 
     /// Whether no row ever expires.
     pub fn keeps_all(&self) -> bool {
-        self.days.is_none() && self.rules.iter().all(|rule| rule.days.is_none())
+        self.kept_from_us.is_none()
+            && self.days.is_none()
+            && self.rules.iter().all(|rule| rule.days.is_none())
     }
 
     /// Refuses numbers and names out of their bounds. What the rules' filters mean is checked when they are
@@ -50,6 +60,11 @@ impl RetentionPolicy {
     /// `InvalidRequest` or `LimitExceeded` naming the member.
     pub(super) fn check_bounds(&self) -> Result<()> {
         check_days("days", self.days)?;
+        if self.kept_from_us.is_some() && (self.days.is_some() || !self.rules.is_empty()) {
+            return Err(Error::invalid_request(
+                "kept_from_us: rows expire by an instant or by days, not by both",
+            ));
+        }
         if self.rules.len() > MAX_RETENTION_RULES {
             let message = format!("{} retention rules are more than {MAX_RETENTION_RULES}", self.rules.len());
             return Err(Error::new(crate::error::ErrorKind::LimitExceeded, message));

@@ -140,7 +140,7 @@ mod tests {
             filter: LogFilter { service_names: vec![format!("service {index}")], ..LogFilter::default() },
             days,
         });
-        let policy = RetentionPolicy { days, rules: rules.collect() };
+        let policy = RetentionPolicy { days, rules: rules.collect(), kept_from_us: None };
         RetentionCutoff::new(Arc::new(CompiledRetention::new(policy).unwrap()), NOW_US)
     }
 

@@ -33,7 +33,7 @@ impl RetentionTables {
     /// # Errors
     /// As [`CompiledRetention::new`]; the table keeps the policy that it had.
     pub(crate) fn set(&self, table: TableId, policy: RetentionPolicy) -> Result<()> {
-        let compiled = Arc::new(CompiledRetention::new(policy)?);
+        let compiled = Arc::new(CompiledRetention::of(table.dataset(), policy)?);
         let mut policies = self.policies.write();
         if compiled.policy().keeps_all() {
             policies.remove(&table);
@@ -55,6 +55,11 @@ impl RetentionTables {
         let compiled = self.policies.read().get(&table).cloned()?;
         let now_us = self.removal_clock.lock().now_us(self.clock.now_us());
         Some(Arc::new(RetentionCutoff::new(compiled, now_us)))
+    }
+
+    /// The time by which rows leave the storage, microseconds: never after that of the machine's clock.
+    pub(crate) fn removal_time_us(&self) -> i64 {
+        self.removal_clock.lock().now_us(self.clock.now_us())
     }
 
     /// Lets the removal clock follow by one step. Once a minute, not more often.

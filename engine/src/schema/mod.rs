@@ -22,8 +22,11 @@
 //! | `attribute_types` | Dictionary(Int32, Utf8) | types of the values of `Attributes` |
 //! | `bytes_uncompressed` | UInt32 | |
 //!
-//! No column is nullable: an absent value has a neutral one (zero bytes, an empty string, an empty map).
+//! That is the `logs` dataset; [`activity`] has the other one.
+//!
+//! No column of logs is nullable: an absent value has a neutral one (zero bytes, an empty string, an empty map).
 
+pub mod activity;
 mod attribute_type;
 pub mod columns;
 mod row_id;
@@ -34,10 +37,11 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
+pub use activity::{activity_schema, decoded_activity_schema};
 pub use attribute_type::AttributeType;
 pub use row_id::{BatchStamp, RowId};
 pub use severity::{Severity, SeverityText};
-pub use tenant::{Dataset, ProjectId, TableId};
+pub use tenant::{Dataset, OrganizationId, ProjectId, TableId};
 
 /// The time zone of every stored timestamp.
 pub const UTC: &str = "UTC";

@@ -90,7 +90,7 @@ impl World {
         let mut visit = |batch: &wal::WalBatch| {
             let stamp = &batch.stamp;
             let writer = stamp.writer.to_string();
-            let project = batch.table.project.0;
+            let (project, _) = batch.table.owner();
             let holds = |range: &FlushedRange| {
                 range.writer == writer && range.project == project && range.holds(stamp.sequence)
             };

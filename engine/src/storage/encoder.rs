@@ -20,7 +20,7 @@ use super::file_origin::FileOrigin;
 use super::layout::to_file_columns;
 use crate::error::{Error, Result};
 use crate::limits::SLICES_PER_ROW_GROUP;
-use crate::schema::columns;
+use crate::schema::{Dataset, columns};
 
 /// What is known of a file once it is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub(crate) struct EncodedFacts {
 pub(crate) struct DataFileEncoder {
     /// Made with the first slice.
     writer: Option<ArrowWriter<Vec<u8>>>,
+    dataset: Dataset,
     promotion: Promotion,
     effort: Effort,
     timestamps: Bounds,
@@ -50,10 +51,11 @@ pub(crate) struct DataFileEncoder {
 }
 
 impl DataFileEncoder {
-    pub(crate) fn new(promotion: Promotion, effort: Effort) -> Self {
+    pub(crate) fn new(dataset: Dataset, promotion: Promotion, effort: Effort) -> Self {
         let (timestamps, ingested) = (Bounds::default(), Bounds::default());
         Self {
             writer: None,
+            dataset,
             promotion,
             effort,
             timestamps,
@@ -70,7 +72,7 @@ impl DataFileEncoder {
         self.timestamps.add(rows, columns::TIMESTAMP)?;
         self.ingested.add(rows, columns::INGESTED_TIMESTAMP)?;
         self.num_rows += rows.num_rows() as u64;
-        let columns = to_file_columns(rows, &self.promotion)?;
+        let columns = to_file_columns(self.dataset, rows, &self.promotion)?;
         let writer = match &mut self.writer {
             Some(writer) => writer,
             none => {

@@ -7,6 +7,8 @@
 //! | `attributes`, `resource_attributes` | frequent keys in columns of their own, the rest in the maps |
 //! | any other | as it is |
 //!
+//! Entries of the audit trail are stored as they are.
+//!
 //! Files of version 0 have all columns as whole rows have them.
 
 use std::sync::Arc;
@@ -24,12 +26,12 @@ use arrow::error::ArrowError;
 use super::Promotion;
 use super::promotion::{MAP_COLUMNS, assemble_map, parse_column_name};
 use crate::error::{Error, Result};
-use crate::schema::{UTC, columns, logs_schema};
+use crate::schema::{Dataset, UTC, columns, logs_schema};
 
 /// How much later than its time a record was observed, microseconds; negative when it was earlier.
 pub(crate) const OBSERVED_DELAY: &str = "observed_delay_us";
 
-/// The schema of a data file.
+/// The schema of a data file of logs.
 pub(super) fn file_schema(promotion: &Promotion) -> SchemaRef {
     let whole = logs_schema();
     let plain = whole.fields().iter().map(|field| match field.name().as_str() {
@@ -45,7 +47,14 @@ pub(super) fn file_schema(promotion: &Promotion) -> SchemaRef {
 ///
 /// # Errors
 /// `Internal` when they are not whole rows.
-pub(super) fn to_file_columns(rows: &RecordBatch, promotion: &Promotion) -> Result<RecordBatch> {
+pub(super) fn to_file_columns(
+    dataset: Dataset,
+    rows: &RecordBatch,
+    promotion: &Promotion,
+) -> Result<RecordBatch> {
+    if dataset != Dataset::Logs {
+        return Ok(rows.clone());
+    }
     let (attributes, attribute_columns) = promotion.split_map(rows, 0)?;
     let (resource, resource_columns) = promotion.split_map(rows, 1)?;
     let plain = rows.schema_ref().fields().iter().zip(rows.columns()).map(|(field, column)| {
@@ -67,8 +76,8 @@ pub(super) fn to_file_columns(rows: &RecordBatch, promotion: &Promotion) -> Resu
 ///
 /// # Errors
 /// `CorruptData` when a column that every data file has is missing or of another type.
-pub(crate) fn to_whole_rows(file: &RecordBatch) -> Result<RecordBatch> {
-    let whole = logs_schema();
+pub(crate) fn to_whole_rows(dataset: Dataset, file: &RecordBatch) -> Result<RecordBatch> {
+    let whole = dataset.schema();
     let arrays = whole.fields().iter().map(|field| whole_column(file, field.name()));
     let arrays = arrays.collect::<Result<Vec<_>>>()?;
     RecordBatch::try_new(whole, arrays)
@@ -217,7 +226,7 @@ mod tests {
         let request = json!({"resourceLogs": resources.collect::<Vec<_>>()}).to_string();
         let decoded = decode_otlp_json(request.as_bytes(), 5, &RecordLimits::default()).unwrap();
         let stamp = BatchStamp { writer: Uuid::nil(), epoch: 1, sequence: 1, ingested_us: 5 };
-        BufferSegment::stamped(&decoded.batch, &stamp, 0..rows.len() as u32, 1).unwrap().batch
+        BufferSegment::stamped(Dataset::Logs, &decoded.batch, &stamp, 0..rows.len() as u32, 1).unwrap().batch
     }
 
     fn promotion_of(batch: &RecordBatch) -> Promotion {
@@ -237,8 +246,8 @@ mod tests {
             counts.count_rows(&batch).unwrap();
             // With more rows than there are, fewer keys are promoted.
             let promotion = Promotion::choose(&counts, batch.num_rows() as u64 * (least as u64 * 40));
-            let columns = to_file_columns(&batch, &promotion).unwrap();
-            prop_assert_eq!(to_whole_rows(&columns).unwrap(), batch);
+            let columns = to_file_columns(Dataset::Logs, &batch, &promotion).unwrap();
+            prop_assert_eq!(to_whole_rows(Dataset::Logs, &columns).unwrap(), batch);
         }
     }
 
@@ -253,17 +262,17 @@ mod tests {
         let request = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).to_string();
         let decoded = decode_otlp_json(request.as_bytes(), 7, &RecordLimits::default()).unwrap();
         let stamp = BatchStamp { writer: Uuid::nil(), epoch: 1, sequence: 1, ingested_us: 5 };
-        let batch = BufferSegment::stamped(&decoded.batch, &stamp, 0..3, 1).unwrap().batch;
-        let columns = to_file_columns(&batch, &promotion_of(&batch)).unwrap();
+        let batch = BufferSegment::stamped(Dataset::Logs, &decoded.batch, &stamp, 0..3, 1).unwrap().batch;
+        let columns = to_file_columns(Dataset::Logs, &batch, &promotion_of(&batch)).unwrap();
         assert_eq!(columns.column_by_name("trace_id").unwrap().null_count(), 2);
         assert_eq!(columns.column_by_name("span_id").unwrap().null_count(), 3);
-        assert_eq!(to_whole_rows(&columns).unwrap(), batch);
+        assert_eq!(to_whole_rows(Dataset::Logs, &columns).unwrap(), batch);
     }
 
     #[test]
     fn files_of_version_0_are_read() {
         let batch = rows(&[vec![("a".to_owned(), "1".to_owned())]]);
-        assert_eq!(to_whole_rows(&batch).unwrap(), batch);
+        assert_eq!(to_whole_rows(Dataset::Logs, &batch).unwrap(), batch);
     }
 
     #[test]
@@ -279,7 +288,7 @@ mod tests {
         let names: Vec<String> = promotion.column_names().collect();
         assert!(names.contains(&"attributes/status".to_owned()), "{names:?}");
         assert!(!names.contains(&"attributes/rare".to_owned()), "{names:?}");
-        let columns = to_file_columns(&batch, &promotion).unwrap();
+        let columns = to_file_columns(Dataset::Logs, &batch, &promotion).unwrap();
         let rest = columns.column_by_name("attributes").unwrap().as_map();
         assert_eq!(rest.entries().len(), 2);
     }

@@ -67,6 +67,11 @@ pub(crate) struct Promotion {
 }
 
 impl Promotion {
+    /// No key has a column of its own.
+    pub(crate) fn none() -> Self {
+        Self { keys: Default::default() }
+    }
+
     /// The keys that most of `num_rows` rows have, up to a bound; a key that few rows have is not worth a column.
     pub(crate) fn choose(counts: &KeyCounts, num_rows: u64) -> Self {
         let least = num_rows.div_ceil(PROMOTED_SHARE_OF_ROWS).max(1);

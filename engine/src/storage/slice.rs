@@ -1,6 +1,6 @@
 //! Slices: rows that are neighbours in time, and their order in a data file.
 //!
-//! Rows are cut by time into slices, so that a range of time or the newest rows are in few pages. Inside a slice rows
+//! Rows are cut by time into slices, so that a range of time or the newest rows are in few pages. Inside a slice logs
 //! that look alike stand together, by service, severity and resource, and then by time: they compress better, and
 //! what a column says seldom changes from row to row.
 
@@ -10,7 +10,7 @@ use arrow::datatypes::{ArrowPrimitiveType, Int32Type, UInt32Type, UInt64Type};
 
 use crate::error::{Error, Result};
 use crate::limits::{MAX_SLICE_BYTES, SLICE_ROWS};
-use crate::schema::columns;
+use crate::schema::{Dataset, columns};
 
 /// A row of some batches: which batch, which row.
 pub(crate) type RowAddress = (usize, usize);
@@ -32,7 +32,22 @@ pub(crate) fn slice_len(batches: &[&RecordBatch], rows: &[RowAddress]) -> Result
 }
 
 /// The rows of a slice, given in order of time, as one batch in the order of the file.
-pub(crate) fn gather_slice(batches: &[&RecordBatch], rows: &[RowAddress]) -> Result<RecordBatch> {
+pub(crate) fn gather_slice(
+    dataset: Dataset,
+    batches: &[&RecordBatch],
+    rows: &[RowAddress],
+) -> Result<RecordBatch> {
+    let rows = match dataset {
+        Dataset::Logs => by_kind(batches, rows)?,
+        // Few enough that order is worth more than size: the newest entries stand together.
+        Dataset::Activity => rows.to_vec(),
+    };
+    interleave_record_batch(batches, &rows)
+        .map_err(|error| Error::internal("cannot gather rows for a data file").with_source(error))
+}
+
+/// The rows of a slice, those that look alike together.
+fn by_kind(batches: &[&RecordBatch], rows: &[RowAddress]) -> Result<Vec<RowAddress>> {
     let kinds = batches.iter().map(|batch| RowKinds::of(batch)).collect::<Result<Vec<_>>>()?;
     let mut order: Vec<_> = rows
         .iter()
@@ -40,9 +55,7 @@ pub(crate) fn gather_slice(batches: &[&RecordBatch], rows: &[RowAddress]) -> Res
         .map(|(place, &(batch, row))| (kinds[batch].of_row(row), place as u32))
         .collect();
     order.sort_unstable();
-    let rows: Vec<RowAddress> = order.into_iter().map(|(_, place)| rows[place as usize]).collect();
-    interleave_record_batch(batches, &rows)
-        .map_err(|error| Error::internal("cannot gather rows for a data file").with_source(error))
+    Ok(order.into_iter().map(|(_, place)| rows[place as usize]).collect())
 }
 
 /// What decides which rows stand together.

@@ -24,8 +24,8 @@
 //! | 8 | length of the body |
 //! | … | body: number of batches (4), batches |
 //!
-//! A batch is one table's share of the commit: dataset (1), project (8), sequence (8), ingest time in
-//! microseconds (8), number of payloads (4), and each payload as length (8) and an Arrow IPC stream of decoded
+//! A batch is one table's share of the commit: dataset (1), whose rows (of logs the project, 8; of activity the
+//! organization, 16), sequence (8), ingest time in microseconds (8), number of payloads (4), and each payload as length (8) and an Arrow IPC stream of decoded
 //! rows. Row ids and ingest times are not written: they follow from the batch.
 
 use bytes::Bytes;
@@ -33,15 +33,18 @@ use memchr::memmem;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::schema::{BatchStamp, Dataset, ProjectId, TableId};
+use crate::schema::{BatchStamp, OrganizationId, ProjectId, TableId};
 
-/// The version this code writes. It reads no other: there is no older one.
-const FORMAT_VERSION: u32 = 1;
+/// The version this code writes; it reads all up to it. Version 1 knew logs alone.
+const FORMAT_VERSION: u32 = 2;
 const SEGMENT_MAGIC: &[u8; 8] = b"TMBRLWAL";
 const FRAME_MAGIC: &[u8; 4] = b"FRAM";
 /// Bytes of a segment's header.
 pub(super) const SEGMENT_HEADER_BYTES: usize = 64;
 const FRAME_HEADER_BYTES: usize = 16;
+/// What a batch of each dataset begins with.
+const LOGS: u8 = 0;
+const ACTIVITY: u8 = 1;
 
 /// What a segment file says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +102,9 @@ impl SegmentHeader {
         if magic != Some(SEGMENT_MAGIC) || checksum != crc32fast::hash(&bytes[..60]) {
             return Ok(None);
         }
-        if version != Some(FORMAT_VERSION) {
+        if !version.is_some_and(|version| (1..=FORMAT_VERSION).contains(&version)) {
             let message = format!(
-                "write-ahead log of format version {}, and this program knows version {FORMAT_VERSION}",
+                "write-ahead log of format version {}, and this program knows up to version {FORMAT_VERSION}",
                 version.unwrap_or_default()
             );
             return Err(Error::corrupt_data(message));
@@ -128,10 +131,16 @@ pub(super) fn encode_frame(batches: &[WalBatch]) -> Vec<u8> {
 }
 
 fn encode_batch(frame: &mut Vec<u8>, batch: &WalBatch) {
-    frame.push(match batch.table.dataset {
-        Dataset::Logs => 0,
-    });
-    frame.extend_from_slice(&batch.table.project.0.to_le_bytes());
+    match batch.table {
+        TableId::Logs(project) => {
+            frame.push(LOGS);
+            frame.extend_from_slice(&project.0.to_le_bytes());
+        }
+        TableId::Activity(organization) => {
+            frame.push(ACTIVITY);
+            frame.extend_from_slice(organization.0.as_bytes());
+        }
+    }
     frame.extend_from_slice(&batch.stamp.sequence.to_le_bytes());
     frame.extend_from_slice(&batch.stamp.ingested_us.to_le_bytes());
     push_count(frame, batch.payloads.len());
@@ -183,11 +192,11 @@ fn decode_batches(body: &Bytes, header: &SegmentHeader) -> Option<Vec<WalBatch>>
 }
 
 fn decode_batch(reader: &mut Reader<'_>, body: &Bytes, header: &SegmentHeader) -> Option<WalBatch> {
-    let dataset = match reader.take(1)? {
-        [0] => Dataset::Logs,
+    let table = match reader.take(1)? {
+        [LOGS] => TableId::Logs(ProjectId(reader.u64()? as i64)),
+        [ACTIVITY] => TableId::Activity(OrganizationId(Uuid::from_slice(reader.take(16)?).ok()?)),
         _ => return None,
     };
-    let project = ProjectId(reader.u64()? as i64);
     let (sequence, ingested_us) = (reader.u64()?, reader.u64()? as i64);
     let num_payloads = reader.u32()?;
     let payloads = (0..num_payloads)
@@ -197,7 +206,7 @@ fn decode_batch(reader: &mut Reader<'_>, body: &Bytes, header: &SegmentHeader) -
         })
         .collect::<Option<_>>()?;
     let stamp = BatchStamp { writer: header.writer, epoch: header.epoch, sequence, ingested_us };
-    Some(WalBatch { table: TableId { dataset, project }, stamp, payloads })
+    Some(WalBatch { table, stamp, payloads })
 }
 
 struct Reader<'a> {
@@ -231,9 +240,13 @@ mod tests {
 
     fn batches() -> impl Strategy<Value = Vec<WalBatch>> {
         let payloads = prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 0..4);
-        let batch = (1..i64::MAX, any::<u64>(), any::<i64>(), payloads).prop_map(
-            |(project, sequence, ingested_us, payloads)| WalBatch {
-                table: TableId::logs(ProjectId(project)),
+        let table = prop_oneof![
+            (1..i64::MAX).prop_map(|project| TableId::logs(ProjectId(project))),
+            any::<u128>().prop_map(|id| TableId::activity(OrganizationId(Uuid::from_u128(id)))),
+        ];
+        let batch = (table, any::<u64>(), any::<i64>(), payloads).prop_map(
+            |(table, sequence, ingested_us, payloads)| WalBatch {
+                table,
                 stamp: BatchStamp { writer: header().writer, epoch: header().epoch, sequence, ingested_us },
                 payloads: payloads.into_iter().map(Bytes::from).collect(),
             },

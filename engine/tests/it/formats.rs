@@ -198,13 +198,13 @@ async fn a_log_of_a_later_version_is_refused() {
     let (folder, _) = frozen().await;
     let segment = files_below(&folder.path().join("wal"), ".wal").remove(0);
     let mut bytes = fs::read(&segment).unwrap();
-    bytes[8] += 1;
+    bytes[8] += 2;
     let checksum = crc32fast::hash(&bytes[..60]);
     bytes[60..64].copy_from_slice(&checksum.to_le_bytes());
     fs::write(&segment, bytes).unwrap();
     let error = Engine::open(config(folder.path()), clock()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CorruptData);
-    assert!(error.message().contains(name_of(&segment)) && error.message().contains("version 2"), "{error}");
+    assert!(error.message().contains(name_of(&segment)) && error.message().contains("version 3"), "{error}");
     assert_found(&check(folder.path()).await, "log_damaged", name_of(&segment));
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod activity;
 mod attributes;
 mod compaction;
 mod counting_store;

@@ -314,7 +314,11 @@ impl Policy {
             filter: what.filter(),
             days,
         };
-        RetentionPolicy { days: self.days, rules: self.rules.iter().map(rule).collect() }
+        RetentionPolicy {
+            days: self.days,
+            rules: self.rules.iter().map(rule).collect(),
+            ..RetentionPolicy::default()
+        }
     }
 
     fn keeps(&self, row: &Stored, now_us: i64) -> bool {

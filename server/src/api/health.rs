@@ -1,15 +1,18 @@
 //! `/_liveness`, `/_readiness`: whether the process lives, and whether to send it requests.
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 
+use super::openapi::schema::text;
+use super::openapi::{Operation, Routes, get};
 use crate::error::ApiError;
 use crate::state::AppState;
 
 /// The endpoints.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/_liveness", get(liveness)).route("/_readiness", get(readiness))
+pub(super) fn routes() -> Routes {
+    let ok = |summary| Operation::for_everyone(summary).answers_as(200, "ok", &[("text/plain", text())]);
+    Routes::new()
+        .at("/_liveness", get(liveness, ok("Whether the process lives")))
+        .at("/_readiness", get(readiness, ok("Whether it takes requests").refuses(&[503])))
 }
 
 async fn liveness() -> &'static str {

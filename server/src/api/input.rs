@@ -11,12 +11,45 @@ use uuid::Uuid;
 
 use crate::error::ApiError;
 
+/// What marks an object that was sent as a form, whose values are all text. No JSON that clients write has it.
+const FORM_MARK: &str = "\0form";
+/// Most fields of a form.
+const MAX_FORM_FIELDS: usize = 1_000;
+
+/// A form (`application/x-www-form-urlencoded`) as an object of its texts; what is given several times is a list.
+///
+/// # Errors
+/// 400 when it is no UTF-8 or has too many fields.
+pub(super) fn read_form(body: &[u8]) -> Result<Value, ApiError> {
+    let refuse = |detail: String| ApiError::parse_error(None, detail);
+    let text = std::str::from_utf8(body).map_err(|_| refuse("the form is not UTF-8".to_owned()))?;
+    // The rules of a form are those of a query string.
+    let mut address = reqwest::Url::parse("form:/").map_err(ApiError::internal)?;
+    address.set_query(Some(text));
+    let mut object = Map::new();
+    for (index, (name, value)) in address.query_pairs().enumerate() {
+        if index == MAX_FORM_FIELDS {
+            return Err(refuse(format!("a form has at most {MAX_FORM_FIELDS} fields")));
+        }
+        let value = Value::String(value.into_owned());
+        match object.get_mut(name.as_ref()) {
+            None => drop(object.insert(name.into_owned(), value)),
+            Some(Value::Array(list)) => list.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+        }
+    }
+    object.insert(FORM_MARK.to_owned(), Value::Bool(true));
+    Ok(Value::Object(object))
+}
+
 /// The members of one object of a body.
 #[derive(Clone, Debug)]
 pub(crate) struct Input<'a> {
     object: &'a Map<String, Value>,
     /// Where the object stands, with `__` between members; empty for the body itself.
     path: String,
+    /// Whether all values are text, and truth values and numbers are to be read from it.
+    is_form: bool,
 }
 
 impl<'a> Input<'a> {
@@ -28,7 +61,7 @@ impl<'a> Input<'a> {
         let object = body.as_object().ok_or_else(|| {
             ApiError::validation("invalid_input", None, "the request body: expected an object")
         })?;
-        Ok(Self { object, path: String::new() })
+        Ok(Self { object, path: String::new(), is_form: object.contains_key(FORM_MARK) })
     }
 
     /// The object at a path of the body.
@@ -37,7 +70,7 @@ impl<'a> Input<'a> {
     /// 400 when it is not an object.
     pub(crate) fn nested(value: &'a Value, path: String) -> Result<Self, ApiError> {
         match value.as_object() {
-            Some(object) => Ok(Self { object, path }),
+            Some(object) => Ok(Self { object, path, is_form: false }),
             None => Err(refused("not_a_dict", &path, "expected an object")),
         }
     }
@@ -135,7 +168,11 @@ impl<'a> Input<'a> {
     /// A list of at most `max_len` entries.
     pub(crate) fn list(&self, key: &str, max_len: usize) -> Result<Option<&'a [Value]>, ApiError> {
         let Some(value) = self.not_null(key)? else { return Ok(None) };
-        let list = value.as_array().ok_or_else(|| self.refuse("not_a_list", key, "expected a list"))?;
+        let list = match value {
+            Value::String(_) if self.is_form => Some(std::slice::from_ref(value)),
+            value => value.as_array().map(Vec::as_slice),
+        };
+        let list = list.ok_or_else(|| self.refuse("not_a_list", key, "expected a list"))?;
         if list.len() > max_len {
             return Err(self.refuse("max_length", key, format!("more than {max_len} entries")));
         }
@@ -194,6 +231,7 @@ impl<'a> Input<'a> {
         match self.object.get(key) {
             None => Ok(None),
             Some(Value::Null) => Ok(Some(None)),
+            Some(Value::String(text)) if self.is_form && text.is_empty() => Ok(Some(None)),
             Some(value) => read(value).map(|value| Some(Some(value))),
         }
     }
@@ -215,7 +253,16 @@ impl<'a> Input<'a> {
     }
 
     fn truth(&self, key: &str, value: &Value) -> Result<bool, ApiError> {
-        value.as_bool().ok_or_else(|| self.refuse("invalid_input", key, "expected true or false"))
+        let of_form = || {
+            let word = value.as_str().filter(|_| self.is_form)?.to_ascii_lowercase();
+            match word.as_str() {
+                "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+                "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+                _ => None,
+            }
+        };
+        let truth = value.as_bool().or_else(of_form);
+        truth.ok_or_else(|| self.refuse("invalid_input", key, "expected true or false"))
     }
 
     fn bounded_integer(
@@ -224,8 +271,9 @@ impl<'a> Input<'a> {
         value: &Value,
         bounds: &RangeInclusive<i64>,
     ) -> Result<i64, ApiError> {
-        let number =
-            value.as_i64().ok_or_else(|| self.refuse("invalid_input", key, "expected a whole number"))?;
+        let of_form = || value.as_str().filter(|_| self.is_form)?.trim().parse().ok();
+        let number = value.as_i64().or_else(of_form);
+        let number = number.ok_or_else(|| self.refuse("invalid_input", key, "expected a whole number"))?;
         if bounds.contains(&number) {
             return Ok(number);
         }
@@ -261,6 +309,24 @@ mod tests {
         assert_eq!(input.text("absent", 1).unwrap(), None);
         assert_eq!(input.nullable_uuid("absent").unwrap(), None);
         assert_eq!(input.list("absent", 1).unwrap(), None);
+    }
+
+    #[test]
+    fn a_form_is_read_like_an_object() {
+        let body = read_form(b"t=a+b%26c&b=Yes&off=0&i=7&l=x&l=%C3%BC&one=y&n=&e").unwrap();
+        let input = Input::of(&body).unwrap();
+        assert_eq!(input.text("t", 9).unwrap().as_deref(), Some("a b&c"));
+        assert_eq!((input.boolean("b").unwrap(), input.boolean("off").unwrap()), (Some(true), Some(false)));
+        assert_eq!(input.integer("i", 0..=9).unwrap(), Some(7));
+        assert_eq!(input.texts("l", 2, 1).unwrap().unwrap(), ["x", "ü"]);
+        assert_eq!(input.texts("one", 2, 1).unwrap().unwrap(), ["y"]);
+        assert_eq!(input.nullable_integer("n", 0..=9).unwrap(), Some(None));
+        assert_eq!(input.text_or_blank("e", 9).unwrap().as_deref(), Some(""));
+        check(input.boolean("t"), "invalid_input", "t");
+        check(input.integer("t", 0..=9), "invalid_input", "t");
+        check(input.integer("i", 0..=5), "max_value", "i");
+        assert_eq!(read_form(b"\xff").unwrap_err().code(), "parse_error");
+        assert_eq!(read_form("a=1&".repeat(1_001).as_bytes()).unwrap_err().code(), "parse_error");
     }
 
     #[track_caller]

@@ -1,14 +1,15 @@
 //! `/api/login/` and `/api/logout/`: sessions of the web page.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, IntoResponseParts, Response};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::input::Input;
+use super::openapi::schema::{boolean, members, object, text, with_required};
+use super::openapi::{Operation, Routes, post};
 use super::project_call::ProjectCall;
 use crate::accounts::sessions::{self, Begun};
 use crate::accounts::users::MAX_EMAIL_CHARS;
@@ -21,8 +22,17 @@ use crate::secret::Secret;
 use crate::state::AppState;
 
 /// The routes.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/api/login", post(log_in)).route("/api/logout", post(log_out))
+pub(super) fn routes() -> Routes {
+    let body = with_required(&[("email", text()), ("password", text())], &["email", "password"]);
+    let log_in_op = Operation::for_everyone("Begin a session, by cookies")
+        .body_or_form(body)
+        .answers(200, object(&[("success", boolean())]))
+        .refuses(&[401, 403, 429]);
+    let log_out_op = Operation::for_everyone("End the session")
+        .body_or_form(members(&[("everywhere", boolean())]))
+        .answers_nothing(204, "ended")
+        .refuses(&[401, 403]);
+    Routes::new().at("/api/login", post(log_in, log_in_op)).at("/api/logout", post(log_out, log_out_op))
 }
 
 /// Who has a session and logs in again gets a new one in its place.

@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use axum::Router;
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 
+use super::openapi::schema::text;
+use super::openapi::{Operation, Routes, get};
 use crate::auth::{Caller, Presented};
 use crate::config::MetricsAccess;
 use crate::error::ApiError;
@@ -20,8 +20,13 @@ use crate::telemetry::{TEXT_FORMAT, gather};
 const FORWARDED: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
 
 /// The endpoint.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/metrics", get(metrics))
+pub(super) fn routes() -> Routes {
+    let numbers = Operation::for_any_key("Numbers about the server, for Prometheus").answers_as(
+        200,
+        "numbers",
+        &[("text/plain", text())],
+    );
+    Routes::new().at("/metrics", get(metrics, numbers))
 }
 
 async fn metrics(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {

@@ -12,8 +12,10 @@
 //! | `GET /api/sign_on`, `GET /api/sign_on/callback` | [`sign_on`] | bytes and time of the provider, 16 at a time |
 //! | `GET`, `POST /api/signup/{secret}` | [`signup`] | passwords hashed at a time |
 //! | `GET /api/projects` | [`project`] | 1,000 per page |
-//! | `GET`, `PUT`, `PATCH /api/projects/{id}` | [`project`] | - |
+//! | `GET`, `PUT`, `PATCH`, `DELETE /api/projects/{id}` | [`project`] | - |
 //! | `/api/projects/{id}/tokens`, `/api/projects/{id}/tokens/{token_id}` | [`project`] | 100 tokens per project |
+//! | `GET`, `PUT /api/projects/{id}/access_controls` | [`project`] | 10,000 rules per project |
+//! | `/api/projects/{id}/integrations`, `/api/projects/{id}/integrations/{integration_id}` | [`project`] | 100 per project |
 //! | `POST /api/projects/{id}/logs/query` | [`logs`] | 2,000 rows; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/count-ranges` | [`logs`] | 10,000 buckets; the engine's memory and time |
@@ -36,14 +38,17 @@
 //! | `POST /api/projects/{id}/logs/facet_values` | [`logs`] | 100 facets of 100 values; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/patterns`, `.../patterns_diff` | [`logs`] | 200 patterns; the engine's memory and time |
 //! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
+//! | `POST /api/projects/{id}/logs/alerts/simulate` | [`alerts`] | 15,000 checks; the engine's memory and time |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /metrics` | [`metrics`] | one series per route, method and status |
+//! | `GET /api/schema`, `GET /api/docs` and below | [`openapi`] | - |
 //! | `GET /_liveness`, `GET /_readiness` | [`health`] | - |
 //!
 //! `/api/environments/` is another name of `/api/projects/`, and a trailing slash means nothing: both are
 //! removed before routing, by [`canonical_path`].
 
+mod alerts;
 mod basic_user;
 mod fields;
 mod health;
@@ -53,6 +58,7 @@ pub(crate) mod iso_time;
 pub(crate) mod login;
 pub(crate) mod logs;
 mod metrics;
+mod openapi;
 mod organizations;
 mod page;
 mod parameters;
@@ -74,29 +80,36 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::uri::PathAndQuery;
 use axum::http::{Method, Uri};
 
+use self::openapi::Routes;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// All routes; paths are canonical.
+/// Every endpoint with its description; paths are canonical.
+fn routes() -> Routes {
+    let of_project = logs::routes()
+        .merge(alerts::routes())
+        .merge(retention::routes())
+        .merge(project::routes())
+        .merge(rules::routes());
+    Routes::new()
+        .nest("/api/projects/{project_id}", of_project)
+        .merge(project::list_routes())
+        .merge(organizations::routes())
+        .merge(personal_api_keys::routes())
+        .merge(users::routes())
+        .merge(login::routes())
+        .merge(sign_on::routes())
+        .merge(signup::routes())
+        .merge(openapi::page::routes())
+        .around(|router| router.layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES)))
+        .merge(ingest::routes())
+        .merge(health::routes())
+        .merge(metrics::routes())
+}
+
+/// All routes.
 pub(crate) fn router() -> Router<AppState> {
-    Router::new()
-        .nest(
-            "/api/projects/{project_id}",
-            logs::router().merge(retention::router()).merge(project::router()).merge(rules::router()),
-        )
-        .merge(project::list_router())
-        .merge(organizations::router())
-        .merge(personal_api_keys::router())
-        .merge(users::router())
-        .merge(login::router())
-        .merge(sign_on::router())
-        .merge(signup::router())
-        .layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES))
-        .merge(ingest::router())
-        .merge(health::router())
-        .merge(metrics::router())
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
+    routes().into_router().fallback(unknown_path).method_not_allowed_fallback(wrong_method)
 }
 
 async fn unknown_path() -> ApiError {

@@ -1,12 +1,15 @@
 //! `/api/personal_api_keys/`: the caller's own keys.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::input::Input;
+use super::openapi::schema::{
+    integer, list as list_of, moment, nullable, object, text, text_up_to, uuid, with_required,
+};
+use super::openapi::{Routes, get, op, post};
 use super::project_call::ProjectCall;
 use super::{iso_time, page};
 use crate::accounts::keys::{self, MAX_LABEL_CHARS};
@@ -22,11 +25,52 @@ const MAX_ENTRIES: usize = 200;
 const MAX_ENTRY_CHARS: usize = 100;
 
 /// The routes.
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/personal_api_keys", get(list).post(create))
-        .route("/api/personal_api_keys/{key_id}", get(retrieve).put(change).patch(change).delete(delete))
-        .route("/api/personal_api_keys/{key_id}/roll", post(roll))
+pub(super) fn routes() -> Routes {
+    let read = |summary| op(summary, &[Scope::USER_READ]);
+    let write = |summary| op(summary, &[Scope::USER_WRITE]);
+    let body = described_body;
+    let all = get(list, read("The caller's keys").lists(described())).post(
+        create,
+        write("Make a key, shown this once").body_or_form(body(&["label", "scopes"])).creates(described()),
+    );
+    let one = get(retrieve, read("A key").answers(200, described()))
+        .put(change, write("Change a key").body_or_form(body(&[])).answers(200, described()))
+        .patch(change, write("Change a key").body_or_form(body(&[])).answers(200, described()))
+        .delete(delete, write("Delete a key").answers_nothing(204, "gone"));
+    let roll_op = write("Replace the text of a key, shown this once").answers(200, described());
+    Routes::new()
+        .at("/api/personal_api_keys", all)
+        .at("/api/personal_api_keys/{key_id}", one)
+        .at("/api/personal_api_keys/{key_id}/roll", post(roll, roll_op))
+}
+
+/// The form of a key.
+fn described() -> Value {
+    object(&[
+        ("id", text()),
+        ("label", text()),
+        ("value", nullable(text())),
+        ("mask_value", text()),
+        ("created_at", moment()),
+        ("last_used_at", nullable(moment())),
+        ("last_rolled_at", nullable(moment())),
+        ("expires_at", nullable(moment())),
+        ("user_id", integer()),
+        ("scopes", list_of(text())),
+        ("scoped_teams", nullable(list_of(integer()))),
+        ("scoped_organizations", nullable(list_of(uuid()))),
+    ])
+}
+
+fn described_body(required: &[&str]) -> Value {
+    let members = [
+        ("label", text_up_to(MAX_LABEL_CHARS)),
+        ("scopes", list_of(text())),
+        ("scoped_teams", nullable(list_of(integer()))),
+        ("scoped_organizations", nullable(list_of(uuid()))),
+        ("expires_at", nullable(moment())),
+    ];
+    with_required(&members, required)
 }
 
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {

@@ -5,10 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, OriginalUri, Path, Query, Request};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use engine::schema::ProjectId;
 use serde_json::Value;
 
+use super::input::read_form;
 use super::page::CalledAddress;
 use super::parameters::Parameters;
 use crate::activity::entry::Actor;
@@ -47,7 +49,7 @@ impl ProjectCall {
     }
 
     /// The same for an endpoint that one of several scopes opens, and who calls. Without any of them the first
-    /// one is missing.
+    /// one is missing. What each of them stands for must be within the caller's access.
     ///
     /// # Errors
     /// 401, 403 or 404.
@@ -62,7 +64,9 @@ impl ProjectCall {
             scopes.first().map_or(Ok(()), |scope| caller.require_scope(*scope))?;
         }
         let id = self.path_parameter("project_id");
-        let (project, _member) = caller.require_project_member(meta, id).await?;
+        let (project, member) = caller.require_project_member(meta, id).await?;
+        let access = caller.access(meta, &member, project.id).await?;
+        scopes.iter().try_for_each(|scope| access.require_scope(*scope))?;
         self.throttle(state, &caller, Some(project.id))?;
         state.question_slots().enter(&project.organization_id)?;
         Ok((project.id, caller))
@@ -96,6 +100,7 @@ impl ProjectCall {
         let caller = self.identify(state, scope).await?;
         let id = self.path_parameter("project_id");
         let (project, member) = caller.require_project_member(state.meta(), id).await?;
+        caller.access(state.meta(), &member, project.id).await?.require_scope(scope)?;
         self.throttle(state, &caller, Some(project.id))?;
         Ok((project, member, caller))
     }
@@ -239,10 +244,22 @@ impl FromRequest<AppState> for ProjectCall {
             }
             _ => ApiError::parse_error(None, "the request body could not be read"),
         });
-        let body = body.and_then(|body| parse_json(&body));
+        let body = body.and_then(|body| match media_type(&headers).as_str() {
+            "application/x-www-form-urlencoded" => read_form(&body),
+            "multipart/form-data" => {
+                Err(ApiError::unsupported_encoding("send JSON, or a form that is URL-encoded"))
+            }
+            _ => parse_json(&body),
+        });
         let ip_address = remote.map(|ConnectInfo(address)| address.ip());
         Ok(Self { method, path, uri, headers, ip_address, parameters, body })
     }
+}
+
+/// The body's media type without its parameters, in lower case.
+fn media_type(headers: &HeaderMap) -> String {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn parse_json(body: &[u8]) -> Result<Value, ApiError> {

@@ -1,8 +1,7 @@
 //! `POST retention/preview`: what a retention policy would take away.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
-use axum::{Json, Router};
 use engine::query::model::LogFilter;
 use engine::query::{ExpiredRows, RetentionPreview};
 use engine::retention::{MAX_RETENTION_DAYS, MAX_RETENTION_RULES, RetentionPolicy, RetentionRule};
@@ -12,6 +11,10 @@ use serde_json::{Value, json};
 use super::fields::{Fields, invalid, wrong_type};
 use super::iso_time;
 use super::logs::filter_group;
+use super::openapi::schema::{
+    integer, integer_within, list, members, moment, nullable, object, reference, text_up_to, with_required,
+};
+use super::openapi::{Routes, op, post};
 use super::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
@@ -22,8 +25,36 @@ const POLICY_MEMBERS: [&str; 3] = ["days", "rules", "personal_api_key"];
 const RULE_MEMBERS: [&str; 3] = ["name", "days", "filter_group"];
 
 /// The endpoint, below the prefix of a project.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/retention/preview", post(preview))
+pub(super) fn routes() -> Routes {
+    let days = || nullable(integer_within(1, i64::from(MAX_RETENTION_DAYS)));
+    let rule = with_required(
+        &[("name", text_up_to(255)), ("days", days()), ("filter_group", reference("FilterGroup"))],
+        &["name", "filter_group"],
+    );
+    let expired = || {
+        object(&[
+            ("rows", integer()),
+            ("bytes_uncompressed", integer()),
+            ("oldest", nullable(moment())),
+            ("newest", nullable(moment())),
+        ])
+    };
+    let preview_op = op("What a retention policy would take away", &[Scope::LOGS_READ])
+        .body(members(&[("days", days()), ("rules", nullable(list(rule)))]))
+        .answers(
+            200,
+            with_required(
+                &[
+                    ("rows", integer()),
+                    ("files_dropped", integer()),
+                    ("rules", list(expired())),
+                    ("rest", expired()),
+                ],
+                &["rows", "files_dropped", "rules", "rest"],
+            ),
+        )
+        .refuses(&[503, 504]);
+    Routes::new().at("/retention/preview", post(preview, preview_op))
 }
 
 async fn preview(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
@@ -50,7 +81,8 @@ fn parse_policy(body: &Value) -> Result<RetentionPolicy, ApiError> {
         Some(other) => return Err(wrong_type("rules", "a list", other)),
     };
     let rules = rules.iter().enumerate().map(|(index, rule)| parse_rule(rule, &format!("rules[{index}]")));
-    Ok(RetentionPolicy { days: parse_days(&policy)?, rules: rules.collect::<Result<_, _>>()? })
+    let days = parse_days(&policy)?;
+    Ok(RetentionPolicy { days, rules: rules.collect::<Result<_, _>>()?, ..RetentionPolicy::default() })
 }
 
 fn parse_rule(rule: &Value, path: &str) -> Result<RetentionRule, ApiError> {

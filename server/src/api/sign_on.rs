@@ -1,13 +1,13 @@
 //! `/api/sign_on/`: signing on with an OpenID Connect provider.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use axum::routing::get;
 
 use super::login::{begin_session, jar, with_cookies};
+use super::openapi::schema::text;
+use super::openapi::{Operation, Routes, get};
 use super::project_call::ProjectCall;
 use crate::accounts::identities;
 use crate::activity::entry::Actor;
@@ -25,8 +25,18 @@ const HOME: &str = "/";
 const MAX_NEXT_BYTES: usize = 1_000;
 
 /// The routes.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/api/sign_on", get(start)).route("/api/sign_on/callback", get(finish))
+pub(super) fn routes() -> Routes {
+    let start_op = Operation::for_everyone("Sign on with a provider")
+        .query("next", text(), "where to go from there, a path")
+        .answers_nothing(302, "to the provider")
+        .refuses(&[400, 404, 503]);
+    let finish_op = Operation::for_everyone("Where a provider sends a browser back to")
+        .query("code", text(), "of the provider")
+        .query("state", text(), "of this server")
+        .query("error", text(), "of the provider")
+        .answers_nothing(303, "to where it was to go, with the cookies of a session")
+        .refuses(&[400, 401, 403, 404, 429, 503]);
+    Routes::new().at("/api/sign_on", get(start, start_op)).at("/api/sign_on/callback", get(finish, finish_op))
 }
 
 async fn start(State(state): State<AppState>, call: ProjectCall) -> Result<Response, ApiError> {

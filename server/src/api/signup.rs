@@ -1,14 +1,15 @@
 //! `/api/signup/{secret}/`: what an invitation is for, and accepting it.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::input::Input;
 use super::login::{begin_session, password, require_same_site, with_cookies};
+use super::openapi::schema::{boolean, integer, members, moment, nullable, object, text, uuid};
+use super::openapi::{Operation, Routes, get};
 use super::project_call::ProjectCall;
 use super::{iso_time, users};
 use crate::accounts::invites::{self, Joining};
@@ -24,8 +25,32 @@ pub(crate) const PATH: &str = "/api/signup";
 pub(crate) const PAGE: &str = "/signup";
 
 /// The routes.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/api/signup/{secret}", get(retrieve).post(accept))
+pub(super) fn routes() -> Routes {
+    let invite = object(&[
+        ("id", uuid()),
+        ("target_email", text()),
+        ("first_name", text()),
+        ("level", integer()),
+        ("organization_id", uuid()),
+        ("organization_name", nullable(text())),
+        ("message", nullable(text())),
+        ("is_user", boolean()),
+        ("expires_at", moment()),
+    ]);
+    let body = members(&[("first_name", text()), ("last_name", text()), ("password", text())]);
+    let one = get(
+        retrieve,
+        Operation::for_everyone("What an invitation is for").answers(200, invite).refuses(&[404]),
+    )
+    .post(
+        accept,
+        Operation::for_everyone("Accept an invitation")
+            .body_or_form(body)
+            .answers(200, users::described())
+            .creates(users::described())
+            .refuses(&[401, 403, 404, 429]),
+    );
+    Routes::new().at("/api/signup/{secret}", one)
 }
 
 /// Who has the secret may know what it is for, and whether to log in first.

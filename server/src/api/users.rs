@@ -1,12 +1,13 @@
 //! `/api/users/@me/`: who the caller is, and what callers change of themselves.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::input::Input;
 use super::login::password;
+use super::openapi::schema::{boolean, integer, list, members, moment, nullable, object, text, uuid};
+use super::openapi::{Routes, get, op};
 use super::project_call::ProjectCall;
 use super::{basic_user, iso_time};
 use crate::accounts::users::{self, Current, MAX_NAME_CHARS, UserChange, hash_chosen_password};
@@ -25,8 +26,40 @@ const ROLES: [&str; 10] =
     ["engineering", "data", "product", "founder", "leadership", "marketing", "sales", "student", "other", ""];
 
 /// The routes.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/api/users/{user_uuid}", get(retrieve).patch(change))
+pub(super) fn routes() -> Routes {
+    let body = members(&[
+        ("first_name", text()),
+        ("last_name", text()),
+        ("role_at_organization", nullable(text())),
+        ("password", text()),
+        ("current_password", text()),
+        ("set_current_organization", nullable(uuid())),
+        ("set_current_team", nullable(integer())),
+    ]);
+    let one = get(retrieve, op("Who the caller is", &[Scope::USER_READ]).answers(200, described())).patch(
+        change,
+        op("Change who the caller is", &[Scope::USER_WRITE]).body_or_form(body).answers(200, described()),
+    );
+    Routes::new().at("/api/users/{user_uuid}", one)
+}
+
+/// The form of the caller.
+pub(super) fn described() -> Value {
+    let organization = || object(&[("id", uuid()), ("name", text()), ("slug", text())]);
+    object(&[
+        ("id", integer()),
+        ("uuid", uuid()),
+        ("first_name", text()),
+        ("last_name", text()),
+        ("email", text()),
+        ("role_at_organization", nullable(text())),
+        ("is_staff", boolean()),
+        ("date_joined", moment()),
+        ("has_password", boolean()),
+        ("organization", nullable(organization())),
+        ("organizations", list(organization())),
+        ("team", nullable(object(&[("id", integer())]))),
+    ])
 }
 
 async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {

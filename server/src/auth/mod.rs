@@ -3,6 +3,7 @@
 //! The order of checks is fixed: a bad credential (401), none (401), scope and restrictions of the key (403),
 //! existence of the project (404), membership (403). The body is looked at only after all of them.
 
+pub(crate) mod access;
 pub(crate) mod cookies;
 mod credential;
 mod presented;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use engine::schema::ProjectId;
 use uuid::Uuid;
 
+pub use access::Access;
 pub use presented::Presented;
 pub use scope::{Scope, is_known_scope};
 

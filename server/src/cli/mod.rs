@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod export;
 mod folder;
 mod generate;
 mod import;
@@ -62,6 +63,8 @@ enum Command {
     Query(query::QueryArgs),
     /// Take records of a file in
     Import(import::ImportArgs),
+    /// Write every row of a query of a running server to a file
+    Export(export::ExportArgs),
     /// Show, set or try out how long a project keeps its rows
     Retention(retention::RetentionArgs),
     /// Make organizations
@@ -283,6 +286,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Init(args) => init::run(&args).await,
         Command::Generate(args) => generate::run(&args),
         Command::Query(args) => query::run(&args).await,
+        Command::Export(args) => export::run(&args).await,
         Command::Import(args) => import::run(&args).await,
         Command::Retention(args) => retention::run(&args).await,
         Command::Organization(args) => organization::run(&args).await,

@@ -44,6 +44,26 @@ pub(super) async fn ask(request: RequestBuilder) -> Result<Value, CliError> {
 
 /// Sends a request and gives the answer. A request that the server has no room for is repeated.
 pub(super) async fn send(request: RequestBuilder) -> Result<Bytes, CliError> {
+    let response = accepted(request).await?;
+    answer(response.status(), response).await
+}
+
+/// Sends a request and gives a successful answer before its body is there. A request that the server has no room for
+/// is repeated.
+pub(super) async fn stream(request: RequestBuilder) -> Result<Response, CliError> {
+    let response = accepted(request).await?;
+    match response.status() {
+        status if status.is_success() => Ok(response),
+        status => Err(answer(status, response).await.err().unwrap_or_else(malformed)),
+    }
+}
+
+/// The next piece of an answer's body; none when it is whole.
+pub(super) async fn next_piece(response: &mut Response) -> Result<Option<Bytes>, CliError> {
+    response.chunk().await.map_err(|error| CliError::Remote(told(&error)))
+}
+
+async fn accepted(request: RequestBuilder) -> Result<Response, CliError> {
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -53,7 +73,7 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Bytes, CliError> {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS if attempts < MAX_ATTEMPTS => {
                 tokio::time::sleep(pause(&response)).await;
             }
-            status => return answer(status, response).await,
+            _ => return Ok(response),
         }
     }
 }

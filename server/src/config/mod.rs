@@ -57,6 +57,8 @@ pub struct ServerConfig {
     pub auth: AuthConfig,
     /// The provider that users sign on with.
     pub sign_on: SignOnConfig,
+    /// What secrets of other services are stored encrypted with; without it a file of the data folder has it.
+    pub secret_key: Option<Secret>,
     /// How the server logs about itself.
     pub log: LogConfig,
     /// How much one key and one project may ask for and send.
@@ -226,6 +228,7 @@ impl ServerConfig {
                 secure_cookies: false,
             },
             sign_on: SignOnConfig::default(),
+            secret_key: None,
             log: LogConfig {
                 format: LogFormat::Text,
                 filter: "info".to_owned(),

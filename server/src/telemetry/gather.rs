@@ -103,6 +103,10 @@ fn write_engine(text: &mut Exposition, stats: &EngineStats) {
     for (name, help, counted) in durations {
         text.histogram(name, help, counted);
     }
+    let hits = "timberline_sidecar_cache_hits_total";
+    text.counter(hits, "Parts of sidecars that were asked for and in memory.", stats.sidecar_cache_hits);
+    let misses = "timberline_sidecar_cache_misses_total";
+    text.counter(misses, "Parts of sidecars that were asked for and read.", stats.sidecar_cache_misses);
     let failures = "timberline_flush_failures_total";
     text.counter(failures, "Flushes that failed and are repeated.", stats.num_failed_flushes);
     let failures = "timberline_compaction_failures_total";

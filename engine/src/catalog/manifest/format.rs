@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::catalog::store::{FlushedRange, UnpublishedSnapshot, WriterMarks};
 use crate::error::{Error, Result};
-use crate::schema::{ProjectId, TableId};
+use crate::schema::TableId;
 use crate::storage::checked_json::{self, decode_checked, encode_checked};
 use crate::storage::{DataFile, LAYOUT_VERSION};
 
@@ -59,6 +59,9 @@ pub(super) struct ManifestFile {
     id: Uuid,
     dataset: String,
     project: i64,
+    /// Of the datasets whose rows belong to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    organization: Option<Uuid>,
     path: String,
     layout_version: u32,
     level: u32,
@@ -77,6 +80,9 @@ pub(super) struct ManifestRemoval {
     pub(super) id: Uuid,
     dataset: String,
     project: i64,
+    /// Of the datasets whose rows belong to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    organization: Option<Uuid>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +90,9 @@ pub(super) struct ManifestRange {
     writer: Uuid,
     dataset: String,
     project: i64,
+    /// Of the datasets whose rows belong to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    organization: Option<Uuid>,
     first_sequence: u64,
     last_sequence: u64,
 }
@@ -155,10 +164,12 @@ impl From<&UnpublishedSnapshot> for ManifestSnapshot {
 
 impl ManifestFile {
     pub(super) fn new(table: TableId, file: &DataFile) -> Self {
+        let (project, organization) = table.owner();
         Self {
             id: file.id,
-            dataset: table.dataset.as_str().to_owned(),
-            project: table.project.0,
+            dataset: table.dataset().as_str().to_owned(),
+            project,
+            organization,
             path: file.path.to_string(),
             layout_version: LAYOUT_VERSION,
             level: file.level,
@@ -200,13 +211,14 @@ impl ManifestFile {
             metadata_bytes: self.metadata_bytes,
             sidecar_bytes: self.sidecar_bytes,
         };
-        Ok((table(&self.dataset, self.project)?, file))
+        Ok((TableId::of_owner(&self.dataset, self.project, self.organization)?, file))
     }
 }
 
 impl ManifestRemoval {
     pub(super) fn new(table: TableId, id: Uuid) -> Self {
-        Self { id, dataset: table.dataset.as_str().to_owned(), project: table.project.0 }
+        let (project, organization) = table.owner();
+        Self { id, dataset: table.dataset().as_str().to_owned(), project, organization }
     }
 }
 
@@ -214,7 +226,7 @@ impl ManifestRange {
     pub(super) fn to_range(&self) -> Result<FlushedRange> {
         Ok(FlushedRange {
             writer: self.writer,
-            table: table(&self.dataset, self.project)?,
+            table: TableId::of_owner(&self.dataset, self.project, self.organization)?,
             first_sequence: self.first_sequence,
             last_sequence: self.last_sequence,
         })
@@ -223,18 +235,16 @@ impl ManifestRange {
 
 impl From<&FlushedRange> for ManifestRange {
     fn from(range: &FlushedRange) -> Self {
+        let (project, organization) = range.table.owner();
         Self {
             writer: range.writer,
-            dataset: range.table.dataset.as_str().to_owned(),
-            project: range.table.project.0,
+            dataset: range.table.dataset().as_str().to_owned(),
+            project,
+            organization,
             first_sequence: range.first_sequence,
             last_sequence: range.last_sequence,
         }
     }
-}
-
-fn table(dataset: &str, project: i64) -> Result<TableId> {
-    Ok(TableId { dataset: dataset.parse()?, project: ProjectId(project) })
 }
 
 #[cfg(test)]
@@ -242,6 +252,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::schema::ProjectId;
 
     fn marks() -> WriterMarks {
         WriterMarks { writer: Uuid::from_u128(7), epoch: 3, last_sequence: u64::MAX, last_ingested_us: -5 }

@@ -6,12 +6,21 @@ use sqlx::any::AnyRow;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::schema::{Dataset, ProjectId, TableId};
+use crate::schema::TableId;
 
-/// A table from its dataset's column and the project's after it.
+/// A table from its dataset's column and those of the project and the organization after it.
 pub(super) fn table_at(row: &AnyRow, index: usize) -> Result<TableId> {
-    let dataset: Dataset = column::<String>(row, index)?.parse()?;
-    Ok(TableId { dataset, project: ProjectId(column(row, index + 1)?) })
+    let organization = match column::<String>(row, index + 2)? {
+        text if text.is_empty() => None,
+        _ => Some(uuid_at(row, index + 2)?),
+    };
+    TableId::of_owner(&column::<String>(row, index)?, column(row, index + 1)?, organization)
+}
+
+/// What is stored of a table: the dataset, the project, and the organization, empty when there is none.
+pub(super) fn of_table(table: TableId) -> (&'static str, i64, String) {
+    let (project, organization) = table.owner();
+    (table.dataset().as_str(), project, organization.map(|id| id.to_string()).unwrap_or_default())
 }
 
 pub(super) fn uuid_at(row: &AnyRow, index: usize) -> Result<Uuid> {

@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 use uuid::Uuid;
 
 use super::SqlTransaction;
-use super::columns::{column, count_at, failed, path_at, table_at, uuid_at};
+use super::columns::{column, count_at, failed, of_table, path_at, table_at, uuid_at};
 use crate::error::{Error, Result};
 use crate::schema::TableId;
 use crate::storage::{DataFile, LAYOUT_VERSION};
@@ -33,15 +33,17 @@ pub(super) async fn insert(
     file: &DataFile,
     snapshot_id: i64,
 ) -> Result<()> {
+    let (dataset, project, organization) = of_table(table);
     sqlx::query(
-        "INSERT INTO data_files (file_id, dataset, project_id, path, layout_version, level, min_timestamp_us, \
+        "INSERT INTO data_files (file_id, dataset, project_id, organization_id, path, layout_version, level, min_timestamp_us, \
          max_timestamp_us, min_ingested_us, max_ingested_us, num_rows, size_bytes, metadata_bytes, \
          sidecar_bytes, added_snapshot) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(file.id.to_string())
-    .bind(table.dataset.as_str())
-    .bind(table.project.0)
+    .bind(dataset)
+    .bind(project)
+    .bind(organization)
     .bind(file.path.to_string())
     .bind(i64::from(LAYOUT_VERSION))
     .bind(i64::from(file.level))
@@ -70,14 +72,16 @@ pub(super) async fn remove(
     file_id: Uuid,
     snapshot_id: i64,
 ) -> Result<()> {
+    let (dataset, project, organization) = of_table(table);
     let updated = sqlx::query(
         "UPDATE data_files SET removed_snapshot = $1 WHERE file_id = $2 AND dataset = $3 AND project_id = $4 \
-         AND removed_snapshot IS NULL",
+         AND organization_id = $5 AND removed_snapshot IS NULL",
     )
     .bind(snapshot_id)
     .bind(file_id.to_string())
-    .bind(table.dataset.as_str())
-    .bind(table.project.0)
+    .bind(dataset)
+    .bind(project)
+    .bind(organization)
     .execute(&mut **transaction)
     .await
     .map_err(failed)?;
@@ -88,7 +92,7 @@ pub(super) async fn remove(
 }
 
 pub(super) async fn read(transaction: &mut SqlTransaction, which: Which) -> Result<Vec<CatalogFile>> {
-    const COLUMNS: &str = "SELECT added_snapshot, removed_snapshot, dataset, project_id, file_id, path, \
+    const COLUMNS: &str = "SELECT added_snapshot, removed_snapshot, dataset, project_id, organization_id, file_id, path, \
          layout_version, level, min_timestamp_us, max_timestamp_us, min_ingested_us, max_ingested_us, num_rows, \
          size_bytes, metadata_bytes, sidecar_bytes FROM data_files";
     let query = match which {
@@ -103,28 +107,28 @@ pub(super) async fn read(transaction: &mut SqlTransaction, which: Which) -> Resu
 }
 
 fn read_row(row: &AnyRow) -> Result<CatalogFile> {
-    let path = path_at(row, 5)?;
-    let layout_version: i64 = column(row, 6)?;
+    let path = path_at(row, 6)?;
+    let layout_version: i64 = column(row, 7)?;
     if layout_version > i64::from(LAYOUT_VERSION) {
         return Err(Error::corrupt_data(format!(
             "data file {path} has layout version {layout_version}, and this program knows up to {LAYOUT_VERSION}"
         )));
     }
-    let level = u32::try_from(column::<i64>(row, 7)?).map_err(|error| {
+    let level = u32::try_from(column::<i64>(row, 8)?).map_err(|error| {
         Error::corrupt_data(format!("bad level of {path} in the catalog")).with_source(error)
     })?;
     let file = DataFile {
-        id: uuid_at(row, 4)?,
+        id: uuid_at(row, 5)?,
         path,
         level,
-        min_timestamp_us: column(row, 8)?,
-        max_timestamp_us: column(row, 9)?,
-        min_ingested_us: column(row, 10)?,
-        max_ingested_us: column(row, 11)?,
-        num_rows: count_at(row, 12)?,
-        size_bytes: count_at(row, 13)?,
-        metadata_bytes: count_at(row, 14)?,
-        sidecar_bytes: count_at(row, 15)?,
+        min_timestamp_us: column(row, 9)?,
+        max_timestamp_us: column(row, 10)?,
+        min_ingested_us: column(row, 11)?,
+        max_ingested_us: column(row, 12)?,
+        num_rows: count_at(row, 13)?,
+        size_bytes: count_at(row, 14)?,
+        metadata_bytes: count_at(row, 15)?,
+        sidecar_bytes: count_at(row, 16)?,
     };
     Ok(CatalogFile {
         table: table_at(row, 2)?,

@@ -30,11 +30,18 @@ pub(crate) use state::StateName;
 /// Name of the database in the data folder.
 pub(crate) const CATALOG_FILE_NAME: &str = "catalog.db";
 
-const SCHEMA: &[SchemaStep] = &[SchemaStep {
-    version: 1,
-    description: "writers, snapshots, data files, ranges of the write-ahead log, intents",
-    sql: include_str!("../migrations/0001_catalog.sql"),
-}];
+const SCHEMA: &[SchemaStep] = &[
+    SchemaStep {
+        version: 1,
+        description: "writers, snapshots, data files, ranges of the write-ahead log, intents",
+        sql: include_str!("../migrations/0001_catalog.sql"),
+    },
+    SchemaStep {
+        version: 2,
+        description: "tables of organizations",
+        sql: include_str!("../migrations/0002_organizations.sql"),
+    },
+];
 
 /// A transaction of the catalog database.
 type SqlTransaction = sqlx::Transaction<'static, Any>;

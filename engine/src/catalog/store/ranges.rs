@@ -4,7 +4,7 @@ use sqlx::any::AnyRow;
 use uuid::Uuid;
 
 use super::SqlTransaction;
-use super::columns::{column, count_at, failed, table_at, uuid_at};
+use super::columns::{column, count_at, failed, of_table, table_at, uuid_at};
 use crate::error::Result;
 use crate::schema::{BatchStamp, TableId};
 
@@ -32,13 +32,16 @@ pub(super) async fn insert(
     range: &FlushedRange,
     snapshot_id: i64,
 ) -> Result<()> {
+    let (dataset, project, organization) = of_table(range.table);
     sqlx::query(
-        "INSERT INTO wal_ranges (writer_id, dataset, project_id, first_sequence, last_sequence, snapshot_id) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO wal_ranges \
+         (writer_id, dataset, project_id, organization_id, first_sequence, last_sequence, snapshot_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(range.writer.to_string())
-    .bind(range.table.dataset.as_str())
-    .bind(range.table.project.0)
+    .bind(dataset)
+    .bind(project)
+    .bind(organization)
     .bind(range.first_sequence as i64)
     .bind(range.last_sequence as i64)
     .bind(snapshot_id)
@@ -54,7 +57,7 @@ pub(super) async fn read(
     from_snapshot: i64,
 ) -> Result<Vec<(i64, FlushedRange)>> {
     let rows = sqlx::query(
-        "SELECT snapshot_id, dataset, project_id, writer_id, first_sequence, last_sequence FROM wal_ranges \
+        "SELECT snapshot_id, dataset, project_id, organization_id, writer_id, first_sequence, last_sequence FROM wal_ranges \
          WHERE snapshot_id >= $1 ORDER BY snapshot_id",
     )
     .bind(from_snapshot)
@@ -63,10 +66,10 @@ pub(super) async fn read(
     .map_err(failed)?;
     let read = |row: &AnyRow| {
         let range = FlushedRange {
-            writer: uuid_at(row, 3)?,
+            writer: uuid_at(row, 4)?,
             table: table_at(row, 1)?,
-            first_sequence: count_at(row, 4)?,
-            last_sequence: count_at(row, 5)?,
+            first_sequence: count_at(row, 5)?,
+            last_sequence: count_at(row, 6)?,
         };
         Ok((column(row, 0)?, range))
     };

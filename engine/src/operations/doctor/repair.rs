@@ -116,13 +116,13 @@ async fn mend_sidecars(
         .filter(|finding| is_open(finding))
         .map(|finding| finding.object.clone())
         .collect();
-    let live = image.files.iter().filter(|file| file.removed_snapshot.is_none()).map(|file| &file.file);
-    for file in live {
+    let live = image.files.iter().filter(|file| file.removed_snapshot.is_none());
+    for CatalogFile { table, file, .. } in live {
         let path = file.sidecar_path();
         if !found.contains(path.as_ref()) {
             continue;
         }
-        match remake(catalog, storage, file, MIN_SIDECAR_ROWS).await {
+        match remake(catalog, storage, *table, file, MIN_SIDECAR_ROWS).await {
             Ok(_) => mark_repaired(report, FindingKind::SidecarDamaged, |object| object == path.as_ref()),
             Err(error) if error.kind() == ErrorKind::CorruptData => {
                 report.notes.push(format!("{path} cannot be made anew: {error}"));

@@ -196,7 +196,7 @@ mod tests {
     use super::*;
     use crate::schema::ProjectId;
 
-    const TABLE: TableId = TableId { dataset: crate::schema::Dataset::Logs, project: ProjectId(1) };
+    const TABLE: TableId = TableId::logs(ProjectId(1));
 
     fn part(file_id: u128, flush: u128, part: u32, is_last: bool, range: (u64, u64)) -> (Uuid, FoundFile) {
         let (first_sequence, last_sequence) = range;

@@ -35,6 +35,7 @@ pub(super) use body_test::{BodyTest, body_test};
 pub(super) use function::tests_each_value_once;
 pub(super) use id_test::{IdTest, id_test};
 pub(super) use search::{Closeness, TextSearch};
+pub(super) use text::build as build_text_pattern;
 
 use super::model::{FilterLeaf, FilterNode, Join, LogFilter, Namespace};
 use super::time_range::TimeRange;

@@ -127,7 +127,7 @@ impl TextTest {
     }
 }
 
-pub(super) fn build(pattern: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
+pub(in crate::query) fn build(pattern: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern)
         .case_insensitive(ignore_case)
         .size_limit(MAX_PROGRAM_BYTES)

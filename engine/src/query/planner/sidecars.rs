@@ -38,6 +38,11 @@ impl Sidecars {
         Self { cache: Arc::new(SidecarCache::new(max_bytes as u64, clock)), store }
     }
 
+    /// How often what was asked for was in memory, and how often it had to be read.
+    pub(in crate::query) fn lookups(&self) -> (u64, u64) {
+        self.cache.lookups()
+    }
+
     /// The rollup of a file; none when its rows have to be asked.
     pub(in crate::query) async fn rollup(&self, file: &DataFile, cost: &CostMeter) -> Option<Arc<Rollup>> {
         let source = SidecarSource { file, facts: None };

@@ -50,11 +50,11 @@ fn policy() -> impl Strategy<Value = RetentionPolicy> {
         (filter(), days()).prop_map(|(filter, days)| RetentionRule { name: "rule".into(), filter, days });
     (days(), vec(rule, 0..4)).prop_map(|(days, mut rules)| {
         let is_valid = |rule: &RetentionRule| {
-            let alone = RetentionPolicy { days: None, rules: vec![rule.clone()] };
+            let alone = RetentionPolicy { rules: vec![rule.clone()], ..RetentionPolicy::default() };
             CompiledRetention::new(alone).is_ok()
         };
         rules.retain(is_valid);
-        RetentionPolicy { days, rules }
+        RetentionPolicy { days, rules, ..RetentionPolicy::default() }
     })
 }
 
@@ -193,7 +193,7 @@ async fn the_attribute_of_a_rule_is_looked_up_in_the_scan() {
         leaf(Namespace::LogAttribute, "tier", Operator::Exact, Operand::One(Scalar::Text("hot".into())));
     let filter = LogFilter { properties: vec![hot], ..LogFilter::default() };
     let rule = RetentionRule { name: "hot".into(), filter, days: Some(1) };
-    let policy = RetentionPolicy { days: None, rules: vec![rule] };
+    let policy = RetentionPolicy { rules: vec![rule], ..RetentionPolicy::default() };
     corpus.snapshot.retention = Some(cutoff(&policy, 2 * DAY));
     let plan = explain(&corpus, "SELECT sum(severity_number) FROM logs").await;
     let scan = plan.split("DataSourceExec").nth(1).unwrap_or_default();

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::middleware;
 use axum::response::Response;
-use axum::routing::post;
-use axum::{Router, middleware};
 use engine::schema::ProjectId;
 
 use super::format::Format;
-use super::{Form, cors, project_of_token, receive, store, token, wrong_method};
+use super::{Form, cors, preflight, project_of_token, receive, store, token, wrong_method};
+use crate::api::openapi::schema::anything;
+use crate::api::openapi::{Operation, Routes, post};
 use crate::error::ApiError;
 use crate::state::AppState;
 
@@ -25,13 +26,19 @@ const API_KEY_HEADER: &str = "dd-api-key";
 const TOKEN_PARAMETERS: [&str; 3] = ["token", "dd-api-key", "api_key"];
 
 /// The endpoints.
-pub(super) fn router() -> Router<AppState> {
-    let endpoint = || post(ingest_logs).options(cors::preflight).fallback(wrong_method);
-    Router::new()
-        .route(PATH, endpoint())
-        .route(&format!("{PATH}/{{token}}"), endpoint())
-        .route("/api/v2/logs", endpoint())
-        .layer(middleware::map_response(cors::allow_any_origin))
+pub(super) fn routes() -> Routes {
+    let endpoint = || {
+        let send =
+            Operation::for_senders("Send Datadog's records").body_of(&[("application/json", anything())]);
+        post(ingest_logs, send.answers(200, anything()))
+            .options(cors::preflight, preflight())
+            .otherwise(wrong_method)
+    };
+    Routes::new()
+        .at(PATH, endpoint())
+        .at(&format!("{PATH}/{{token}}"), endpoint())
+        .at("/api/v2/logs", endpoint())
+        .around(|router| router.layer(middleware::map_response(cors::allow_any_origin)))
 }
 
 async fn ingest_logs(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {

@@ -20,9 +20,8 @@ use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware;
 use axum::response::Response;
-use axum::routing::post;
-use axum::{Router, middleware};
 use engine::ErrorKind;
 use engine::ingest::{DecodedLogs, Rejected, decode_datadog_json};
 use engine::rules::PendingMeasurements;
@@ -34,6 +33,8 @@ use self::body::BodyLimits;
 use self::budget::Reservation;
 use self::compression::{ContentEncoding, DecompressError};
 use self::format::Format;
+use crate::api::openapi::schema::anything;
+use crate::api::openapi::{Operation, Routes, post};
 use crate::error::ApiError;
 use crate::state::AppState;
 
@@ -46,13 +47,23 @@ const IMPORT_PAUSE: Duration = Duration::from_millis(200);
 const BUSY: &str = "too many records are being received at the moment, try again shortly";
 
 /// The endpoints.
-pub(super) fn router() -> Router<AppState> {
-    let endpoint = || post(ingest_logs).options(cors::preflight).fallback(wrong_method);
-    Router::new()
-        .route("/i/v1/logs", endpoint())
-        .route("/v1/logs", endpoint())
-        .layer(middleware::map_response(cors::allow_any_origin))
-        .merge(datadog::router())
+pub(super) fn routes() -> Routes {
+    let endpoint = || {
+        let forms = [("application/json", anything()), ("application/x-protobuf", anything())];
+        let send = Operation::for_senders("Send records").body_of(&forms);
+        post(ingest_logs, send.answers_as(200, "durable", &forms))
+            .options(cors::preflight, preflight())
+            .otherwise(wrong_method)
+    };
+    Routes::new()
+        .at("/i/v1/logs", endpoint())
+        .at("/v1/logs", endpoint())
+        .around(|router| router.layer(middleware::map_response(cors::allow_any_origin)))
+        .merge(datadog::routes())
+}
+
+fn preflight() -> Operation {
+    Operation::for_everyone("What pages of other origins may send").answers(200, anything())
 }
 
 async fn wrong_method(method: Method) -> ApiError {

@@ -13,6 +13,7 @@ mod count_ranges;
 mod cursor;
 mod custom_columns;
 pub(super) mod date_range;
+mod described;
 mod explain;
 pub(crate) mod export;
 mod facet_values;
@@ -26,7 +27,7 @@ mod patterns;
 mod patterns_diff;
 mod query;
 mod query_filters;
-mod request;
+pub(super) mod request;
 mod row;
 mod rows_request;
 mod services;
@@ -35,50 +36,52 @@ mod tail;
 mod values;
 mod views;
 
-use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::{get, post};
 use serde_json::{Map, Value};
 
+use crate::api::openapi::{Routes, get, post};
 use crate::error::ApiError;
-use crate::state::AppState;
 
 pub(crate) use self::tail::TailSubscribers;
 
 /// The endpoints, below the prefix of a project.
-pub(super) fn router() -> Router<AppState> {
+pub(super) fn routes() -> Routes {
+    let view = get(views::retrieve, described::view_retrieve())
+        .put(views::replace, described::view_replace())
+        .patch(views::change, described::view_change())
+        .delete(views::delete, described::view_delete());
     questions()
-        .route("/logs/explainLogWithAI", post(explain::explain_log))
-        .route("/logs/export", post(export::create))
-        .route("/logs/export/stream", post(export::stream_logs))
-        .route("/exports", get(export::list))
-        .route("/exports/{export_id}", get(export::retrieve))
-        .route("/exports/{export_id}/content", get(export::content))
-        .route("/logs/views", get(views::list).post(views::create))
-        .route(
-            "/logs/views/{short_id}",
-            get(views::retrieve).put(views::replace).patch(views::change).delete(views::delete),
+        .at("/logs/explainLogWithAI", post(explain::explain_log, described::explain()))
+        .at("/logs/export", post(export::create, described::export_create()))
+        .at("/logs/export/stream", post(export::stream_logs, described::export_stream()))
+        .at("/exports", get(export::list, described::export_list()))
+        .at("/exports/{export_id}", get(export::retrieve, described::export_retrieve()))
+        .at("/exports/{export_id}/content", get(export::content, described::export_content()))
+        .at(
+            "/logs/views",
+            get(views::list, described::view_list()).post(views::create, described::view_create()),
         )
-        .route("/logs/tail", get(tail::tail))
+        .at("/logs/views/{short_id}", view)
+        .at("/logs/tail", get(tail::tail, described::tail()))
 }
 
 /// The endpoints whose answers are whole when they begin, and tell what they cost.
-fn questions() -> Router<AppState> {
-    Router::new()
-        .route("/logs/query", post(query::query_logs))
-        .route("/logs/count", post(count::count_logs))
-        .route("/logs/count-ranges", post(count_ranges::count_ranges))
-        .route("/logs/services", post(services::services))
-        .route("/logs/group-by", post(group_by::group_by))
-        .route("/logs/impact", post(impact::impact))
-        .route("/logs/sparkline", post(sparkline::sparkline))
-        .route("/logs/patterns", post(patterns::patterns))
-        .route("/logs/patterns_diff", post(patterns_diff::patterns_diff))
-        .route("/logs/has_logs", get(has_logs::has_logs))
-        .route("/logs/attributes", get(attributes::attributes))
-        .route("/logs/values", get(values::values))
-        .route("/logs/facet_values", post(facet_values::facet_values))
-        .route_layer(from_fn(cost::tell_cost))
+fn questions() -> Routes {
+    Routes::new()
+        .at("/logs/query", post(query::query_logs, described::query()))
+        .at("/logs/count", post(count::count_logs, described::count()))
+        .at("/logs/count-ranges", post(count_ranges::count_ranges, described::count_ranges()))
+        .at("/logs/services", post(services::services, described::services()))
+        .at("/logs/group-by", post(group_by::group_by, described::group_by()))
+        .at("/logs/impact", post(impact::impact, described::impact()))
+        .at("/logs/sparkline", post(sparkline::sparkline, described::sparkline_op()))
+        .at("/logs/patterns", post(patterns::patterns, described::patterns()))
+        .at("/logs/patterns_diff", post(patterns_diff::patterns_diff, described::patterns_diff()))
+        .at("/logs/has_logs", get(has_logs::has_logs, described::has_logs()))
+        .at("/logs/attributes", get(attributes::attributes, described::attributes()))
+        .at("/logs/values", get(values::values, described::values()))
+        .at("/logs/facet_values", post(facet_values::facet_values, described::facet_values()))
+        .around(|router| router.route_layer(from_fn(cost::tell_cost)))
 }
 
 /// The `query` member of a body, or an empty one: nothing but defaults.

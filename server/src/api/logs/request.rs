@@ -71,7 +71,7 @@ pub(super) fn parse_identity(query: &Fields<'_>) -> Result<Vec<FilterNode>, ApiE
 ///
 /// # Errors
 /// 400 that names the first member that is wrong.
-pub(super) fn parse_own_filter(query: &Fields<'_>) -> Result<LogFilter, ApiError> {
+pub(in crate::api) fn parse_own_filter(query: &Fields<'_>) -> Result<LogFilter, ApiError> {
     let properties = filter_group::parse(query.get("filterGroup"), "filterGroup")?;
     Ok(LogFilter {
         severity_levels: parse_severity_levels(query)?,

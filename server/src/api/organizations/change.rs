@@ -101,6 +101,27 @@ fn stats_method(input: &Input<'_>) -> Result<Option<Option<String>>, ApiError> {
     Ok(method.map(|method| Some(method.unwrap_or_default().to_owned())))
 }
 
+/// What a body may set.
+pub(super) fn described(required: &[&str]) -> Value {
+    use crate::api::openapi::schema::{boolean, nullable, one_of, text_up_to, uuid, with_required};
+    let maybe = || nullable(boolean());
+    let method = nullable(one_of(&["bayesian", "frequentist", ""]));
+    let members = [
+        ("name", text_up_to(64)),
+        ("enforce_2fa", maybe()),
+        ("members_can_invite", maybe()),
+        ("members_can_create_projects", maybe()),
+        ("members_can_use_personal_api_keys", boolean()),
+        ("allow_publicly_shared_resources", boolean()),
+        ("is_ai_data_processing_approved", maybe()),
+        ("is_ai_training_opted_in", maybe()),
+        ("default_experiment_stats_method", method),
+        ("default_anonymize_ips", boolean()),
+        ("default_role_id", nullable(uuid())),
+    ];
+    with_required(&members, required)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -1,15 +1,17 @@
 //! `invites/`: links by which somebody joins an organization.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::members::parse_level;
 use crate::accounts::invites::{self, MAX_MESSAGE_CHARS, NewInvite};
 use crate::accounts::users::{MAX_EMAIL_CHARS, MAX_NAME_CHARS};
 use crate::api::input::Input;
+use crate::api::openapi::schema::{boolean, integer, moment, nullable, object, text, uuid, with_required};
+use crate::api::openapi::shared::user_or_null;
+use crate::api::openapi::{Routes, get, op};
 use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
 use crate::auth::Scope;
@@ -19,10 +21,44 @@ use crate::meta::invite::Invite;
 use crate::meta::user::BasicUser;
 use crate::state::AppState;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/invites", get(list).post(create))
-        .route("/invites/{invite_id}", get(retrieve).delete(delete))
+pub(super) fn routes() -> Routes {
+    let read = |summary| op(summary, &[Scope::MEMBER_READ]);
+    let write = |summary| op(summary, &[Scope::MEMBER_WRITE]);
+    let body = with_required(
+        &[
+            ("target_email", json!({ "type": "string", "format": "email", "maxLength": 254 })),
+            ("level", json!({ "type": "integer", "enum": [1, 8, 15] })),
+            ("first_name", text()),
+            ("message", nullable(text())),
+        ],
+        &["target_email"],
+    );
+    let all = get(list, read("Invitations").lists(described(false)))
+        .post(create, write("Invite somebody").body_or_form(body).creates(described(true)));
+    let one = get(retrieve, read("An invitation").answers(200, described(false)))
+        .delete(delete, write("Take an invitation back").answers_nothing(204, "gone"));
+    Routes::new().at("/invites", all).at("/invites/{invite_id}", one)
+}
+
+/// The form of an invitation; a new one shows its secret.
+fn described(has_secret: bool) -> Value {
+    let mut of_invite = vec![
+        ("id", uuid()),
+        ("target_email", text()),
+        ("first_name", text()),
+        ("level", integer()),
+        ("message", nullable(text())),
+        ("emailing_attempt_made", boolean()),
+        ("is_expired", boolean()),
+        ("created_by", user_or_null()),
+        ("created_at", moment()),
+        ("updated_at", moment()),
+        ("expires_at", moment()),
+    ];
+    if has_secret {
+        of_invite.push(("secret", text()));
+    }
+    object(&of_invite)
 }
 
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {

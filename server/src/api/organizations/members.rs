@@ -1,13 +1,16 @@
 //! `members/`: who is in an organization.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, patch};
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use crate::accounts::members;
 use crate::api::input::Input;
+use crate::api::openapi::schema::{
+    boolean, integer, moment, nullable, object, reference, uuid, with_required,
+};
+use crate::api::openapi::{Routes, get, op};
 use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
 use crate::auth::{Caller, Member, Scope};
@@ -20,10 +23,29 @@ use crate::state::AppState;
 /// What a path may say in place of the caller's UUID.
 const ME: &str = "@me";
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/members", get(list))
-        .route("/members/{user_uuid}", patch(change).put(change).delete(remove).get(retrieve))
+pub(super) fn routes() -> Routes {
+    let read = |summary| op(summary, &[Scope::MEMBER_READ]);
+    let write = |summary| op(summary, &[Scope::MEMBER_WRITE]);
+    let member = || {
+        object(&[
+            ("id", uuid()),
+            ("user", reference("BasicUser")),
+            ("level", integer()),
+            ("joined_at", moment()),
+            ("updated_at", moment()),
+            ("is_2fa_enabled", boolean()),
+            ("has_social_auth", boolean()),
+            ("last_login", nullable(moment())),
+        ])
+    };
+    let body = || with_required(&[("level", json!({ "type": "integer", "enum": [1, 8, 15] }))], &["level"]);
+    let one = get(retrieve, read("A member").answers(200, member()))
+        .put(change, write("Give a member another level").body_or_form(body()).answers(200, member()))
+        .patch(change, write("Give a member another level").body_or_form(body()).answers(200, member()))
+        .delete(remove, write("Take a member out").answers_nothing(204, "gone"));
+    Routes::new()
+        .at("/members", get(list, read("Who is in the organization").lists(member())))
+        .at("/members/{user_uuid}", one)
 }
 
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {

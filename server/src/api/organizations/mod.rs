@@ -7,13 +7,13 @@ mod object;
 mod projects;
 mod roles;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::Value;
 
 use crate::accounts::organizations;
+use crate::api::openapi::{Routes, get, op};
 use crate::api::page;
 use crate::api::project_call::ProjectCall;
 use crate::auth::{Member, Scope};
@@ -22,17 +22,31 @@ use crate::meta::Level;
 use crate::state::AppState;
 use change::{OrganizationChange, Required};
 
-/// The routes.
-pub(super) fn router() -> Router<AppState> {
-    let one = Router::new()
-        .route("/", get(retrieve).put(replace).patch(change).delete(delete))
-        .merge(members::router())
-        .merge(roles::router())
-        .merge(invites::router())
-        .merge(projects::router());
-    Router::new()
-        .route("/api/organizations", get(list).post(create))
-        .nest("/api/organizations/{organization_id}", one)
+/// The endpoints.
+pub(super) fn routes() -> Routes {
+    let read = |summary| op(summary, &[Scope::ORGANIZATION_READ]);
+    let write = |summary| op(summary, &[Scope::ORGANIZATION_WRITE]);
+    let body = change::described;
+    let one = get(retrieve, read("An organization").answers(200, object::described()))
+        .put(
+            replace,
+            write("Change settings").body_or_form(body(&["name"])).answers(200, object::described()),
+        )
+        .patch(change, write("Change settings").body_or_form(body(&[])).answers(200, object::described()))
+        .delete(delete, write("Delete the organization with its projects").answers_nothing(204, "begun"));
+    let all = get(list, read("The caller's organizations").lists(object::described())).post(
+        create,
+        write("Make an organization with a first project")
+            .body_or_form(body(&["name"]))
+            .creates(object::described()),
+    );
+    let below = Routes::new()
+        .at("/", one)
+        .merge(members::routes())
+        .merge(roles::routes())
+        .merge(invites::routes())
+        .merge(projects::routes());
+    Routes::new().at("/api/organizations", all).nest("/api/organizations/{organization_id}", below)
 }
 
 /// The caller's organizations. Somebody who is in none is told so by a 404, as clients of the reference expect.
@@ -49,7 +63,7 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     let mut results = Vec::new();
     for organization in page::part_of(organizations, window) {
         let level = state.meta().membership_level(&organization.id, caller.user_id()).await?;
-        results.push(object::written(&state, &organization, level).await?);
+        results.push(object::written(&state, &organization, level, caller.user_id()).await?);
     }
     Ok(Json(page::page(&call.address(), window, count, results)))
 }
@@ -66,7 +80,7 @@ async fn create(
     let (meta, now_us) = (state.meta(), state.clock().now_us());
     let made = organizations::create(meta, &actor, Some(caller.user_id()), &settings, now_us).await?;
     let organization = meta.organization(&made.id).await?.ok_or_else(not_found)?;
-    let written = object::written(&state, &organization, Some(Level::OWNER)).await?;
+    let written = object::written(&state, &organization, Some(Level::OWNER), caller.user_id()).await?;
     Ok((StatusCode::CREATED, Json(written)))
 }
 
@@ -75,7 +89,7 @@ async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Js
     let caller = call.authorize_user(&state, Scope::ORGANIZATION_READ).await?;
     let id = call.path_parameter("organization_id");
     let Member { organization, level } = caller.require_organization_at_all(state.meta(), id).await?;
-    Ok(Json(object::written(&state, &organization, Some(level)).await?))
+    Ok(Json(object::written(&state, &organization, Some(level), caller.user_id()).await?))
 }
 
 async fn replace(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
@@ -94,7 +108,7 @@ async fn update(state: &AppState, call: ProjectCall, required: Required) -> Resu
     let (meta, now_us) = (state.meta(), state.clock().now_us());
     let id = &member.organization.id;
     let after = organizations::update(meta, &actor, id, |settings| change.apply(settings), now_us).await?;
-    Ok(Json(object::written(state, &after, Some(member.level)).await?))
+    Ok(Json(object::written(state, &after, Some(member.level), caller.user_id()).await?))
 }
 
 async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
@@ -102,6 +116,7 @@ async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<Stat
     member.require_level(Level::OWNER)?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     organizations::delete(state.meta(), &actor, &member.organization.id, now_us).await?;
+    state.deletions().wake();
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::api::iso_time;
+use crate::api::openapi::schema::{anything, boolean, integer, list, moment, nullable, object, text, uuid};
+use crate::api::project::visible;
 use crate::error::ApiError;
 use crate::meta::Level;
+use crate::meta::access_control::AccessControl;
 use crate::meta::organization::Organization;
 use crate::meta::project::Project;
 use crate::state::AppState;
@@ -12,20 +15,54 @@ use crate::state::AppState;
 /// The access that everybody has to plugins of the reference API; the highest, and without meaning here.
 const PLUGINS_ACCESS_LEVEL: u8 = 9;
 
+/// The form of an organization.
+pub(super) fn described() -> Value {
+    let maybe = || nullable(boolean());
+    object(&[
+        ("id", uuid()),
+        ("name", text()),
+        ("slug", text()),
+        ("logo_media_id", nullable(uuid())),
+        ("created_at", moment()),
+        ("updated_at", moment()),
+        ("membership_level", nullable(integer())),
+        ("plugins_access_level", integer()),
+        ("teams", list(anything())),
+        ("projects", list(object(&[("id", integer()), ("organization_id", uuid()), ("name", text())]))),
+        ("available_product_features", list(anything())),
+        ("enforce_2fa", maybe()),
+        ("members_can_invite", maybe()),
+        ("members_can_create_projects", maybe()),
+        ("members_can_use_personal_api_keys", boolean()),
+        ("allow_publicly_shared_resources", boolean()),
+        ("member_count", integer()),
+        ("is_ai_data_processing_approved", maybe()),
+        ("is_ai_training_opted_in", maybe()),
+        ("default_experiment_stats_method", nullable(text())),
+        ("default_anonymize_ips", boolean()),
+        ("default_role_id", nullable(uuid())),
+        ("is_active", boolean()),
+        ("is_not_active_reason", nullable(text())),
+        ("is_pending_deletion", boolean()),
+    ])
+}
+
 /// The organization's members; what is not kept is what it would be for an organization that never had it.
 pub(super) async fn written(
     state: &AppState,
     organization: &Organization,
     level: Option<Level>,
+    user_id: i64,
 ) -> Result<Value, ApiError> {
     let meta = state.meta();
-    let projects = meta.projects_of_organization(&organization.id).await?;
+    let projects = visible(state, &organization.id, level, user_id).await?;
     let mut teams = Vec::with_capacity(projects.len());
     for project in &projects {
         let token = meta.token_of_project(project.id).await?;
-        teams.push(team(project, token.as_deref()));
+        let is_private = meta.access_controls(project.id).await?.iter().any(AccessControl::is_hiding);
+        teams.push(team(project, token.as_deref(), is_private));
     }
-    let mut object = organization.settings.fields();
+    let mut written = organization.settings.fields();
     let more = json!({
         "id": organization.id,
         "slug": organization.slug,
@@ -48,8 +85,8 @@ pub(super) async fn written(
         "is_not_active_reason": organization.is_not_active_reason,
         "is_pending_deletion": organization.is_pending_deletion,
     });
-    object.extend(more.as_object().cloned().unwrap_or_default());
-    Ok(Value::Object(object))
+    written.extend(more.as_object().cloned().unwrap_or_default());
+    Ok(Value::Object(written))
 }
 
 /// A project in the short form.
@@ -58,7 +95,7 @@ pub(super) fn in_organization(project: &Project) -> Value {
 }
 
 /// A project as the environment that it also is.
-fn team(project: &Project, token: Option<&str>) -> Value {
+fn team(project: &Project, token: Option<&str>, is_private: bool) -> Value {
     json!({
         "id": project.id.0,
         "uuid": project.uuid,
@@ -71,6 +108,6 @@ fn team(project: &Project, token: Option<&str>) -> Value {
         "ingested_event": true,
         "is_demo": false,
         "timezone": project.settings.timezone,
-        "access_control": false,
+        "access_control": is_private,
     })
 }

@@ -1,28 +1,33 @@
 //! `projects/`: the projects of an organization.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::Value;
 
 use crate::accounts::projects;
 use crate::api::input::Input;
+use crate::api::openapi::schema::{members, text_up_to};
+use crate::api::openapi::{Routes, get, op};
 use crate::api::page;
-use crate::api::project::{MAX_NAME_CHARS, written};
+use crate::api::project::{MAX_NAME_CHARS, described, visible, written};
 use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::meta::Level;
 use crate::state::AppState;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/projects", get(list).post(create))
+pub(super) fn routes() -> Routes {
+    let body = members(&[("name", text_up_to(MAX_NAME_CHARS))]);
+    let all = get(list, op("Its projects", &[Scope::PROJECT_READ]).lists(described()))
+        .post(create, op("Make a project", &[Scope::PROJECT_WRITE]).body_or_form(body).creates(described()));
+    Routes::new().at("/projects", all)
 }
 
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
-    let (member, _) = call.authorize_organization(&state, Scope::PROJECT_READ).await?;
-    let projects = state.meta().projects_of_organization(&member.organization.id).await?;
+    let (member, caller) = call.authorize_organization(&state, Scope::PROJECT_READ).await?;
+    let (id, level) = (&member.organization.id, Some(member.level));
+    let projects = visible(&state, id, level, caller.user_id()).await?;
     let window = page::window(&call);
     let count = i64::try_from(projects.len()).unwrap_or(i64::MAX);
     let mut results = Vec::new();

@@ -1,13 +1,17 @@
 //! `roles/`: named groups of an organization's members.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use crate::accounts::roles;
 use crate::api::input::Input;
+use crate::api::openapi::schema::{
+    boolean, list as list_of, moment, object, reference, text, text_up_to, uuid, with_required,
+};
+use crate::api::openapi::shared::user_or_null;
+use crate::api::openapi::{Routes, get, op};
 use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
 use crate::auth::{Caller, Member, Scope};
@@ -19,15 +23,48 @@ use crate::state::AppState;
 
 const MAX_NAME_CHARS: usize = 200;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/roles", get(list).post(create))
-        .route("/roles/{role_id}", get(retrieve).put(change).patch(change).delete(delete))
-        .route("/roles/{role_id}/role_memberships", get(list_members).post(add_member))
-        .route(
-            "/roles/{role_id}/role_memberships/{role_membership_id}",
-            get(retrieve_member).delete(remove_member),
-        )
+pub(super) fn routes() -> Routes {
+    let read = |summary| op(summary, &[Scope::ORGANIZATION_READ]);
+    let write = |summary| op(summary, &[Scope::ORGANIZATION_WRITE]);
+    let body = |required: &[&str]| with_required(&[("name", text_up_to(MAX_NAME_CHARS))], required);
+    let new_member = with_required(&[("user_uuid", uuid())], &["user_uuid"]);
+    let all = get(list, read("Roles by name").lists(role()))
+        .post(create, write("Make a role").body_or_form(body(&["name"])).creates(role()));
+    let one = get(retrieve, read("A role").answers(200, role()))
+        .put(change, write("Give a role another name").body_or_form(body(&[])).answers(200, role()))
+        .patch(change, write("Give a role another name").body_or_form(body(&[])).answers(200, role()))
+        .delete(delete, write("Delete a role").answers_nothing(204, "gone"));
+    let in_role = get(list_members, read("Members of a role").lists(role_member()))
+        .post(add_member, write("Add a member to a role").body_or_form(new_member).creates(role_member()));
+    let one_in_role = get(retrieve_member, read("A member of a role").answers(200, role_member()))
+        .delete(remove_member, write("Take a member out of a role").answers_nothing(204, "gone"));
+    Routes::new()
+        .at("/roles", all)
+        .at("/roles/{role_id}", one)
+        .at("/roles/{role_id}/role_memberships", in_role)
+        .at("/roles/{role_id}/role_memberships/{role_membership_id}", one_in_role)
+}
+
+/// The form of a role.
+fn role() -> Value {
+    object(&[
+        ("id", uuid()),
+        ("name", text()),
+        ("created_at", moment()),
+        ("created_by", user_or_null()),
+        ("members", list_of(role_member())),
+        ("is_default", boolean()),
+    ])
+}
+
+fn role_member() -> Value {
+    object(&[
+        ("id", uuid()),
+        ("role_id", uuid()),
+        ("user", reference("BasicUser")),
+        ("joined_at", moment()),
+        ("updated_at", moment()),
+    ])
 }
 
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {

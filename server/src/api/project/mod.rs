@@ -1,19 +1,27 @@
 //! `/api/projects/:id/`: a project, its settings and its tokens.
 
+mod access_controls;
 mod change;
+mod integrations;
 mod tokens;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::openapi::schema::{
+    boolean, integer, integer_within, members, moment, nullable, object, text, text_up_to, uuid,
+};
+use super::openapi::{Routes, get, op};
 use super::project_call::ProjectCall;
 use super::{iso_time, page};
 use crate::accounts::projects;
-use crate::auth::{Caller, Member, Scope};
+use crate::auth::access::hidden_projects;
+use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
 use crate::meta::Level;
+use crate::meta::access_control::AccessControl;
 use crate::meta::project::Project;
 use crate::state::AppState;
 use change::ProjectChange;
@@ -22,13 +30,55 @@ use change::ProjectChange;
 pub(super) const MAX_NAME_CHARS: usize = 200;
 
 /// The endpoints at the prefix of a project.
-pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/", get(read).put(change).patch(change)).merge(tokens::router())
+pub(super) fn routes() -> Routes {
+    let write = |summary| op(summary, &[Scope::PROJECT_WRITE]);
+    let one = get(read, op("A project and its settings", &[Scope::PROJECT_READ]).answers(200, described()))
+        .put(change, write("Change settings").body_or_form(described_change()).answers(200, described()))
+        .patch(change, write("Change settings").body_or_form(described_change()).answers(200, described()))
+        .delete(delete, write("Delete the project with its data").answers_nothing(204, "gone"));
+    Routes::new()
+        .at("/", one)
+        .merge(tokens::routes())
+        .merge(access_controls::routes())
+        .merge(integrations::routes())
 }
 
 /// The endpoint of all projects.
-pub(super) fn list_router() -> Router<AppState> {
-    Router::new().route("/api/projects", get(list))
+pub(super) fn list_routes() -> Routes {
+    let list_op = op("Every project that the caller may use", &[Scope::PROJECT_READ]).lists(described());
+    Routes::new().at("/api/projects", get(list, list_op))
+}
+
+/// The form of a project.
+pub(super) fn described() -> Value {
+    object(&[
+        ("id", integer()),
+        ("uuid", uuid()),
+        ("organization", uuid()),
+        ("organization_id", uuid()),
+        ("project_id", integer()),
+        ("name", text()),
+        ("api_token", nullable(text())),
+        ("timezone", text()),
+        ("receive_org_level_activity_logs", boolean()),
+        ("retention_days", nullable(integer())),
+        ("json_parse_logs", boolean()),
+        ("pii_scrub_logs", boolean()),
+        ("access_control", boolean()),
+        ("created_at", moment()),
+        ("updated_at", moment()),
+    ])
+}
+
+fn described_change() -> Value {
+    members(&[
+        ("name", text_up_to(MAX_NAME_CHARS)),
+        ("timezone", text_up_to(64)),
+        ("receive_org_level_activity_logs", boolean()),
+        ("retention_days", nullable(integer_within(1, 36_500))),
+        ("json_parse_logs", boolean()),
+        ("pii_scrub_logs", boolean()),
+    ])
 }
 
 /// Every project that the caller may use.
@@ -37,7 +87,8 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     let mut all = Vec::new();
     for organization in state.meta().organizations_of_user(caller.user_id()).await? {
         if caller.may_reach(&organization.id) && organization.is_active && !organization.is_pending_deletion {
-            all.extend(state.meta().projects_of_organization(&organization.id).await?);
+            let level = state.meta().membership_level(&organization.id, caller.user_id()).await?;
+            all.extend(visible(&state, &organization.id, level, caller.user_id()).await?);
         }
     }
     all.retain(|project| caller.may_reach_project(project.id));
@@ -65,18 +116,41 @@ async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json
     Ok(Json(written(&state, &after).await?))
 }
 
-/// What a project is decides over everybody's records: its settings and tokens are for administrators.
+/// The project is gone at once, its data soon after.
+async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+    let (project, caller) = authorize_change(&state, &call).await?;
+    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    projects::delete(state.meta(), &actor, project.id, now_us).await?;
+    state.follow_metadata().await?;
+    state.deletions().wake();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a project is decides over everybody's records: its settings and tokens are for administrators, of the
+/// organization or of the project.
 async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<(Project, Caller), ApiError> {
-    let (project, member, caller): (_, Member, _) =
-        call.authorize_project(state, Scope::PROJECT_WRITE).await?;
-    member.require_level(Level::ADMIN)?;
+    let (project, _, caller) = call.authorize_project(state, Scope::PROJECT_WRITE).await?;
     Ok((project, caller))
+}
+
+/// The projects of an organization that a member may see.
+pub(super) async fn visible(
+    state: &AppState,
+    organization_id: &str,
+    level: Option<Level>,
+    user_id: i64,
+) -> Result<Vec<Project>, ApiError> {
+    let mut projects = state.meta().projects_of_organization(organization_id).await?;
+    let hidden = hidden_projects(state.meta(), organization_id, level, user_id).await?;
+    projects.retain(|project| !hidden.contains(&project.id));
+    Ok(projects)
 }
 
 /// The project's members.
 pub(super) async fn written(state: &AppState, project: &Project) -> Result<Value, ApiError> {
     let settings = &project.settings;
     let mut object = settings.fields();
+    let rules = state.meta().access_controls(project.id).await?;
     let more = json!({
         "id": project.id.0,
         "uuid": project.uuid,
@@ -84,7 +158,7 @@ pub(super) async fn written(state: &AppState, project: &Project) -> Result<Value
         "organization_id": project.organization_id,
         "project_id": project.id.0,
         "api_token": state.meta().token_of_project(project.id).await?,
-        "access_control": false,
+        "access_control": rules.iter().any(AccessControl::is_hiding),
         "created_at": iso_time::format(project.created_us),
         "updated_at": iso_time::format(project.updated_us),
     });

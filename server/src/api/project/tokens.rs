@@ -1,15 +1,16 @@
 //! `tokens/`: what sends to a project. A token is rotated by making another, changing the senders, and taking the
 //! first one away.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::authorize_change;
 use crate::accounts::projects;
 use crate::api::input::Input;
+use crate::api::openapi::schema::{moment, object, text, text_up_to, uuid, with_required};
+use crate::api::openapi::{Methods, Routes, get, op};
 use crate::api::project_call::ProjectCall;
 use crate::api::{iso_time, page};
 use crate::auth::Scope;
@@ -20,10 +21,14 @@ use crate::state::AppState;
 /// Longest label, characters.
 const MAX_LABEL_CHARS: usize = 100;
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/tokens", get(list).post(create))
-        .route("/tokens/{token_id}", axum::routing::delete(delete))
+pub(super) fn routes() -> Routes {
+    let token = || object(&[("id", uuid()), ("token", text()), ("label", text()), ("created_at", moment())]);
+    let write = |summary| op(summary, &[Scope::PROJECT_WRITE]);
+    let body = with_required(&[("label", text_up_to(MAX_LABEL_CHARS))], &["label"]);
+    let all = get(list, op("What sends to the project", &[Scope::PROJECT_READ]).lists(token()))
+        .post(create, write("Make a token").body_or_form(body).creates(token()));
+    let one = Methods::default().delete(delete, write("Take a token away").answers_nothing(204, "gone"));
+    Routes::new().at("/tokens", all).at("/tokens/{token_id}", one)
 }
 
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {

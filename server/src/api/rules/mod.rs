@@ -3,6 +3,7 @@
 //! The three kinds have one life in common: they are listed, made, changed, ordered and removed the same way. What a
 //! rule of a kind says is in [`sampling`], [`retention`] and [`metric`]; `resource` is what they share.
 
+mod described;
 mod filter_group;
 mod metric;
 mod prometheus;
@@ -12,10 +13,7 @@ mod sampling;
 mod sampling_config;
 mod simulate;
 
-use axum::Router;
-use axum::routing::{get, post};
-
-use crate::state::AppState;
+use crate::api::openapi::{Routes, get, post};
 use metric::MetricKind;
 use resource::Kind;
 use retention::RetentionKind;
@@ -26,23 +24,25 @@ pub(crate) use retention::model as retention_rule;
 pub(crate) use sampling::model as sampling_rule;
 
 /// The endpoints, below the prefix of a project.
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
+pub(super) fn routes() -> Routes {
+    Routes::new()
         .merge(crud::<SamplingKind>("/logs/sampling_rules"))
         .merge(crud::<RetentionKind>("/logs/retention_rules"))
         .merge(crud::<MetricKind>("/logs/metric_rules"))
-        .route("/logs/sampling_rules/{rule_id}/simulate", post(simulate::simulate))
-        .route("/logs/retention_rules/suggest_name", post(retention::suggest_name))
-        .route("/logs/metric_rules/metrics", get(prometheus::metrics))
+        .at("/logs/sampling_rules/{rule_id}/simulate", post(simulate::simulate, described::simulate()))
+        .at("/logs/retention_rules/suggest_name", post(retention::suggest_name, described::suggest_name()))
+        .at("/logs/metric_rules/metrics", get(prometheus::metrics, described::metrics()))
 }
 
-fn crud<K: Kind>(path: &str) -> Router<AppState> {
-    let one = get(resource::retrieve::<K>)
-        .patch(resource::change::<K>)
-        .put(resource::replace::<K>)
-        .delete(resource::remove::<K>);
-    Router::new()
-        .route(path, get(resource::list::<K>).post(resource::create::<K>))
-        .route(&format!("{path}/reorder"), post(resource::reorder::<K>))
-        .route(&format!("{path}/{{rule_id}}"), one)
+fn crud<K: Kind>(path: &str) -> Routes {
+    let one = get(resource::retrieve::<K>, described::retrieve::<K>())
+        .patch(resource::change::<K>, described::change::<K>())
+        .put(resource::replace::<K>, described::replace::<K>())
+        .delete(resource::remove::<K>, described::remove());
+    let all = get(resource::list::<K>, described::list::<K>())
+        .post(resource::create::<K>, described::create::<K>());
+    Routes::new()
+        .at(path, all)
+        .at(&format!("{path}/reorder"), post(resource::reorder::<K>, described::reorder::<K>()))
+        .at(&format!("{path}/{{rule_id}}"), one)
 }

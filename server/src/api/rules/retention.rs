@@ -41,7 +41,7 @@ impl Kind for RetentionKind {
     fn check(rule: &Draft, rules: &[Draft]) -> Result<(), ApiError> {
         let enabled = rules.iter().filter(|other| other.enabled || other.id == rule.id);
         let rules = enabled.map(|rule| parse(&rule.definition, &rule.name)).collect::<Result<_, _>>()?;
-        CompiledRetention::new(RetentionPolicy { days: None, rules })?;
+        CompiledRetention::new(RetentionPolicy { rules, ..RetentionPolicy::default() })?;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ mod table;
 use std::io::{Write, stdout};
 
 use clap::{Args, ValueEnum};
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::CliError;
@@ -27,6 +27,25 @@ Relative times: -30s, -15M (minutes), -2h, -7d, -1w; -1m is a month.")]
 pub(super) struct QueryArgs {
     #[command(flatten)]
     server: ServerArgs,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Most rows
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
+    /// Which rows come first
+    #[arg(long, value_enum, default_value_t = Order::Latest)]
+    order: Order,
+    /// Print how many rows there are instead; the end is excluded then
+    #[arg(long)]
+    count: bool,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+/// Which rows.
+#[derive(Debug, Args)]
+pub(super) struct FilterArgs {
     /// Beginning: a time, a relative time, or all
     #[arg(long, value_name = "TIME", default_value = "-1h", allow_hyphen_values = true)]
     since: String,
@@ -45,23 +64,11 @@ pub(super) struct QueryArgs {
     /// An attribute of the record and its value; may be repeated
     #[arg(long = "where", value_name = "KEY=VALUE", value_parser = key_and_value)]
     conditions: Vec<(String, String)>,
-    /// Most rows
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
-    limit: u64,
-    /// Which rows come first
-    #[arg(long, value_enum, default_value_t = Order::Latest)]
-    order: Order,
-    /// Print how many rows there are instead; the end is excluded then
-    #[arg(long)]
-    count: bool,
-    /// Form of the output
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    output: Output,
 }
 
 /// Which server, and what opens it.
 #[derive(Debug, Args)]
-struct ServerArgs {
+pub(super) struct ServerArgs {
     /// The server's address
     #[arg(long, env = "TIMBERLINE_URL", default_value = DEFAULT_URL)]
     url: String,
@@ -74,11 +81,21 @@ struct ServerArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Order {
+pub(super) enum Order {
     /// Newest first
     Latest,
     /// Oldest first
     Earliest,
+}
+
+impl Order {
+    /// As the API calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Latest => "latest",
+            Self::Earliest => "earliest",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -101,7 +118,7 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 pub(super) async fn run(args: &QueryArgs) -> Result<(), CliError> {
     let client = remote::client()?;
     if args.count {
-        let answer = ask(&client, args, "count", &question(args)).await?;
+        let answer = ask(&client, args, "count", &args.filter.question()).await?;
         let count = answer["count"].as_u64().ok_or_else(malformed)?;
         return write(&match args.output {
             Output::Table => format!("{count}\n"),
@@ -111,32 +128,40 @@ pub(super) async fn run(args: &QueryArgs) -> Result<(), CliError> {
     print_rows(&client, args).await
 }
 
-/// What the arguments ask for, without order and limits.
-fn question(args: &QueryArgs) -> Value {
-    let leaf = |(key, value): &(String, String)| json!({ "key": key, "type": "log_attribute", "operator": "exact", "value": value });
-    let mut query = json!({
-        "dateRange": { "date_from": args.since, "date_to": args.until },
-        "filterGroup": args.conditions.iter().map(leaf).collect::<Vec<_>>(),
-        "severityLevels": args.severity,
-        "serviceNames": args.service,
-    });
-    if let Some(text) = &args.search {
-        query["searchTerm"] = json!(text);
+impl FilterArgs {
+    /// What the arguments ask for, without order and limits.
+    pub(super) fn question(&self) -> Value {
+        let leaf = |(key, value): &(String, String)| json!({ "key": key, "type": "log_attribute", "operator": "exact", "value": value });
+        let mut query = json!({
+            "dateRange": { "date_from": self.since, "date_to": self.until },
+            "filterGroup": self.conditions.iter().map(leaf).collect::<Vec<_>>(),
+            "severityLevels": self.severity,
+            "serviceNames": self.service,
+        });
+        if let Some(text) = &self.search {
+            query["searchTerm"] = json!(text);
+        }
+        query
     }
-    query
+}
+
+impl ServerArgs {
+    /// A request to an endpoint of the project's logs.
+    pub(super) fn request(&self, client: &Client, endpoint: &str) -> RequestBuilder {
+        let Self { url, key, project } = self;
+        let address = remote::address(url, &format!("/api/projects/{project}/logs/{endpoint}"));
+        client.post(address).bearer_auth(key.reveal())
+    }
 }
 
 async fn ask(client: &Client, args: &QueryArgs, endpoint: &str, query: &Value) -> Result<Value, CliError> {
-    let ServerArgs { url, key, project } = &args.server;
-    let address = remote::address(url, &format!("/api/projects/{project}/logs/{endpoint}"));
-    let request = client.post(address).bearer_auth(key.reveal()).json(&json!({ "query": query }));
-    remote::ask(request).await
+    remote::ask(args.server.request(client, endpoint).json(&json!({ "query": query }))).await
 }
 
 /// Prints page after page, so that lines come as they are answered.
 async fn print_rows(client: &Client, args: &QueryArgs) -> Result<(), CliError> {
-    let mut query = question(args);
-    query["orderBy"] = json!(if matches!(args.order, Order::Latest) { "latest" } else { "earliest" });
+    let mut query = args.filter.question();
+    query["orderBy"] = json!(args.order.name());
     let (mut left, mut collected) = (args.limit, Vec::new());
     loop {
         query["limit"] = json!(left.min(PAGE_ROWS));

@@ -1,19 +1,26 @@
 //! The API as its callers see it: through the router, and through the program on a real socket.
 
+mod access_controls;
+mod alerts_simulate;
 mod auth;
 mod browser;
+mod checklist;
 mod datadog;
+mod deletions;
 mod explain;
 mod explorers;
 mod export_assets;
 mod export_streams;
+mod forms;
 mod grpc;
 mod harness;
 mod ingest_bounds;
 mod ingest_forms;
+mod integrations;
 mod keys;
 mod members;
 mod metrics;
+mod openapi;
 mod operations;
 mod organizations;
 mod pages;

@@ -142,3 +142,40 @@ fn what_cannot_work_is_told() {
     assert!(error_with(2, &arguments, &[]).contains("--project"));
     assert_eq!(timberline(&["query"]).output().unwrap().status.code(), Some(2), "a key is needed");
 }
+
+#[tokio::test]
+async fn every_row_is_exported_into_a_file_that_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("logs.ndjson");
+    write_lines(&file);
+    let server = Running::start("serve", &folder.path().join("data"), &[]);
+    let (token, key) = (server.secret("phc_"), server.secret("phx_"));
+    let environment =
+        [("TIMBERLINE_URL", server.url.as_str()), ("TIMBERLINE_TOKEN", &token), ("TIMBERLINE_KEY", &key)];
+    run(&["import", text_of(&file)], &environment);
+    let to = folder.path().join("out.csv");
+    let export = |more: &[&str]| run(&[&["export", "--since", "all"], more].concat(), &environment);
+    let told: Value =
+        serde_json::from_str(&export(&["--to", text_of(&to), "--json", "--columns", "body"])).unwrap();
+    let written = std::fs::read_to_string(&to).unwrap();
+    assert_eq!(told["num_bytes"], json!(written.len()));
+    let mut lines: Vec<&str> = written.lines().collect();
+    lines[1..].sort_unstable();
+    assert_eq!(lines, ["body", "one", "three", "two\u{1b}[2J"]);
+    assert!(!folder.path().join("out.csv.part").exists());
+    let lines =
+        export(&["--format", "ndjson", "--severity", "error", "--service", "web", "--columns", "body"]);
+    assert_eq!(serde_json::from_str::<Value>(&lines).unwrap(), json!({ "body": "three" }));
+    let parquet = folder.path().join("out.parquet");
+    export(&["--format", "parquet", "--to", text_of(&parquet)]);
+    assert!(std::fs::read(&parquet).unwrap().starts_with(b"PAR1"));
+
+    let refused = timberline(&["export", "--columns", "no such", "--to", text_of(&to)]);
+    let refused = { refused }.envs(environment.iter().copied()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(
+        std::fs::read_to_string(&to).unwrap(),
+        written,
+        "a file that is there stays until another is whole"
+    );
+}

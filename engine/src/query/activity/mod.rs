@@ -1,0 +1,29 @@
+//! Questions about the audit trail.
+//!
+//! | module | what |
+//! |---|---|
+//! | `model` | what can be asked |
+//! | `condition` | what a filter means |
+//! | `text_test` | tests of text that SQL has no words for |
+//! | `detail` | what a test of an entry's detail means |
+//! | `expression` | a condition that a caller writes as SQL |
+//! | `page` | entries in order |
+//! | `values` | what entries have: actors, scopes, fields of details |
+//! | `chain` | entries by their place in the chain |
+
+mod chain;
+mod condition;
+mod detail;
+mod expression;
+mod model;
+mod page;
+mod text_test;
+mod values;
+
+pub use detail::{DetailPath, DetailTest, DetailValue};
+pub use expression::ActivityExpression;
+pub use model::{
+    ActivityCursor, ActivityFilter, ActivityOrder, ActivityQuery, ActivityTenant, HiddenEntries,
+};
+pub use page::ActivityPage;
+pub use values::{ActivityValues, DetailFields, FieldType};
