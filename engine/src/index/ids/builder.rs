@@ -93,7 +93,7 @@ impl IdsBuilder {
                 self.add_attribute(keys.value(entry), values.value(entry));
             }
             self.num_rows += 1;
-            if self.num_rows % STRETCH_ROWS == 0 {
+            if self.num_rows.is_multiple_of(STRETCH_ROWS) {
                 self.end_stretch();
             }
         }
@@ -117,7 +117,7 @@ impl IdsBuilder {
 
     /// What became of the rows.
     pub(in crate::index) fn finish(mut self) -> Recipe<Ids> {
-        if self.num_rows % STRETCH_ROWS != 0 {
+        if !self.num_rows.is_multiple_of(STRETCH_ROWS) {
             self.end_stretch();
         }
         let keys = match self.state {

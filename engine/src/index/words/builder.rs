@@ -76,7 +76,7 @@ impl WordsBuilder {
             self.num_rows += 1;
             let row_number = self.num_rows;
             for_each_word(bodies.value(row), &mut word, |word| counting.add(word, row_number));
-            if self.num_rows % BLOCK_ROWS == 0 {
+            if self.num_rows.is_multiple_of(BLOCK_ROWS) {
                 counting.end_block((self.num_rows - 1) / BLOCK_ROWS);
             }
             if counting.entries.len() + counting.touched.len() > self.max_entries
@@ -100,7 +100,7 @@ impl WordsBuilder {
     /// What became of the rows.
     pub(in crate::index) fn finish(self) -> Recipe<Words> {
         let Some(mut counting) = self.counting else { return Recipe::Absent(Absence::OverBudget) };
-        if self.num_rows % BLOCK_ROWS != 0 {
+        if !self.num_rows.is_multiple_of(BLOCK_ROWS) {
             counting.end_block((self.num_rows - 1) / BLOCK_ROWS);
         }
         if counting.entries.len() as u64 > (self.num_rows / ROWS_PER_ENTRY).max(MIN_ENTRIES) {

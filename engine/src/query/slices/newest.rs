@@ -20,7 +20,7 @@ use super::super::session::QuerySession;
 use super::super::time_range::TimeRange;
 use super::condition::Condition;
 use super::open_file::OpenFile;
-use super::prune::{Pruner, Wanted};
+use super::prune::Pruner;
 use super::reader::SliceReader;
 use crate::buffer::BufferSegment;
 use crate::catalog::Sources;
@@ -257,10 +257,10 @@ impl Search {
                     let known = self.pruner.of_file(&open).await?;
                     for (number, slice) in open.slices.iter().enumerate() {
                         if self.range.touches(slice.min_us, slice.max_us)
-                            && let Some(left) = known.left(slice, Wanted::Rows)
+                            && let Some(left) = known.left(slice, &[])
                         {
                             let rank = self.ranking.of_bounds(slice.min_us, slice.max_us);
-                            let stretch = Stretch::Slice(Arc::clone(&open), number, left.rows);
+                            let stretch = Stretch::Slice(Arc::clone(&open), number, left);
                             queue.push(Queued { rank, stretch });
                         }
                     }

@@ -31,15 +31,6 @@ pub(super) struct Pruner {
     cost: Arc<CostMeter>,
 }
 
-/// What is left to be looked at in a slice.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Left {
-    /// The rows that may meet the condition, rising; none for all of them.
-    pub(super) rows: Option<Vec<u32>>,
-    /// How many others are known to meet it.
-    pub(super) num_known: u64,
-}
-
 /// Whether the number of rows is enough, so that rows that are known need not be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::query) enum Wanted {
@@ -71,8 +62,13 @@ impl Pruner {
 
     /// What is known of a file; reads the recipes that it needs.
     pub(super) async fn of_file(&self, open: &OpenFile) -> Result<FilePruner> {
-        let mut known =
-            FilePruner { cells: None, blocks: None, stretches: None, is_exact: self.is_one_body_test };
+        let mut known = FilePruner {
+            cells: None,
+            blocks: None,
+            stretches: None,
+            is_exact: self.is_one_body_test,
+            num_rows: open.file.num_rows,
+        };
         if open.file.sidecar_bytes == 0 {
             return Ok(known);
         }
@@ -122,11 +118,21 @@ pub(super) struct FilePruner {
     stretches: Option<Vec<u32>>,
     /// Whether the numbers of rows of blocks are those of the condition.
     is_exact: bool,
+    /// Of the file.
+    num_rows: u64,
 }
 
 impl FilePruner {
-    /// What is left of a slice; none when no row of it can meet the condition.
-    pub(super) fn left(&self, slice: &Slice, wanted: Wanted) -> Option<Left> {
+    /// The number of rows that are known to meet the condition, in blocks inside of `covered`: stretches of the file's
+    /// rows all of which are meant, and of which the number is enough.
+    pub(super) fn num_known(&self, covered: &[Range<u64>]) -> u64 {
+        let blocks = self.blocks.iter().flatten().filter(|block| self.is_known(block, covered));
+        blocks.filter_map(|block| block.num_rows).sum()
+    }
+
+    /// The rows of a slice that are left to be looked at, rising: none when there are no such rows, and no list when
+    /// they are all.
+    pub(super) fn left(&self, slice: &Slice, covered: &[Range<u64>]) -> Option<Option<Vec<u32>>> {
         if let Some((rollup, is_meant)) = &self.cells {
             let instants = slice.min_us..slice.max_us.saturating_add(1);
             let mut rows = rollup.buckets_in(&instants);
@@ -134,34 +140,33 @@ impl FilePruner {
                 return None;
             }
         }
-        let first_row = slice.first_row;
-        let rows = first_row..first_row + slice.rows.len() as u64;
+        let rows = slice.first_row..slice.first_row + slice.rows.len() as u64;
         if let Some(stretches) = &self.stretches {
-            let mut touched = rows.start / STRETCH_ROWS..=(rows.end.saturating_sub(1)) / STRETCH_ROWS;
+            let mut touched = rows.start / STRETCH_ROWS..=rows.end.saturating_sub(1) / STRETCH_ROWS;
             if !touched.any(|stretch| stretches.iter().any(|known| u64::from(*known) == stretch)) {
                 return None;
             }
         }
-        let Some(blocks) = &self.blocks else { return Some(Left::default()) };
-        let (mut left, mut num_known) = (Vec::new(), 0);
+        let Some(blocks) = &self.blocks else { return Some(None) };
+        let mut left: Vec<u32> = Vec::new();
         for block in &blocks[blocks.partition_point(|block| block_rows(block).end <= rows.start)..] {
             let of_block = block_rows(block);
             if of_block.start >= rows.end {
                 break;
             }
-            // A block that the slice cuts may have rows elsewhere.
-            let is_inside = rows.start <= of_block.start && of_block.end <= rows.end;
-            match block.num_rows {
-                Some(num_rows) if self.is_exact && wanted == Wanted::Number && is_inside => {
-                    num_known += num_rows;
-                }
-                _ => {
-                    let (start, end) = (of_block.start.max(rows.start), of_block.end.min(rows.end));
-                    left.extend((start - first_row) as u32..(end - first_row) as u32);
-                }
+            if !self.is_known(block, covered) {
+                let (start, end) = (of_block.start.max(rows.start), of_block.end.min(rows.end));
+                left.extend((start - rows.start) as u32..(end - rows.start) as u32);
             }
         }
-        (!left.is_empty() || num_known > 0).then_some(Left { rows: Some(left), num_known })
+        (!left.is_empty()).then_some(Some(left))
+    }
+
+    fn is_known(&self, block: &BlockMatch, covered: &[Range<u64>]) -> bool {
+        let rows = block_rows(block);
+        let end = rows.end.min(self.num_rows);
+        let is_covered = covered.iter().any(|stretch| stretch.start <= rows.start && end <= stretch.end);
+        self.is_exact && block.num_rows.is_some() && is_covered
     }
 }
 

@@ -1,5 +1,6 @@
 //! When the rows were that meet a condition, or how many they are.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, TimestampMicrosecondArray};
@@ -13,8 +14,8 @@ use super::super::session::QuerySession;
 use super::super::time_range::TimeRange;
 use super::condition::Condition;
 use super::newest::joined;
-use super::open_file::OpenFile;
-use super::prune::{Left, Pruner};
+use super::open_file::{OpenFile, Slice};
+use super::prune::Pruner;
 use super::reader::SliceReader;
 use crate::catalog::Sources;
 use crate::schema::columns;
@@ -57,21 +58,19 @@ pub(in crate::query) async fn visit_times(
     for file in &sources.files {
         let open = reader.open(file).await?;
         let known = pruner.of_file(&open).await?;
+        let covered = visit.covered(&open);
+        let num_known = known.num_known(&covered);
+        if num_known > 0 {
+            take(Seen::Number(num_known))?;
+        }
         let mut looks = Vec::new();
         for (number, slice) in open.slices.iter().enumerate() {
-            let is_touched = visit.ranges.iter().any(|range| range.touches(slice.min_us, slice.max_us));
-            let is_covered = visit.ranges.iter().any(|range| range.covers(slice.min_us, slice.max_us));
-            let wanted = if is_covered { wanted } else { Wanted::Rows };
-            let left = is_touched.then(|| known.left(slice, wanted)).flatten();
-            let Some(Left { rows, num_known }) = left else { continue };
-            if num_known > 0 {
-                take(Seen::Number(num_known))?;
-            }
-            if rows.as_ref().is_some_and(Vec::is_empty) {
+            if !visit.ranges.iter().any(|range| range.touches(slice.min_us, slice.max_us)) {
                 continue;
             }
+            let Some(left) = known.left(slice, &covered) else { continue };
             let (visit, open) = (Arc::clone(&visit), Arc::clone(&open));
-            let task = async move { visit.look(&open, number, rows, is_covered).await };
+            let task = async move { visit.look(&open, number, left).await };
             looks.push(async move { joined(AbortOnDropHandle::new(tokio::spawn(task)).await) });
         }
         let mut looks = stream::iter(looks).buffer_unordered(width);
@@ -90,16 +89,28 @@ struct Visit {
 }
 
 impl Visit {
-    /// `left` are the rows that may meet the condition, and the slice may be inside of a range.
-    async fn look(
-        &self,
-        open: &OpenFile,
-        slice: usize,
-        left: Option<Vec<u32>>,
-        is_covered: bool,
-    ) -> Result<Seen> {
+    /// The stretches of a file's rows of which the number is enough, because all of them are of one range.
+    fn covered(&self, open: &OpenFile) -> Vec<Range<u64>> {
+        let mut covered: Vec<Range<u64>> = Vec::new();
+        for slice in open.slices.iter().filter(|slice| self.is_number_enough(slice)) {
+            let end = slice.first_row + slice.rows.len() as u64;
+            match covered.last_mut() {
+                Some(last) if last.end == slice.first_row => last.end = end,
+                _ => covered.push(slice.first_row..end),
+            }
+        }
+        covered
+    }
+
+    fn is_number_enough(&self, slice: &Slice) -> bool {
+        let mut ranges = self.ranges.iter();
+        self.wanted == Wanted::Number && ranges.any(|range| range.covers(slice.min_us, slice.max_us))
+    }
+
+    /// `left` are the rows that may meet the condition; none for all.
+    async fn look(&self, open: &OpenFile, slice: usize, left: Option<Vec<u32>>) -> Result<Seen> {
         let rows = self.condition.of_file(open)?.rows_of(&self.reader, open, slice, left).await?;
-        if rows.is_empty() || (is_covered && self.wanted == Wanted::Number) {
+        if rows.is_empty() || self.is_number_enough(&open.slices[slice]) {
             return Ok(Seen::Number(rows.len() as u64));
         }
         let times = self.reader.named(open, slice, columns::TIMESTAMP).await?;

@@ -16,5 +16,6 @@ mod plans;
 mod properties;
 mod reads;
 mod retained;
+mod sliced;
 mod sparklines;
 mod sql;
