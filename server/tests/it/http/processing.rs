@@ -69,7 +69,7 @@ async fn what_a_project_cannot_be_is_refused_by_name() {
     let logs_only = server.limited_key(&["logs:write"], None, None).await;
     assert_eq!(server.request_as(&logs_only, Method::GET, PROJECT, "").await.status, 403);
     assert_eq!(server.request(Method::GET, "/api/projects/9", "").await.status, 404);
-    assert_eq!(server.request(Method::DELETE, PROJECT, "").await.status, 405);
+    assert_eq!(server.request(Method::POST, PROJECT, "").await.status, 405);
 }
 
 #[tokio::test]
