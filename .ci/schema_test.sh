@@ -8,7 +8,8 @@
 schema_test_secs="${TIMBERLINE_SCHEMA_TEST_SECS:-150}"
 
 schema_test() {
-    local tester="$python/bin/schemathesis" server="${CARGO_TARGET_DIR:-target}/debug/timberline"
+    local tester="$python/bin/schemathesis" server
+    server="$(realpath "${CARGO_TARGET_DIR:-target}/debug/timberline")"
     if [ ! -x "$tester" ]; then
         printf 'SKIPPED: the schema test needs schemathesis: %s/bin/pip install schemathesis==4.32.5\n' "$python"
         return 0
@@ -22,13 +23,15 @@ schema_test() {
         --listen "127.0.0.1:$port" 2>"$folder/log" >/dev/null &
     local process=$!
     # What would end the test itself, or never ends, is left out: the project, the organization and the live tail.
-    "$tester" --config-file .ci/schemathesis.toml run "http://127.0.0.1:$port/api/schema/" \
+    # It keeps notes in the folder where it runs.
+    local config="$PWD/.ci/schemathesis.toml"
+    (cd "$folder" && "$tester" --config-file "$config" run "http://127.0.0.1:$port/api/schema/" \
         --wait-for-schema 60 --max-time "$schema_test_secs" --phases examples,coverage,fuzzing \
         --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
         --header "Authorization:Bearer $key" --max-examples 25 --request-timeout 30 --suppress-health-check all \
         --exclude-operation-id delete_projects_by_id --exclude-operation-id delete_organizations_by_id \
         --exclude-operation-id get_projects_logs_tail --continue-on-failure --no-shrink --seed 1 \
-        --warnings off || result=$?
+        --warnings off) || result=$?
     kill "$process"
     wait "$process" || true
     if [ "$result" != 0 ]; then tail -n 20 "$folder/log"; fi

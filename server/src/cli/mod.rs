@@ -73,7 +73,7 @@ enum Command {
     Project(project::ProjectArgs),
     /// Make users and set their passwords
     User(user::UserArgs),
-    /// Make personal API keys
+    /// Make, list and revoke personal API keys
     Key(key::KeyArgs),
     /// Check a stopped data folder, and mend what is safe to mend
     Doctor(doctor::DoctorArgs),

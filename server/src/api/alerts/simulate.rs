@@ -60,7 +60,6 @@ pub(super) fn routes() -> Routes {
         ("filterGroup", nullable(reference("FilterGroup"))),
     ]);
     let operator = || one_of(&["above", "below"]);
-    let minutes_within = |min, max| integer_within(min, max);
     let body = with_required(
         &[
             ("filters", filters),

@@ -186,7 +186,7 @@ pub(super) fn attributes() -> Operation {
 pub(super) fn values() -> Operation {
     let found = object(&[("id", text()), ("name", text()), ("count", integer())]);
     in_query(asks("Which values an attribute has"))
-        .required_query("key", text_up_to(1_000_000), "the attribute")
+        .required_query("key", text_up_to(4_000), "the attribute")
         .query("value", text(), "the value contains it")
         .answers(200, object(&[("results", list(found)), ("refreshing", boolean())]))
 }

@@ -150,7 +150,7 @@ async fn lists_come_in_parts_whatever_is_asked_for() {
     }
     assert_eq!(list("?offset=9&limit=2").await.0, "", "beyond the end");
     let (names, next, previous) = list("?limit=2&offset=2&kept=a+b").await;
-    let link = |query: &str| json!(format!("http://localhost{CURRENT}/roles{query}"));
+    let link = |query: &str| json!(format!("http://localhost{CURRENT}/roles/{query}"));
     assert_eq!(names, "23");
     assert_eq!(next, link("?limit=2&offset=4&kept=a%20b"));
     assert_eq!(previous, link("?limit=2&kept=a%20b"), "the first part has no offset");

@@ -186,6 +186,15 @@ async fn the_command_line_makes_people_and_keys_beside_a_server() {
         server.post(&format!("/api/projects/{project_id}/logs/count"), key, json!({})).await;
     assert_eq!((status, answer), (200, json!({ "count": 1 })));
     assert_eq!(server.post("/api/projects/1/logs/count", key, json!({})).await.0, 403);
+    let listed = printed(&data_dir, &["key", "list", "--user", "ann@example.org"]);
+    let listed = &listed["keys"][0];
+    assert_eq!(
+        (&listed["scopes"], &listed["label"]),
+        (&json!(["logs:read", "user:read"]), &json!("Command line"))
+    );
+    assert!(!listed.to_string().contains(key), "the text of a key is shown once");
+    printed(&data_dir, &["key", "revoke", listed["id"].as_str().unwrap(), "--user", "ann@example.org"]);
+    assert_eq!(server.post(&format!("/api/projects/{project_id}/logs/count"), key, json!({})).await.0, 401);
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
     assert_eq!((&user["level"], &user["email"]), (&json!(8), &json!("ann@example.org")));
@@ -199,6 +208,7 @@ fn the_command_line_says_what_is_wrong() {
     for (arguments, expected) in [
         (&["key", "create", "--user", "nobody@example.org", "--scopes", "*"][..], "user not found"),
         (&["key", "create", "--user", "1", "--scopes", "logs:fly"][..], "is no scope"),
+        (&["key", "revoke", "x", "--user", "1"][..], "personal API key not found"),
         (&["user", "create", "--organization", "x", "--email", "a@b"][..], "organization not found"),
         (&["project", "create", "--organization", "x", "--name", "a"][..], "organization not found"),
     ] {
