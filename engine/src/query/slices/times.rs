@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::super::rows::column;
 use super::super::session::QuerySession;
 use super::super::time_range::TimeRange;
-use super::condition::Condition;
+use super::condition::{Condition, FileCondition};
 use super::newest::joined;
 use super::open_file::{OpenFile, Slice};
 use super::prune::Pruner;
@@ -58,6 +58,7 @@ pub(in crate::query) async fn visit_times(
     for file in &sources.files {
         let open = reader.open(file).await?;
         let known = pruner.of_file(&open).await?;
+        let condition = Arc::new(visit.condition.of_file(&open)?);
         let covered = visit.covered(&open);
         let num_known = known.num_known(&covered);
         if num_known > 0 {
@@ -69,8 +70,8 @@ pub(in crate::query) async fn visit_times(
                 continue;
             }
             let Some(left) = known.left(slice, &covered) else { continue };
-            let (visit, open) = (Arc::clone(&visit), Arc::clone(&open));
-            let task = async move { visit.look(&open, number, left).await };
+            let (visit, open, condition) = (Arc::clone(&visit), Arc::clone(&open), Arc::clone(&condition));
+            let task = async move { visit.look(&condition, &open, number, left).await };
             looks.push(async move { joined(AbortOnDropHandle::new(tokio::spawn(task)).await) });
         }
         let mut looks = stream::iter(looks).buffer_unordered(width);
@@ -108,8 +109,14 @@ impl Visit {
     }
 
     /// `left` are the rows that may meet the condition; none for all.
-    async fn look(&self, open: &OpenFile, slice: usize, left: Option<Vec<u32>>) -> Result<Seen> {
-        let rows = self.condition.of_file(open)?.rows_of(&self.reader, open, slice, left).await?;
+    async fn look(
+        &self,
+        condition: &FileCondition,
+        open: &OpenFile,
+        slice: usize,
+        left: Option<Vec<u32>>,
+    ) -> Result<Seen> {
+        let rows = condition.rows_of(&self.reader, open, slice, left).await?;
         if rows.is_empty() || self.is_number_enough(&open.slices[slice]) {
             return Ok(Seen::Number(rows.len() as u64));
         }

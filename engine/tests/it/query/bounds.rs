@@ -59,10 +59,10 @@ async fn numbers_have_a_deadline_of_their_own_when_it_is_shorter() {
 async fn what_would_read_too_much_is_refused_and_not_cut_short() {
     let settings = |max| QuerySettings { max_read_bytes: Some(max), ..small_settings() };
     let enough = corpus(settings(1 << 20)).await;
-    for _again in 0..3 {
+    for again in 0..3 {
         let (found, cost) = with_cost(search(&enough)).await;
         assert_eq!(found.unwrap(), 500, "each query has all of it");
-        assert!(cost.bytes > 10, "{cost}");
+        assert!(again > 0 || cost.bytes > 10, "what was read lately is not read again: {cost}");
     }
     let little = corpus(settings(10)).await;
     for error in [
