@@ -76,6 +76,11 @@ impl Scope {
     /// Needed to see exports that somebody else has asked for.
     pub const EXPORT_READ: Self = Self { object: "export", action: Action::Read };
 
+    /// Needed to read the audit trail.
+    pub const ACTIVITY_READ: Self = Self { object: "activity_log", action: Action::Read };
+    /// Needed to add entries to the audit trail.
+    pub const ACTIVITY_WRITE: Self = Self { object: "activity_log", action: Action::Write };
+
     /// Whether it changes who may do what in an organization.
     pub fn is_sensitive(self) -> bool {
         [Self::ORGANIZATION_WRITE, Self::MEMBER_WRITE].contains(&self)

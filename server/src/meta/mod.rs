@@ -3,6 +3,7 @@
 //! SQLite or PostgreSQL through sqlx's database-neutral driver, with one SQL text for both: `$1` placeholders, TEXT
 //! and BIGINT columns only. One file per entity; [`bootstrap`] fills a new database.
 
+pub mod activity;
 pub mod bootstrap;
 mod counter;
 pub mod export_asset;
@@ -37,7 +38,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 5] = [
+const SCHEMA: [SchemaStep; 6] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -58,6 +59,11 @@ const SCHEMA: [SchemaStep; 5] = [
         version: 5,
         description: "identities of users at providers",
         sql: include_str!("migrations/0005_user_identities.sql"),
+    },
+    SchemaStep {
+        version: 10,
+        description: "checkpoints of the audit trail and its exports",
+        sql: include_str!("migrations/0010_activity.sql"),
     },
 ];
 
@@ -213,7 +219,7 @@ mod tests {
         meta.close().await;
         let error = Meta::open(&path).await.unwrap_err();
         assert!(
-            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 5 })),
+            matches!(error, MetaError::Open(DatabaseError::NewerSchema { found: 999, known: 10 })),
             "{error}"
         );
     }

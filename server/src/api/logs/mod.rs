@@ -51,9 +51,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/logs/explainLogWithAI", post(explain::explain_log))
         .route("/logs/export", post(export::create))
         .route("/logs/export/stream", post(export::stream_logs))
-        .route("/exports", get(export::list))
-        .route("/exports/{export_id}", get(export::retrieve))
-        .route("/exports/{export_id}/content", get(export::content))
+        .merge(exports_router().route("/exports", get(export::list)))
         .route("/logs/views", get(views::list).post(views::create))
         .route(
             "/logs/views/{short_id}",
@@ -84,4 +82,16 @@ fn questions() -> Router<AppState> {
 /// The `query` member of a body, or an empty one: nothing but defaults.
 fn query_or_defaults(body: &Value) -> Result<Value, ApiError> {
     Ok(Value::Object(request::query_object(body)?.cloned().unwrap_or_else(Map::new)))
+}
+
+/// Exports by their numbers.
+fn exports_router() -> Router<AppState> {
+    Router::new()
+        .route("/exports/{export_id}", get(export::retrieve))
+        .route("/exports/{export_id}/content", get(export::content))
+}
+
+/// The exports of a whole organization.
+pub(in crate::api) fn organization_exports_router() -> Router<AppState> {
+    exports_router().route("/exports", get(export::list_of_organization))
 }

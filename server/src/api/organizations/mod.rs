@@ -29,7 +29,9 @@ pub(super) fn router() -> Router<AppState> {
         .merge(members::router())
         .merge(roles::router())
         .merge(invites::router())
-        .merge(projects::router());
+        .merge(projects::router())
+        .merge(crate::api::activity::organization_router())
+        .merge(crate::api::logs::organization_exports_router());
     Router::new()
         .route("/api/organizations", get(list).post(create))
         .nest("/api/organizations/{organization_id}", one)

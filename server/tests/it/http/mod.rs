@@ -1,5 +1,6 @@
 //! The API as its callers see it: through the router, and through the program on a real socket.
 
+mod activity;
 mod auth;
 mod browser;
 mod datadog;
