@@ -186,7 +186,7 @@ impl EntryFile {
         let form = match format {
             Format::Csv => Form::Csv(TextFile::create(&part)?),
             Format::Ndjson => Form::Ndjson(TextFile::create(&part)?),
-            Format::Xlsx => Form::Xlsx(Box::new(Workbook::new(path.parent())?)),
+            Format::Xlsx => Form::Xlsx(Box::new(Workbook::create(&part)?)),
         };
         Ok(Self { path: path.to_owned(), part, form, num_rows: 0 })
     }
@@ -249,10 +249,7 @@ impl EntryFile {
                 file.finish()?;
             }
             Form::Ndjson(file) => file.finish()?,
-            Form::Xlsx(workbook) => {
-                workbook.finish(&self.part, NO_ENTRIES)?;
-                File::open(&self.part)?.sync_all()?;
-            }
+            Form::Xlsx(workbook) => workbook.finish(NO_ENTRIES)?,
         }
         let num_bytes = std::fs::metadata(&self.part)?.len();
         std::fs::rename(&self.part, &self.path)?;

@@ -20,6 +20,7 @@ mod list;
 mod request;
 mod values;
 mod workbook;
+mod zip_file;
 
 pub(crate) use chain::written as written_verification;
 
