@@ -38,7 +38,12 @@ impl Machine {
 
 /// The most memory this process has had resident so far, bytes.
 pub fn peak_memory_bytes() -> Option<u64> {
-    field("/proc/self/status", "VmHWM").and_then(|text| kib(&text)).map(|kib| kib * 1_024)
+    peak_memory_bytes_of(std::process::id())
+}
+
+/// The same of another process.
+pub fn peak_memory_bytes_of(process: u32) -> Option<u64> {
+    field(&format!("/proc/{process}/status"), "VmHWM").and_then(|text| kib(&text)).map(|kib| kib * 1_024)
 }
 
 fn unknown() -> String {

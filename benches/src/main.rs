@@ -1,7 +1,7 @@
-//! `cargo run --release -p benches -- run --rows N`: measures the engine on generated logs.
+//! `cargo run --release -p benches -- run --rows N`: measures Timberline on generated logs or a file of one's own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -9,6 +9,7 @@ use benches::layout::{self, Comparison, Part};
 use benches::load::{data_file_bytes, load};
 use benches::machine::{Machine, peak_memory_bytes};
 use benches::report::RunReport;
+use benches::side_by_side::{self, Dataset, default_python};
 use benches::{query_set, questions, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use data::{AttributeKeys, LogSpec, RecordShape};
@@ -17,7 +18,7 @@ use engine::clock::SystemClock;
 use engine::config::EngineConfig;
 
 #[derive(Debug, Parser)]
-#[command(about = "Measures the engine on generated logs")]
+#[command(about = "Measures Timberline on generated logs or a file of one's own")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,8 +26,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Load generated logs into a temporary engine, ask all questions, write a report.
+    /// Load a server and the other engines that are installed with the same rows, ask all of them the same questions,
+    /// check that they agree, write a report and a plot.
     Run(RunArgs),
+    /// Load generated logs into an engine in this process, ask the query sets, write a report.
+    Sets(SetsArgs),
+    /// The server's own commands; `run` starts its server with it.
+    #[command(hide = true)]
+    Timberline(TimberlineArgs),
     /// Compare ways to lay out data files, without an engine, and write a report.
     Layout(LayoutArgs),
     /// Load generated logs, merge them, and report the bytes per row of data files and sidecars.
@@ -81,7 +88,41 @@ struct LayoutArgs {
 }
 
 #[derive(Debug, Args)]
+struct TimberlineArgs {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 struct RunArgs {
+    /// `sizing`, `natural` (generated), or a file: .ndjson, .jsonl, .json, .pb or .parquet.
+    #[arg(long, default_value = "sizing")]
+    dataset: String,
+    /// Log records to generate, or to take of a file at most.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// Distinct log attribute keys of generated records: 20, 500 or 5000.
+    #[arg(long, default_value = "20")]
+    attribute_keys: AttributeKeys,
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Times that every question is asked.
+    #[arg(long, default_value_t = 5)]
+    repetitions: usize,
+    /// Python with chdb and duckdb; `timberline-peers/bin/python` in the user's cache folder when left out.
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// Measure Timberline alone, whatever is installed.
+    #[arg(long)]
+    alone: bool,
+    /// File of the report; `benches/results/side-by-side-<rows>-rows.md` when left out. The plot goes beside it.
+    #[arg(long)]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct SetsArgs {
     /// Log records to generate.
     #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
@@ -111,22 +152,76 @@ impl SizeArgs {
     }
 }
 
+/// Better than the system's allocator at the many short-lived columns of queries and ingestion, and what the server has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let (path, report) = match Cli::parse().command {
+        Command::Timberline(args) => return timberline(args).await,
         Command::Run(args) => run_args(args).await?,
+        Command::Sets(args) => sets_args(args).await?,
         Command::Size(args) => size::report(args.spec(), args.output).await?,
         Command::Layout(args) => tokio::task::spawn_blocking(move || layout_args(args)).await??,
     };
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    fs::write(&path, &report).with_context(|| format!("cannot write {}", path.display()))?;
+    write(&path, &report)?;
     println!("{report}\nwritten to {}", path.display());
     Ok(())
 }
 
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+async fn timberline(args: TimberlineArgs) -> Result<()> {
+    let arguments = std::iter::once("timberline".to_owned()).chain(args.arguments);
+    Ok(server::cli::run(server::cli::Cli::parse_from(arguments)).await?)
+}
+
 async fn run_args(args: RunArgs) -> Result<(PathBuf, String)> {
+    let generated = |shape| {
+        Dataset::Generated(LogSpec {
+            seed: args.seed,
+            rows: args.rows,
+            num_attribute_keys: args.attribute_keys,
+            shape,
+            ..LogSpec::default()
+        })
+    };
+    let dataset = match args.dataset.parse::<RecordShape>() {
+        Ok(shape) => generated(shape),
+        Err(_) => Dataset::File(PathBuf::from(&args.dataset)),
+    };
+    let python = if args.alone { None } else { args.python.or_else(default_python) };
+    let comparison = side_by_side::Comparison {
+        dataset,
+        max_rows: args.rows,
+        repetitions: args.repetitions,
+        python,
+        program: std::env::current_exe()?,
+    };
+    let measured = side_by_side::compare(&comparison).await?;
+    let name = Path::new(&args.dataset).file_name().unwrap_or_default().to_string_lossy();
+    let command = format!(
+        "cargo run --release -p benches -- run --dataset {name} --rows {} --attribute-keys {} --seed {} --repetitions {}",
+        args.rows,
+        args.attribute_keys.num_keys(),
+        args.seed,
+        args.repetitions
+    );
+    let results = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results");
+    let path = args.output.unwrap_or_else(|| results.join(format!("side-by-side-{}-rows.md", args.rows)));
+    let plot = path.with_extension("svg");
+    write(&plot, &measured.to_svg())?;
+    let plot = plot.file_name().unwrap_or_default().to_string_lossy();
+    Ok((path, format!("{}\n![times of all questions]({plot})\n", measured.to_markdown(&command))))
+}
+
+async fn sets_args(args: SetsArgs) -> Result<(PathBuf, String)> {
     ensure!(args.repetitions > 0, "repetitions must be at least 1, not 0");
     let spec = LogSpec {
         seed: args.seed,

@@ -64,7 +64,7 @@ impl RunReport {
     /// The command that makes this report again.
     fn command(&self) -> String {
         format!(
-            "cargo run --release -p benches -- run --rows {} --attribute-keys {} --seed {} --repetitions {}",
+            "cargo run --release -p benches -- sets --rows {} --attribute-keys {} --seed {} --repetitions {}",
             self.spec.rows,
             self.spec.num_attribute_keys.num_keys(),
             self.spec.seed,

@@ -39,6 +39,10 @@ pub struct EngineConfig {
     pub query_memory_bytes: usize,
     /// Longest time a query may run.
     pub query_timeout: Duration,
+    /// Longest time a query for numbers may run, when that is shorter.
+    pub aggregate_timeout: Duration,
+    /// Bytes of data files that one query may read, exports apart; any number when absent.
+    pub max_read_bytes: Option<u64>,
 }
 
 impl EngineConfig {
@@ -59,6 +63,8 @@ impl EngineConfig {
             min_sidecar_rows: MIN_SIDECAR_ROWS,
             query_memory_bytes: 768 << 20,
             query_timeout: Duration::from_secs(60),
+            aggregate_timeout: Duration::from_secs(30),
+            max_read_bytes: None,
         }
     }
 
@@ -90,6 +96,8 @@ impl EngineConfig {
         positive("query_memory_bytes", self.query_memory_bytes > 0)?;
         positive("target_file_bytes", self.target_file_bytes > 0)?;
         positive("query_timeout", !self.query_timeout.is_zero())?;
+        positive("aggregate_timeout", !self.aggregate_timeout.is_zero())?;
+        positive("max_read_bytes", self.max_read_bytes != Some(0))?;
         if self.wal_segment_bytes < 4096 {
             return Err(Error::invalid_request("wal_segment_bytes must be at least 4096"));
         }

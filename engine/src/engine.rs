@@ -222,6 +222,14 @@ impl Engine {
         self.maintenance.expire().await
     }
 
+    /// Removes every row of a table, in memory and in storage. Rows that come in meanwhile may stay: nothing should.
+    ///
+    /// # Errors
+    /// When storage or the catalog fails; what is left is removed by another call.
+    pub async fn remove_table(&self, table: TableId) -> Result<()> {
+        self.maintenance.remove_table(table).await
+    }
+
     /// Whether a project has any log record that has not expired.
     ///
     /// # Errors
@@ -421,8 +429,12 @@ fn query_settings(config: &EngineConfig) -> QuerySettings {
     QuerySettings {
         max_memory_bytes: config.query_memory_bytes,
         footer_cache_bytes: config.cache_bytes / 2,
-        sidecar_cache_bytes: config.cache_bytes / 2,
+        sidecar_cache_bytes: config.cache_bytes / 4,
+        // Behind a network small reads cost more than they save.
+        slice_cache_bytes: if config.storage.url.is_none() { config.cache_bytes / 4 } else { 0 },
         deadline: config.query_timeout,
+        aggregate_deadline: config.aggregate_timeout,
+        max_read_bytes: config.max_read_bytes,
         // Several exports may wait for their readers, and other queries want memory too.
         export_window_bytes: (config.query_memory_bytes as u64 / 24).clamp(1 << 20, 32 << 20),
         ..QuerySettings::default()

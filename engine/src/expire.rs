@@ -14,6 +14,8 @@ use crate::storage::DataFile;
 
 /// Files that one transaction removes; more follow in the next one.
 const MAX_FILES_PER_TRANSACTION: usize = 1000;
+/// How often a merge may be faster with a file that is to be removed.
+const MAX_ATTEMPTS: usize = 5;
 
 /// Lets the removal clock follow by one step, and takes the files away whose rows have all expired by it.
 ///
@@ -30,6 +32,29 @@ pub(crate) async fn expire(flusher: &Flusher, retention: &RetentionTables) -> Re
         }
     }
     result
+}
+
+/// Takes every file of a table away.
+///
+/// # Errors
+/// When the catalog fails, or merges have been faster again and again.
+pub(crate) async fn remove_files(flusher: &Flusher, table: TableId) -> Result<()> {
+    let mut attempts = 0;
+    loop {
+        let of_table = flusher.tables.files().into_iter().find(|(other, _)| *other == table);
+        let files =
+            of_table.map(|(_, files)| files.iter().take(MAX_FILES_PER_TRANSACTION).cloned().collect());
+        let files: Vec<Arc<DataFile>> = files.unwrap_or_default();
+        if files.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = drop_files(flusher, table, &files).await {
+            attempts += 1;
+            if attempts == MAX_ATTEMPTS {
+                return Err(error);
+            }
+        }
+    }
 }
 
 /// Takes files away in one transaction. When another one has been faster with one of them, all of them stay until
@@ -53,6 +78,6 @@ async fn drop_files(flusher: &Flusher, table: TableId, expired: &[Arc<DataFile>]
     };
     flusher.tables.replace_files(table, &transaction.removed, Vec::new(), snapshot);
     let rows: u64 = expired.iter().map(|file| file.num_rows).sum();
-    tracing::info!(%table, files = expired.len(), rows, "removed data files whose rows have expired");
+    tracing::info!(%table, files = expired.len(), rows, "removed data files whose rows are not kept any longer");
     Ok(())
 }

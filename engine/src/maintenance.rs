@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::{BufferFacts, StateName, checkpoint_if_due, publish_manifest};
 use crate::config::EngineConfig;
 use crate::error::Result;
-use crate::expire::expire;
+use crate::expire::{expire, remove_files};
 use crate::flush::Flusher;
 use crate::limits::{SMALL_FLUSH_PATIENCE, SMALL_FLUSH_SHARE};
 use crate::retention::RetentionTables;
@@ -145,6 +145,17 @@ impl Maintenance {
     /// The first failure; the other tables have been tried.
     pub(crate) async fn expire(&self) -> Result<()> {
         expire(&self.flusher, &self.retention).await
+    }
+
+    /// Removes every row of a table. They are flushed first, so that the log need not hold them any more.
+    ///
+    /// # Errors
+    /// When storage or the catalog fails; what is left is removed by another call.
+    pub(crate) async fn remove_table(&self, table: TableId) -> Result<()> {
+        self.flusher.flush_table(table).await?;
+        remove_files(&self.flusher, table).await?;
+        self.publish_and_truncate().await?;
+        self.delete_condemned().await
     }
 
     /// Bytes of the log, and the most that they may be.

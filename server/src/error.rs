@@ -370,6 +370,7 @@ impl From<AccountError> for ApiError {
                 Self::validation(code, attr.map(str::to_owned), detail)
             }
             AccountError::Password(error) => error.into(),
+            AccountError::SecretKey(error) => Self::internal(error),
             AccountError::Meta(error) => error.into(),
         }
     }

@@ -15,12 +15,14 @@ use crate::api::ingest::IngestBudget;
 use crate::api::logs::export::Exports;
 use crate::auth::throttle::LoginThrottle;
 use crate::config::ServerConfig;
+use crate::deletions::Deletions;
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{Meta, MetaError};
-use crate::rate_limits::RateLimits;
+use crate::rate_limits::{QuestionSlots, RateLimits};
 use crate::retention::RetentionWatch;
 use crate::rules::RulesWatch;
+use crate::secret_key::{SecretKey, SecretKeyError};
 use crate::sign_on::Provider;
 use crate::telemetry::Telemetry;
 
@@ -40,10 +42,13 @@ struct Shared {
     tail_subscribers: TailSubscribers,
     exports: Exports,
     activity: ActivityTrail,
+    deletions: Deletions,
     explainer: Explainer,
     login_throttle: LoginThrottle,
     sign_on: Option<Provider>,
+    secret_key: SecretKey,
     rate_limits: RateLimits,
+    question_slots: QuestionSlots,
     telemetry: Telemetry,
     /// Cancelled when a stop begins.
     stopping: CancellationToken,
@@ -66,6 +71,9 @@ pub enum OpenError {
     /// TLS, by which models and providers are asked, cannot be set up.
     #[error("cannot set up TLS: {0}")]
     Tls(reqwest::Error),
+    /// There is no key to encrypt secrets with.
+    #[error("cannot open the data folder: {0}")]
+    SecretKey(#[from] SecretKeyError),
     /// The metadata database cannot be opened.
     #[error("cannot open the data folder: {0}")]
     Meta(#[from] MetaError),
@@ -103,14 +111,18 @@ impl AppState {
                     path: config.data_dir().to_owned(),
                     reason: format!("no folder for exports can be made in it: {error}"),
                 })?;
+        let exports_folder = exports.folder().to_owned();
+        let deletions = Deletions::start(meta.clone(), &engine, Arc::clone(&clock), exports_folder);
         let explainer = Explainer::new(&config.ai).map_err(OpenError::Tls)?;
         let sign_on = match config.sign_on.is_configured() {
             true => Some(Provider::new(&config.sign_on).map_err(OpenError::Tls)?),
             false => None,
         };
+        let secret_key = SecretKey::open(config.secret_key.as_ref(), config.data_dir())?;
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
         let rate_limits = RateLimits::new(&config.rate_limits);
+        let question_slots = QuestionSlots::new(config.max_questions_per_organization);
         let stopping = CancellationToken::new();
         let shared = Shared {
             config,
@@ -123,10 +135,13 @@ impl AppState {
             tail_subscribers,
             exports,
             activity,
+            deletions,
             explainer,
             login_throttle: LoginThrottle::default(),
             sign_on,
+            secret_key,
             rate_limits,
+            question_slots,
             telemetry: Telemetry::default(),
             stopping,
         };
@@ -187,9 +202,27 @@ impl AppState {
         &self.0.exports
     }
 
+    /// What is being removed.
+    pub(crate) fn deletions(&self) -> &Deletions {
+        &self.0.deletions
+    }
+
+    /// Removes what belongs to deleted projects and organizations, as happens in the background.
+    ///
+    /// # Errors
+    /// When a database or the storage fails; what is left is removed later.
+    pub async fn remove_deleted(&self) -> Result<(), ApiError> {
+        self.0.deletions.look().await
+    }
+
     /// What keys and projects have had.
     pub(crate) fn rate_limits(&self) -> &RateLimits {
         &self.0.rate_limits
+    }
+
+    /// Questions under way.
+    pub(crate) fn question_slots(&self) -> &QuestionSlots {
+        &self.0.question_slots
     }
 
     /// What is counted.
@@ -205,6 +238,11 @@ impl AppState {
     /// The provider that users sign on with, if there is one.
     pub(crate) fn sign_on(&self) -> Option<&Provider> {
         self.0.sign_on.as_ref()
+    }
+
+    /// What secrets of other services are stored encrypted with.
+    pub(crate) fn secret_key(&self) -> &SecretKey {
+        &self.0.secret_key
     }
 
     /// How often log-ins have failed.
@@ -241,6 +279,7 @@ impl AppState {
         self.0.rules.stop();
         self.0.activity.stop();
         self.0.exports.stop().await;
+        self.0.deletions.stop().await;
         let closed = self.engine().shutdown().await;
         self.meta().close().await;
         closed

@@ -8,6 +8,7 @@ use super::columns_of::{sizes, timestamps};
 use super::limits::SidecarLimits;
 use super::recipes::{BuiltSidecar, Recipes, Totals};
 use super::rollup::RollupBuilder;
+use super::words::WordsBuilder;
 use crate::error::{Error, Result};
 use crate::schema::columns;
 
@@ -21,6 +22,7 @@ pub struct SidecarBuilder {
     totals: Option<Totals>,
     rollup: RollupBuilder,
     values: ValuesBuilder,
+    words: WordsBuilder,
 }
 
 impl SidecarBuilder {
@@ -29,7 +31,12 @@ impl SidecarBuilder {
 
     /// Begins with no rows.
     pub fn new(limits: &SidecarLimits) -> Self {
-        Self { totals: None, rollup: RollupBuilder::new(limits), values: ValuesBuilder::new(limits) }
+        Self {
+            totals: None,
+            rollup: RollupBuilder::new(limits),
+            values: ValuesBuilder::new(limits),
+            words: WordsBuilder::new(limits),
+        }
     }
 
     /// Adds rows. They have the columns of the schema of logs, of which only some are looked at.
@@ -43,18 +50,23 @@ impl SidecarBuilder {
             self.totals = Some(self.totals.map_or(totals, |before| before.and(totals)));
         }
         self.rollup.add(batch)?;
-        self.values.add(batch)
+        self.values.add(batch)?;
+        self.words.add(batch)
     }
 
     /// Memory that is taken now.
     pub fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.rollup.memory_bytes() + self.values.memory_bytes()
+        size_of::<Self>()
+            + self.rollup.memory_bytes()
+            + self.values.memory_bytes()
+            + self.words.memory_bytes()
     }
 
     /// What became of the rows; none without rows.
     pub fn into_recipes(self) -> Option<Recipes> {
         let (rollup, attribute_values) = (self.rollup.finish(), self.values.finish());
-        self.totals.map(|totals| Recipes::new(totals, rollup, attribute_values))
+        let words = self.words.finish();
+        self.totals.map(|totals| Recipes::new(totals, rollup, attribute_values, words))
     }
 
     /// The sidecar of the data file that holds exactly the added rows.

@@ -22,6 +22,7 @@ use super::facts::FileFacts;
 use super::format::{Head, MAX_HEAD_BYTES, RecipeEntry, RecipeId};
 use super::rollup::Rollup;
 use super::sidecar::{absence, locate, slice};
+use super::words::Words;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::DataFile;
@@ -113,6 +114,18 @@ impl Cached for AttributeValues {
     }
 }
 
+impl Cached for Words {
+    const ID: RecipeId = RecipeId::Words;
+
+    fn decode(bytes: &[u8], num_rows: u64) -> Decoded<Self> {
+        Self::decode(bytes, num_rows)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.memory_bytes()
+    }
+}
+
 impl std::fmt::Debug for SidecarCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SidecarCache").field("size_bytes", &self.size_bytes()).finish_non_exhaustive()
@@ -149,9 +162,17 @@ impl SidecarCache {
         self.recipe(source, store).await
     }
 
+    /// Words of a file's bodies.
+    ///
+    /// # Errors
+    /// What the store answers when it cannot be read now. That there is no such object is an answer.
+    pub async fn words(&self, source: &SidecarSource<'_>, store: &impl ReadRange) -> Result<Recipe<Words>> {
+        self.recipe(source, store).await
+    }
+
     /// Forgets what is known of a file: it is gone, or its sidecar was made anew.
     pub fn forget(&self, file_id: Uuid) {
-        let recipes = [RecipeId::Rollup, RecipeId::AttributeValues].map(Part::Recipe);
+        let recipes = RecipeId::ALL.map(Part::Recipe);
         for part in recipes.into_iter().chain([Part::Head]) {
             self.entries.invalidate(&Key { file_id, part });
         }

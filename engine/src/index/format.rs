@@ -59,20 +59,26 @@ pub enum RecipeId {
     Rollup,
     /// [`AttributeValues`](super::AttributeValues).
     AttributeValues,
+    /// [`Words`](super::Words).
+    Words,
 }
 
 impl RecipeId {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Rollup, Self::AttributeValues, Self::Words];
+
     fn number(self) -> u16 {
         match self {
             Self::Rollup => 1,
             Self::AttributeValues => 2,
+            Self::Words => 3,
         }
     }
 
     /// The version that this program writes; it reads all up to it.
     fn version(self) -> u16 {
         match self {
-            Self::Rollup | Self::AttributeValues => 1,
+            Self::Rollup | Self::AttributeValues | Self::Words => 1,
         }
     }
 }
@@ -97,7 +103,7 @@ const OVER_BUDGET: u16 = 2;
 impl RecipeEntry {
     /// Which recipe it is; none when this program does not know it.
     pub fn id(&self) -> Option<RecipeId> {
-        [RecipeId::Rollup, RecipeId::AttributeValues].into_iter().find(|id| id.number() == self.number)
+        RecipeId::ALL.into_iter().find(|id| id.number() == self.number)
     }
 
     /// How many bytes of the object it takes; 0 when it is not there.

@@ -29,6 +29,10 @@ pub struct SidecarLimits {
     pub value_bytes_per_row: usize,
     /// The values of a file may have as many bytes, however few rows it has.
     pub min_value_bytes: usize,
+    /// Most pairs of a word and a block of rows that has it; twelve bytes each while they are counted.
+    pub max_word_entries: usize,
+    /// Most bytes of all different words.
+    pub max_word_bytes: usize,
 }
 
 impl Default for SidecarLimits {
@@ -44,6 +48,8 @@ impl Default for SidecarLimits {
             max_value_bytes: 4 << 20,
             value_bytes_per_row: 4,
             min_value_bytes: 16 << 10,
+            max_word_entries: 512 << 10,
+            max_word_bytes: 512 << 10,
         }
     }
 }

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`Rollup`] | rows and bytes by time, service and severity |
 //! | [`AttributeValues`] | which attribute keys there are, and which values the less varied ones have |
+//! | [`Words`] | which rows can have a text in their body, and of a single word how many have |
 //!
 //! [`SidecarBuilder`] makes them from rows, [`Recipes`] is what it made (of a file, or of rows in memory),
 //! [`Sidecar`] reads a whole object, [`SidecarCache`] keeps what queries ask for, and [`FileFacts`] is the
@@ -37,6 +38,7 @@ mod sidecar;
 mod tests;
 mod text_list;
 mod text_table;
+pub mod words;
 
 pub use absence::{Absence, Recipe};
 pub use attribute_values::AttributeValues;
@@ -48,3 +50,4 @@ pub use limits::SidecarLimits;
 pub use recipes::{BuiltSidecar, Recipes};
 pub use rollup::Rollup;
 pub use sidecar::Sidecar;
+pub use words::Words;

@@ -4,13 +4,14 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::absence::Recipe;
+use super::absence::{Absence, Recipe};
 use super::attribute_values::AttributeValues;
 use super::builder::SidecarBuilder;
 use super::facts::FileFacts;
 use super::format::{self, PackedRecipe, RecipeId};
 use super::limits::SidecarLimits;
 use super::rollup::Rollup;
+use super::words::Words;
 use crate::error::Result;
 
 /// What was made of some rows. Rows in memory have the same recipes as files, so their answers add up.
@@ -21,6 +22,8 @@ pub struct Recipes {
     pub rollup: Recipe<Rollup>,
     /// Keys and values.
     pub attribute_values: Recipe<AttributeValues>,
+    /// Words of bodies. They are of rows in an order, so that those of two files do not add up.
+    pub words: Recipe<Words>,
 }
 
 /// An encoded sidecar, and the facts that stay in memory.
@@ -65,8 +68,13 @@ impl Totals {
 }
 
 impl Recipes {
-    pub(super) fn new(totals: Totals, rollup: Recipe<Rollup>, attribute_values: AttributeValues) -> Self {
-        Self { totals, rollup, attribute_values: Recipe::Present(attribute_values.into()) }
+    pub(super) fn new(
+        totals: Totals,
+        rollup: Recipe<Rollup>,
+        attribute_values: AttributeValues,
+        words: Recipe<Words>,
+    ) -> Self {
+        Self { totals, rollup, attribute_values: Recipe::Present(attribute_values.into()), words }
     }
 
     /// The recipes of rows in memory; none without rows.
@@ -94,6 +102,7 @@ impl Recipes {
         size_of::<Self>()
             + self.rollup.present().map_or(0, Rollup::memory_bytes)
             + self.attribute_values.present().map_or(0, AttributeValues::memory_bytes)
+            + self.words.present().map_or(0, Words::memory_bytes)
     }
 
     /// The recipes of the rows of both. One that either lacks is lacking.
@@ -103,13 +112,15 @@ impl Recipes {
         let attribute_values = merge(&self.attribute_values, &other.attribute_values, |left, right| {
             Recipe::Present(left.merge(right, limits).into())
         });
-        Self { totals: self.totals.and(other.totals), rollup, attribute_values }
+        let words = Recipe::Absent(Absence::NotMade);
+        Self { totals: self.totals.and(other.totals), rollup, attribute_values, words }
     }
 
     pub(super) fn encode(&self, file_id: Uuid) -> BuiltSidecar {
         let packed = [
             pack(RecipeId::Rollup, &self.rollup, Rollup::encode),
             pack(RecipeId::AttributeValues, &self.attribute_values, AttributeValues::encode),
+            pack(RecipeId::Words, &self.words, Words::encode),
         ];
         let (bytes, directory) = format::encode(file_id, self.totals.num_rows, &packed);
         BuiltSidecar { bytes, facts: FileFacts::of(self, directory) }

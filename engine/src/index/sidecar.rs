@@ -11,6 +11,7 @@ use super::attribute_values::AttributeValues;
 use super::bytes::{Decoded, Refused};
 use super::format::{self, Head, RecipeEntry, RecipeId};
 use super::rollup::Rollup;
+use super::words::Words;
 use crate::error::{Error, Result};
 
 /// A sidecar whose head has been checked.
@@ -21,6 +22,7 @@ pub struct Sidecar {
     bytes: Bytes,
     rollup: OnceLock<Recipe<Rollup>>,
     attribute_values: OnceLock<Recipe<AttributeValues>>,
+    words: OnceLock<Recipe<Words>>,
 }
 
 impl Sidecar {
@@ -30,8 +32,8 @@ impl Sidecar {
     /// `CorruptData` when it is damaged, or of a newer version than this program knows; with the path.
     pub fn open(path: &Path, bytes: Bytes) -> Result<Self> {
         let head = Head::decode(&bytes).map_err(|refused| Error::corrupt_data(describe(path, refused)))?;
-        let (rollup, attribute_values) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { path: path.clone(), head, bytes, rollup, attribute_values })
+        let (rollup, attribute_values, words) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Self { path: path.clone(), head, bytes, rollup, attribute_values, words })
     }
 
     /// The data file that it was made of.
@@ -52,6 +54,11 @@ impl Sidecar {
     /// Keys and values.
     pub fn attribute_values(&self) -> &Recipe<AttributeValues> {
         self.attribute_values.get_or_init(|| self.decode(RecipeId::AttributeValues, AttributeValues::decode))
+    }
+
+    /// Words of bodies.
+    pub fn words(&self) -> &Recipe<Words> {
+        self.words.get_or_init(|| self.decode(RecipeId::Words, Words::decode))
     }
 
     fn decode<T>(&self, id: RecipeId, decode: fn(&[u8], u64) -> Decoded<T>) -> Recipe<T> {

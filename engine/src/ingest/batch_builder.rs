@@ -195,7 +195,8 @@ impl LogBatchBuilder {
         Some((timestamp_us, observed_us))
     }
 
-    fn reject(&mut self, reason: impl FnOnce() -> String) {
+    /// Counts a record that is not taken.
+    pub(super) fn reject(&mut self, reason: impl FnOnce() -> String) {
         self.rejected.count += 1;
         self.rejected.first_reason.get_or_insert_with(reason);
     }

@@ -226,6 +226,63 @@ fn json_is_read_leniently() {
 }
 
 #[test]
+fn members_of_json_come_in_any_order() {
+    let record = |body: &str| format!(r#"{{"body":{{"stringValue":"{body}"}}}}"#);
+    let service = |name: &str| {
+        format!(
+            r#""resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{name}"}}}}]}}"#
+        )
+    };
+    let (scope, records) = (r#""scope":{"name":"lib"}"#, format!(r#""logRecords":[{}]"#, record("x")));
+    let mut bodies = Vec::new();
+    for scope_logs in [format!("{{{scope},{records}}}"), format!("{{{records},{scope}}}")] {
+        let scope_logs = format!(r#""scopeLogs":[{scope_logs}]"#);
+        for resource_logs in
+            [format!("{{{},{scope_logs}}}", service("a")), format!("{{{scope_logs},{}}}", service("a"))]
+        {
+            bodies.push(format!(r#"{{"resourceLogs":[{resource_logs}]}}"#));
+        }
+    }
+    for body in &bodies {
+        let logs = decode_otlp_json(body.as_bytes(), RECEIVED_US, &RecordLimits::default()).unwrap();
+        assert_eq!(texts(&logs.batch, columns::BODY), ["x"], "{body}");
+        assert_eq!(texts(&logs.batch, columns::SERVICE_NAME), ["a"], "{body}");
+        assert_eq!(texts(&logs.batch, columns::INSTRUMENTATION_SCOPE), ["lib@"], "{body}");
+    }
+}
+
+/// Three bytes of JSON are hundreds of memory when they are an object.
+#[test]
+fn json_does_not_grow_in_memory() {
+    let decode = |records: &str, resource: &str| {
+        let body = format!(
+            r#"{{"resourceLogs":[{{"resource":{resource},"scopeLogs":[{{"logRecords":[{records}]}}]}}]}}"#
+        );
+        decode_otlp_json(
+            body.as_bytes(),
+            RECEIVED_US,
+            &RecordLimits { max_batch_rows: 5, ..Default::default() },
+        )
+    };
+    let objects = vec!["{}"; 300_000].join(",");
+    let wide = format!(r#"{{"attributes":[{objects}]}}"#);
+    let logs = decode(&format!("{wide},{{}}"), "null").unwrap();
+    assert_eq!((logs.num_rows(), logs.rejected.count), (1, 1));
+    assert!(logs.rejected.first_reason.unwrap().contains("262144 values"));
+    let error = decode("{}", &wide).unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::LimitExceeded, "{error}");
+    let error = decode(&objects, "null").unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::LimitExceeded, "refused at the sixth record: {error}");
+}
+
+#[test]
+fn a_wrong_member_of_json_is_found_where_it_stands() {
+    let body = "{\"resourceLogs\":[{\"scopeLogs\":[{\"scope\":{},\"logRecords\":[\n{\"flags\":1},\n{\"flags\":\"x\"}]}]}]}";
+    let error = decode_otlp_json(body.as_bytes(), RECEIVED_US, &RecordLimits::default()).unwrap_err();
+    assert!(error.message().contains("invalid digit") && error.message().contains("line 3"), "{error}");
+}
+
+#[test]
 fn empty_requests_hold_no_rows() {
     let limits = RecordLimits::default();
     assert_eq!(decode_otlp_protobuf(b"", RECEIVED_US, &limits).unwrap().num_rows(), 0);

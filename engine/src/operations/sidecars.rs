@@ -93,7 +93,8 @@ pub(super) async fn fault_of(storage: &Storage, file: &DataFile) -> Result<Optio
     if (sidecar.file_id(), sidecar.num_rows()) != (file.id, file.num_rows) {
         return Ok(Some(format!("sidecar is that of data file {}", sidecar.file_id())));
     }
-    let absences = [sidecar.rollup().absence(), sidecar.attribute_values().absence()];
+    let absences =
+        [sidecar.rollup().absence(), sidecar.attribute_values().absence(), sidecar.words().absence()];
     let damage = absences.into_iter().flatten().find(|absence| matches!(absence, Absence::Damaged(_)));
     Ok(damage.map(Absence::to_string))
 }

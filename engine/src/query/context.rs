@@ -18,14 +18,15 @@ use tokio_util::task::AbortOnDropHandle;
 use super::cost::CostMeter;
 use super::count;
 use super::data_file_reader::find_damaged;
-use super::error::{QueryOrigin, from_datafusion, is_unnamed_damage};
+use super::error::{from_datafusion, is_unnamed_damage};
 use super::export::{ExportMeans, LogExport};
 use super::filter::{self, FilterContext};
 use super::model::{LogFilter, LogQuery};
 use super::planner::Sidecars;
 use super::rows::{self, LogPage};
 use super::session::{QuerySession, store_url};
-use super::settings::QuerySettings;
+use super::settings::{QueryKind, QuerySettings};
+use super::slices::SliceCache;
 use super::sparkline::{self, SparklineEntry, SparklineRequest};
 use super::stream::stream_until;
 use super::threads::QueryThreads;
@@ -44,6 +45,7 @@ pub struct QueryContext {
     settings: QuerySettings,
     runtime_env: Arc<RuntimeEnv>,
     sidecars: Sidecars,
+    slices: Option<Arc<SliceCache>>,
     threads: QueryThreads,
 }
 
@@ -66,7 +68,8 @@ impl QueryContext {
         let threads = QueryThreads::start(settings.num_threads)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sidecars = Sidecars::new(Arc::clone(&store), settings.sidecar_cache_bytes, Arc::clone(&clock));
-        Ok(Self { store, clock, settings, runtime_env, sidecars, threads })
+        let slices = SliceCache::new(settings.slice_cache_bytes).map(Arc::new);
+        Ok(Self { store, clock, settings, runtime_env, sidecars, slices, threads })
     }
 
     /// Sets the clock from whose time relative dates in filters and days of retention count.
@@ -84,7 +87,7 @@ impl QueryContext {
     pub async fn rows(&self, snapshot: &Snapshot, query: &LogQuery) -> Result<LogPage> {
         let asked = query.clone();
         let work = |session, filter| async move { rows::rows(&session, filter, &asked).await };
-        self.run(snapshot, &query.filter, work).await
+        self.run_as(QueryKind::Rows, snapshot, &query.filter, work).await
     }
 
     /// Every row that a query asks for, up to its limit, to be read in pieces. Relative dates in its filter count
@@ -98,11 +101,12 @@ impl QueryContext {
         let work = async move {
             filter::translate(&filter, &context).map_err(|error| DataFusionError::External(Box::new(error)))
         };
-        let filter = self.run_on_threads(QueryOrigin::Engine, snapshot, work).await?;
+        let filter = self.run_on_threads(QueryKind::Rows, snapshot, work).await?;
         let means = ExportMeans {
             store: Arc::clone(&self.store),
             runtime_env: Arc::clone(&self.runtime_env),
             sidecars: self.sidecars.clone(),
+            slices: self.slices.clone(),
             threads: self.threads.handle().clone(),
         };
         Ok(LogExport::new(snapshot, query, filter, means, &self.settings))
@@ -145,14 +149,14 @@ impl QueryContext {
     /// `InvalidRequest` when the statement is refused, with the position where the parser gives one.
     pub async fn sql(&self, snapshot: &Snapshot, text: &str) -> Result<SendableRecordBatchStream> {
         let statement = sql::parse(text)?;
-        let deadline = self.settings.deadline;
+        let deadline = self.settings.deadline_of(QueryKind::Sql);
         let deadline_at = Instant::now() + deadline;
         let (session, store, held) = (self.session(snapshot), Arc::clone(&self.store), snapshot.clone());
         let work = async move {
             let rows = sql::execute(&session, statement).await?;
             Ok(stream_until(rows, held, store, deadline, deadline_at))
         };
-        self.run_on_threads(QueryOrigin::Sql, snapshot, work).await
+        self.run_on_threads(QueryKind::Sql, snapshot, work).await
     }
 
     /// Runs work of the engine's own on the query's threads until it ends or the handle is dropped.
@@ -173,12 +177,19 @@ impl QueryContext {
     }
 
     pub(super) fn session(&self, snapshot: &Snapshot) -> QuerySession {
-        let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
-        QuerySession::new(snapshot.clone(), store, env, self.settings.session_config(), self.sidecars.clone())
+        self.session_of(QueryKind::Aggregate, snapshot)
     }
 
-    /// Runs `work` with the condition that `filter` means. Translating compiles patterns, so that it happens on
-    /// the query's threads too.
+    /// Work that nobody waits for has no bound of bytes: it has to be done.
+    pub(super) fn session_of(&self, kind: QueryKind, snapshot: &Snapshot) -> QuerySession {
+        let max_read_bytes = self.settings.max_read_bytes.filter(|_| kind != QueryKind::Upkeep);
+        let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
+        let (config, sidecars) = (self.settings.session_config(), self.sidecars.clone());
+        let slices = self.slices.clone();
+        QuerySession::new(snapshot.clone(), store, env, config, sidecars, slices, max_read_bytes)
+    }
+
+    /// Runs `work` that computes numbers, as [`Self::run_as`].
     pub(super) async fn run<T, F>(
         &self,
         snapshot: &Snapshot,
@@ -189,7 +200,23 @@ impl QueryContext {
         T: Send + 'static,
         F: Future<Output = Result<T, DataFusionError>> + Send + 'static,
     {
-        let session = self.session(snapshot);
+        self.run_as(QueryKind::Aggregate, snapshot, filter, work).await
+    }
+
+    /// Runs `work` with the condition that `filter` means. Translating compiles patterns, so that it happens on
+    /// the query's threads too.
+    async fn run_as<T, F>(
+        &self,
+        kind: QueryKind,
+        snapshot: &Snapshot,
+        filter: &LogFilter,
+        work: impl FnOnce(QuerySession, Expr) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, DataFusionError>> + Send + 'static,
+    {
+        let session = self.session_of(kind, snapshot);
         let filter = filter.clone();
         let context = FilterContext { now_us: self.clock.now_us() };
         let translate_and_work = async move {
@@ -197,12 +224,12 @@ impl QueryContext {
                 .map_err(|error| DataFusionError::External(Box::new(error)))?;
             work(session, condition).await
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, translate_and_work).await
+        self.run_on_threads(kind, snapshot, translate_and_work).await
     }
 
     pub(super) async fn run_on_threads<T, F>(
         &self,
-        origin: QueryOrigin,
+        kind: QueryKind,
         snapshot: &Snapshot,
         work: F,
     ) -> Result<T>
@@ -210,7 +237,7 @@ impl QueryContext {
         T: Send + 'static,
         F: Future<Output = Result<T, DataFusionError>> + Send + 'static,
     {
-        let deadline = self.settings.deadline;
+        let (deadline, origin) = (self.settings.deadline_of(kind), kind.origin());
         let (cost, started) = (CostMeter::current(), Instant::now());
         let store = Arc::clone(&self.store);
         // Held until the work has ended, so that no file of it is deleted meanwhile.
@@ -234,7 +261,7 @@ impl QueryContext {
             Err(error) if error.is_cancelled() => Err(Error::unavailable("queries have been stopped")),
             Err(error) => {
                 let panicked = Error::internal(PANICKED).with_source(error);
-                let (store, deadline) = (Arc::clone(&self.store), self.settings.deadline);
+                let store = Arc::clone(&self.store);
                 let explained =
                     async move { explain_panic(panicked, &store, &snapshot_at_fault, deadline).await };
                 let explained = AbortOnDropHandle::new(self.threads.handle().spawn(explained));

@@ -1,13 +1,11 @@
 //! Counting rows.
 
-use arrow::array::AsArray;
-use arrow::datatypes::Int64Type;
 use datafusion::error::DataFusionError;
-use datafusion::functions_aggregate::expr_fn;
-use datafusion::prelude::{Expr, lit};
+use datafusion::prelude::Expr;
 
 use super::planner::{CellQuestion, GroupBy, answer_from_cells};
 use super::session::QuerySession;
+use super::slices::{Seen, Wanted};
 use super::time_range::TimeRange;
 
 /// How many rows of `range` meet the condition.
@@ -26,12 +24,13 @@ pub(super) async fn count(
         Ok(())
     })
     .await?;
-    if let Some(rows) = rest.rows_where(session, &condition)? {
-        let counted = session.collect(rows.aggregate(vec![], vec![expr_fn::count(lit(1))])?).await?;
-        for batch in &counted.batches {
-            num_rows +=
-                batch.column(0).as_primitive::<Int64Type>().iter().flatten().sum::<i64>().unsigned_abs();
-        }
-    }
+    rest.visit_times(session, &condition, Wanted::Number, |seen| {
+        num_rows += match seen {
+            Seen::Times(times) => times.len() as u64,
+            Seen::Number(number) => number,
+        };
+        Ok(())
+    })
+    .await?;
     Ok(num_rows)
 }

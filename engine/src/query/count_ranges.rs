@@ -2,18 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::AsArray;
-use arrow::datatypes::Int64Type;
 use datafusion::common::Result as DataFusionResult;
-use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::prelude::{Expr, lit};
+use datafusion::prelude::Expr;
 
 use super::context::QueryContext;
 use super::interval::Interval;
 use super::model::LogFilter;
 use super::planner::{CellQuestion, GroupBy, answer_from_cells};
 use super::session::QuerySession;
-use super::time_bucket::time_bucket;
+use super::slices::{Seen, Wanted};
 use super::time_range::{ResolvedRange, TimeRange};
 use crate::catalog::Snapshot;
 use crate::error::Result;
@@ -88,15 +85,14 @@ async fn count_ranges(
         Ok(())
     })
     .await?;
-    if let Some(rows) = rest.rows_where(session, &filter)? {
-        let counts = rows.aggregate(vec![time_bucket(interval)], vec![count(lit(1))])?;
-        for batch in &session.collect(counts).await?.batches {
-            let starts = batch.column(0).as_primitive::<Int64Type>();
-            let counts = batch.column(1).as_primitive::<Int64Type>();
-            for row in 0..batch.num_rows() {
-                *by_start.entry(starts.value(row)).or_default() += counts.value(row).unsigned_abs();
+    rest.visit_times(session, &filter, Wanted::Rows, |seen| {
+        if let Seen::Times(times) = seen {
+            for us in times {
+                *by_start.entry(interval.floor(us)).or_default() += 1;
             }
         }
-    }
+        Ok(())
+    })
+    .await?;
     Ok(by_start.into_iter().map(|(start_us, count)| CountRange { start_us, count }).collect())
 }

@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use chrono::DateTime;
@@ -24,6 +23,7 @@ use parquet::file::metadata::ParquetMetaData;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::DataFileError;
+use super::read_budget::ReadBudget;
 use crate::storage::{BlockChecksums, DataFile, ObjectReader, explain_size, read_metadata};
 
 /// What is read of a file whose metadata may have any length; most have shorter ones.
@@ -36,18 +36,45 @@ pub(super) struct DataFileReaderFactory {
     metadata_cache: Arc<FileMetadataCache>,
     inner: CachedParquetFileReaderFactory,
     /// Of all that its readers read.
-    bytes: Arc<AtomicU64>,
+    budget: Arc<ReadBudget>,
 }
 
 impl DataFileReaderFactory {
-    /// Adds what is read to `bytes`.
+    /// What is read is of `budget`.
     pub(super) fn new(
         store: Arc<dyn ObjectStore>,
         metadata_cache: Arc<FileMetadataCache>,
-        bytes: Arc<AtomicU64>,
+        budget: Arc<ReadBudget>,
     ) -> Self {
         let inner = CachedParquetFileReaderFactory::new(Arc::clone(&store), Arc::clone(&metadata_cache));
-        Self { store, metadata_cache, inner, bytes }
+        Self { store, metadata_cache, inner, budget }
+    }
+}
+
+impl DataFileReaderFactory {
+    /// Reads a data file outside of a plan.
+    pub(super) fn open(&self, file: &DataFile) -> Result<DataFileReader> {
+        let hint = usize::try_from(file.metadata_bytes).unwrap_or(usize::MAX);
+        let described = PartitionedFile::new_from_meta(object_meta(file));
+        self.reader(0, described, Some(hint), &ExecutionPlanMetricsSet::new())
+    }
+
+    fn reader(
+        &self,
+        partition_index: usize,
+        file: PartitionedFile,
+        metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<DataFileReader> {
+        Ok(DataFileReader {
+            store: Arc::clone(&self.store),
+            metadata_cache: Arc::clone(&self.metadata_cache),
+            metadata_size_hint,
+            object: file.object_meta.clone(),
+            blocks: None,
+            budget: Arc::clone(&self.budget),
+            inner: self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?,
+        })
     }
 }
 
@@ -59,26 +86,19 @@ impl ParquetFileReaderFactory for DataFileReaderFactory {
         metadata_size_hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
-        Ok(Box::new(DataFileReader {
-            store: Arc::clone(&self.store),
-            metadata_cache: Arc::clone(&self.metadata_cache),
-            metadata_size_hint,
-            object: file.object_meta.clone(),
-            blocks: None,
-            bytes: Arc::clone(&self.bytes),
-            inner: self.inner.create_reader(partition_index, file, metadata_size_hint, metrics)?,
-        }))
+        Ok(Box::new(self.reader(partition_index, file, metadata_size_hint, metrics)?))
     }
 }
 
-struct DataFileReader {
+/// One data file, checked as it is read.
+pub(super) struct DataFileReader {
     store: Arc<dyn ObjectStore>,
     metadata_cache: Arc<FileMetadataCache>,
     metadata_size_hint: Option<usize>,
     object: ObjectMeta,
     /// Known once the metadata are.
     blocks: Option<Arc<BlockChecksums>>,
-    bytes: Arc<AtomicU64>,
+    budget: Arc<ReadBudget>,
     /// Reads bytes and counts them.
     inner: Box<dyn AsyncFileReader + Send>,
 }
@@ -111,23 +131,32 @@ impl DataFileReader {
             Some(blocks) => Arc::clone(blocks),
             None => self.metadata().await?.blocks,
         };
+        self.take(ranges.iter().map(|range| range.end - range.start).sum())?;
         match blocks.fetch(ranges, |runs| self.inner.get_byte_ranges(runs)).await {
             Ok(parts) => {
                 let num_bytes = parts.iter().map(|part| part.len() as u64).sum();
-                self.bytes.fetch_add(num_bytes, Ordering::Relaxed);
+                self.budget.add_read(num_bytes);
                 Ok(parts)
             }
             Err(error) => Err(self.explain(error).await),
         }
     }
 
+    /// Refusal is no fault of the file.
+    fn take(&self, num_bytes: u64) -> Result<(), ParquetError> {
+        self.budget.take(num_bytes).map_err(|error| ParquetError::External(Box::new(error)))
+    }
+
     async fn metadata(&mut self) -> Result<CheckedMetadata, ParquetError> {
         let metadata = match self.known_metadata() {
             Some(known) => known,
-            None => match self.read_metadata().await {
-                Ok(metadata) => self.remember(metadata),
-                Err(error) => return Err(self.explain(error).await),
-            },
+            None => {
+                self.take(self.metadata_bytes())?;
+                match self.read_metadata().await {
+                    Ok(metadata) => self.remember(metadata),
+                    Err(error) => return Err(self.explain(error).await),
+                }
+            }
         };
         self.blocks = Some(Arc::clone(&metadata.blocks));
         Ok(metadata)
@@ -135,11 +164,16 @@ impl DataFileReader {
 
     async fn read_metadata(&mut self) -> Result<CheckedMetadata, ParquetError> {
         let ObjectMeta { location, size, .. } = &self.object;
-        let hint = self.metadata_size_hint.map_or(UNKNOWN_METADATA_BYTES, |hint| hint as u64);
+        let hint = self.metadata_bytes();
         let parquet = read_metadata(self.store.as_ref(), location, *size, hint).await?;
-        self.bytes.fetch_add(hint.min(*size), Ordering::Relaxed);
+        self.budget.add_read(hint);
         let blocks = Arc::new(BlockChecksums::of(&parquet)?);
         Ok(CheckedMetadata { parquet: Arc::new(parquet), blocks })
+    }
+
+    fn metadata_bytes(&self) -> u64 {
+        let hint = self.metadata_size_hint.map_or(UNKNOWN_METADATA_BYTES, |hint| hint as u64);
+        hint.min(self.object.size)
     }
 
     fn known_metadata(&self) -> Option<CheckedMetadata> {

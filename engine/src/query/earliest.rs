@@ -7,9 +7,9 @@ use datafusion::functions_aggregate::expr_fn::min;
 use datafusion::prelude::{ident, lit};
 
 use super::context::QueryContext;
-use super::error::QueryOrigin;
 use super::filter::timestamp_literal;
 use super::session::QuerySession;
+use super::settings::QueryKind;
 use super::time_range::{LowerBound, ResolvedRange};
 use crate::catalog::{Snapshot, Sources};
 use crate::error::Result;
@@ -26,7 +26,7 @@ impl QueryContext {
         let Some(unknown) = unknown else { return Ok(earliest_us) };
         let session = self.session(&unknown);
         let work = async move { earliest(&session, earliest_us).await };
-        self.run_on_threads(QueryOrigin::Engine, &unknown, work).await
+        self.run_on_threads(QueryKind::Aggregate, &unknown, work).await
     }
 
     /// The same, if a time range begins with it: only then it has to be known.
@@ -51,7 +51,7 @@ impl QueryContext {
         };
         let session = self.session(&unknown);
         let work = async move { has_rows(&session).await };
-        self.run_on_threads(QueryOrigin::Engine, &unknown, work).await
+        self.run_on_threads(QueryKind::Aggregate, &unknown, work).await
     }
 }
 

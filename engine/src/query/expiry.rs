@@ -11,9 +11,9 @@ use datafusion::logical_expr::when;
 use datafusion::prelude::{Expr, cast, ident, lit};
 
 use super::context::QueryContext;
-use super::error::QueryOrigin;
 use super::filter::timestamp_literal;
 use super::session::QuerySession;
+use super::settings::QueryKind;
 use crate::catalog::Snapshot;
 use crate::error::Result;
 use crate::retention::{
@@ -88,7 +88,7 @@ impl QueryContext {
             let kinds = expiry_by_kind(&session, &cutoff, Counted::Expired).await?;
             Ok(RetentionPreview::of(&kinds, files_to_drop(&cutoff, &files).len()))
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Aggregate, snapshot, work).await
     }
 
     /// The rows of a snapshot by what a cutoff, which need not be the snapshot's own, says of them.
@@ -100,9 +100,9 @@ impl QueryContext {
         snapshot: &Snapshot,
         cutoff: &Arc<RetentionCutoff>,
     ) -> Result<ExpiryByKind> {
-        let (session, cutoff) = (self.session(snapshot), Arc::clone(cutoff));
+        let (session, cutoff) = (self.session_of(QueryKind::Upkeep, snapshot), Arc::clone(cutoff));
         let work = async move { expiry_by_kind(&session, &cutoff, Counted::All).await };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Upkeep, snapshot, work).await
     }
 
     /// What happens to a file of a table under a cutoff: its rows are counted.

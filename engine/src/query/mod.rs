@@ -10,6 +10,7 @@
 //! | `unexpired` | the scan of files and segments some of whose rows have expired |
 //! | `context` | answers questions: the way in |
 //! | `planner` | which source answers for each data file: the catalog, its sidecar or its rows |
+//! | `slices` | rows read by short stretches of files, without a plan |
 //! | `cost` | what questions cost, and from which sources they were answered |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
 //! | `rows`, `count`, `sparkline`, `facets`, `earliest`, `expiry`, `sampled` | the questions |
@@ -45,11 +46,13 @@ pub mod interval;
 pub mod model;
 mod patterns;
 mod planner;
+mod read_budget;
 mod rows;
 mod sampled;
 mod services;
 mod session;
 mod settings;
+mod slices;
 mod sparkline;
 mod stream;
 mod table;

@@ -17,8 +17,12 @@ use uuid::Uuid;
 use super::filter::{in_range, timestamp_literal};
 use super::model::{AttributeMaps, Cursor, LogQuery, Order};
 use super::session::QuerySession;
+use super::slices::{self, NewestQuestion};
 use super::time_range::TimeRange;
 use crate::schema::columns;
+
+/// Pages of more rows are sorted by DataFusion, which can spill.
+const MAX_SLICED_PAGE: usize = 10_000;
 
 /// A page of rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +69,9 @@ pub struct LogRow {
 /// The page of rows that `query` asks for, among those that meet `filter`.
 pub(super) async fn rows(session: &QuerySession, filter: Expr, query: &LogQuery) -> Result<LogPage> {
     let limit = query.limit.max(1);
+    if let Some(page) = page_of_slices(session, &filter, query, limit).await? {
+        return Ok(page);
+    }
     let mut keys =
         if query.range.is_empty() { Vec::new() } else { find_keys(session, filter, query, limit).await? };
     let has_more = keys.len() > limit;
@@ -72,6 +79,39 @@ pub(super) async fn rows(session: &QuerySession, filter: Expr, query: &LogQuery)
     let rows = read_rows(session, &keys, query.attributes).await?;
     let next_cursor = if has_more { keys.last().copied() } else { None };
     Ok(LogPage { rows, has_more, next_cursor })
+}
+
+/// A page found slice by slice; none when rows may have expired, or when so many are wanted that sorting them all is
+/// no worse.
+async fn page_of_slices(
+    session: &QuerySession,
+    filter: &Expr,
+    query: &LogQuery,
+    limit: usize,
+) -> Result<Option<LogPage>> {
+    let Some(reader) = &session.slices else { return Ok(None) };
+    let (live, others) = session.sources_in(query.range);
+    if limit > MAX_SLICED_PAGE || query.range.is_empty() || !others.is_empty() {
+        return Ok(None);
+    }
+    let condition = matching(query, filter.clone());
+    let range = match (query.after, query.order) {
+        (Some(cursor), Order::Latest) => {
+            let end_us = query.range.end_us.min(cursor.timestamp_us.saturating_add(1));
+            TimeRange { end_us, ..query.range }
+        }
+        (Some(cursor), Order::Earliest) => {
+            TimeRange { start_us: query.range.start_us.max(cursor.timestamp_us), ..query.range }
+        }
+        (None, _) => query.range,
+    };
+    let question = NewestQuestion { condition: &condition, range, order: query.order, limit: limit + 1 };
+    let mut found = slices::find(session, reader, &question, live).await?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let rows = slices::rows_at(session, reader, &found, query.attributes).await?;
+    let next_cursor = if has_more { found.last().map(|found| found.key) } else { None };
+    Ok(Some(LogPage { rows, has_more, next_cursor }))
 }
 
 /// The keys of the first `limit` matching rows and of the one after them.

@@ -11,9 +11,9 @@ use datafusion::prelude::{Expr, ident};
 use futures::StreamExt;
 
 use super::context::QueryContext;
-use super::error::QueryOrigin;
 use super::filter::in_range;
 use super::session::QuerySession;
+use super::settings::QueryKind;
 use super::time_range::TimeRange;
 use crate::catalog::Snapshot;
 use crate::error::Result;
@@ -79,7 +79,7 @@ impl QueryContext {
                 CompiledSampling::new(rule).map_err(|error| DataFusionError::External(Box::new(error)))?;
             simulate(&session, &rule, range).await
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Aggregate, snapshot, work).await
     }
 }
 

@@ -16,7 +16,10 @@ use futures::StreamExt;
 use object_store::ObjectStore;
 
 use super::cost::CostMeter;
+use super::data_file_reader::DataFileReaderFactory;
 use super::planner::Sidecars;
+use super::read_budget::ReadBudget;
+use super::slices::{SliceCache, SliceReader};
 use super::table::SnapshotTable;
 use super::time_range::TimeRange;
 use crate::catalog::{Snapshot, Sources};
@@ -27,33 +30,47 @@ pub(crate) struct QuerySession {
     pub(crate) table: Arc<SnapshotTable>,
     /// What its files have beside them.
     pub(super) sidecars: Sidecars,
+    /// Its files, slice by slice; none where reading them so is slow.
+    pub(super) slices: Option<Arc<SliceReader>>,
     /// Where it says what it costs.
     pub(super) cost: Arc<CostMeter>,
 }
 
 impl QuerySession {
     /// A session over the rows of a snapshot whose files are in `store`, which `env` knows by [`store_url`].
-    /// The cost goes to the meter of the caller.
+    /// The cost goes to the meter of the caller; scans read at most `max_read_bytes` of data files.
     pub(super) fn new(
         snapshot: Snapshot,
         store: Arc<dyn ObjectStore>,
         env: Arc<RuntimeEnv>,
         config: SessionConfig,
         sidecars: Sidecars,
+        slice_cache: Option<Arc<SliceCache>>,
+        max_read_bytes: Option<u64>,
     ) -> Self {
         let cost = CostMeter::current();
-        let table = SnapshotTable::new(snapshot, store_url(), store, Arc::clone(&cost));
+        let budget = Arc::new(ReadBudget::new(max_read_bytes, cost.bytes()));
+        let footers = env.cache_manager.get_file_metadata_cache();
+        let files = DataFileReaderFactory::new(Arc::clone(&store), footers, Arc::clone(&budget));
+        let memory = Arc::clone(&env.memory_pool);
+        let slices =
+            slice_cache.map(|cache| Arc::new(SliceReader::new(files, cache, memory, Arc::clone(&cost))));
+        let table = SnapshotTable::new(snapshot, store_url(), store, Arc::clone(&cost), budget);
         let session = SessionContext::new_with_config_rt(config, env);
-        Self { session, table: Arc::new(table), sidecars, cost }
+        Self { session, table: Arc::new(table), sidecars, slices, cost }
     }
 
     /// The files and segments that may have rows of a range: those none of whose rows have expired, then the others.
     pub(super) fn sources_in(&self, range: TimeRange) -> (Sources, Sources) {
-        let snapshot = self.table.snapshot();
-        let mut sources = snapshot.sources();
+        self.sources_in_any_state(range).split(self.table.snapshot().retention.as_deref())
+    }
+
+    /// The files and segments that may have rows of a range, some of which may have expired.
+    pub(super) fn sources_in_any_state(&self, range: TimeRange) -> Sources {
+        let mut sources = self.table.snapshot().sources();
         sources.files.retain(|file| range.touches(file.min_timestamp_us, file.max_timestamp_us));
         sources.segments.retain(|segment| range.touches(segment.min_timestamp_us, segment.max_timestamp_us));
-        sources.split(snapshot.retention.as_deref())
+        sources
     }
 
     /// The rows of the table that meet a condition.

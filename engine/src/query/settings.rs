@@ -11,6 +11,30 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 
+use super::error::QueryOrigin;
+
+/// What a query is for, which decides how long it may run and whose fault it is when it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum QueryKind {
+    /// Rows as they are.
+    Rows,
+    /// Numbers about rows.
+    Aggregate,
+    /// A statement of the caller.
+    Sql,
+    /// Work of the engine that nobody waits for.
+    Upkeep,
+}
+
+impl QueryKind {
+    pub(super) fn origin(self) -> QueryOrigin {
+        match self {
+            Self::Rows | Self::Aggregate | Self::Upkeep => QueryOrigin::Engine,
+            Self::Sql => QueryOrigin::Sql,
+        }
+    }
+}
+
 /// How much a query may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuerySettings {
@@ -20,12 +44,19 @@ pub struct QuerySettings {
     pub footer_cache_bytes: usize,
     /// Memory for the sidecars of data files that were read.
     pub sidecar_cache_bytes: usize,
+    /// Memory for columns of data files that were read lately, slice by slice. 0 where each read costs the time of a
+    /// request: then files are read by DataFusion, in fewer and larger reads.
+    pub slice_cache_bytes: usize,
     /// Where sorts and aggregations that do not fit spill; the system's temporary folder when absent.
     pub spill_dir: Option<PathBuf>,
     /// Disk that all running queries may spill to together.
     pub max_spill_bytes: u64,
-    /// How long a query may run.
+    /// How long a query for rows, SQL among them, may run; one window of an export may too.
     pub deadline: Duration,
+    /// How long a query for numbers may run, when that is shorter.
+    pub aggregate_deadline: Duration,
+    /// Bytes of data files that one query may read, exports apart; any number when absent.
+    pub max_read_bytes: Option<u64>,
     /// Memory that one window of an export is planned to take; exports go window by window.
     pub export_window_bytes: u64,
     /// Rows of a batch.
@@ -39,10 +70,13 @@ impl Default for QuerySettings {
         Self {
             max_memory_bytes: 1024 * 1024 * 1024,
             footer_cache_bytes: 128 * 1024 * 1024,
-            sidecar_cache_bytes: 128 * 1024 * 1024,
+            sidecar_cache_bytes: 64 * 1024 * 1024,
+            slice_cache_bytes: 64 * 1024 * 1024,
             spill_dir: None,
             max_spill_bytes: 10 * 1024 * 1024 * 1024,
             deadline: Duration::from_secs(60),
+            aggregate_deadline: Duration::from_secs(30),
+            max_read_bytes: None,
             export_window_bytes: 32 * 1024 * 1024,
             batch_size: 8192,
             num_threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
@@ -51,6 +85,14 @@ impl Default for QuerySettings {
 }
 
 impl QuerySettings {
+    /// How long a query may run.
+    pub(super) fn deadline_of(&self, kind: QueryKind) -> Duration {
+        match kind {
+            QueryKind::Aggregate => self.aggregate_deadline.min(self.deadline),
+            QueryKind::Rows | QueryKind::Sql | QueryKind::Upkeep => self.deadline,
+        }
+    }
+
     /// Memory and disk of all queries together.
     pub(super) fn runtime_env(&self) -> Result<Arc<RuntimeEnv>, DataFusionError> {
         let mode = match &self.spill_dir {

@@ -28,6 +28,7 @@ use object_store::ObjectStore;
 use super::cost::CostMeter;
 use super::data_file_reader::{DataFileReaderFactory, object_meta};
 use super::file_columns::FileColumnsFactory;
+use super::read_budget::ReadBudget;
 use super::unexpired::unexpired_rows;
 use crate::buffer::BufferSegment;
 use crate::catalog::{Snapshot, Sources};
@@ -44,18 +45,21 @@ pub(crate) struct SnapshotTable {
     store_url: ObjectStoreUrl,
     store: Arc<dyn ObjectStore>,
     cost: Arc<CostMeter>,
+    budget: Arc<ReadBudget>,
 }
 
 impl SnapshotTable {
     /// Makes a table of the snapshot's rows; its files are in `store`, which the session knows by `store_url`. What is
-    /// read goes to `cost`.
+    /// read goes to `cost` and is of `budget`.
     pub(super) fn new(
         snapshot: Snapshot,
         store_url: ObjectStoreUrl,
         store: Arc<dyn ObjectStore>,
         cost: Arc<CostMeter>,
+        budget: Arc<ReadBudget>,
     ) -> Self {
-        Self { schema: snapshot.table.dataset().schema(), snapshot, store_url, store, cost }
+        let schema = snapshot.table.dataset().schema();
+        Self { schema, snapshot, store_url, store, cost, budget }
     }
 
     pub(super) fn snapshot(&self) -> &Snapshot {
@@ -67,7 +71,7 @@ impl SnapshotTable {
         let Sources { files, segments } = sources;
         let snapshot = Snapshot { files: Arc::new(files), segments, ..self.snapshot.clone() };
         let (store, cost) = (Arc::clone(&self.store), Arc::clone(&self.cost));
-        Self::new(snapshot, self.store_url.clone(), store, cost)
+        Self::new(snapshot, self.store_url.clone(), store, cost, Arc::clone(&self.budget))
     }
 
     fn plan(
@@ -146,7 +150,7 @@ impl SnapshotTable {
         };
         let files = files.iter().zip(statistics).map(|(file, statistics)| partitioned_file(file, statistics));
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let readers = DataFileReaderFactory::new(Arc::clone(&self.store), cache, self.cost.bytes());
+        let readers = DataFileReaderFactory::new(Arc::clone(&self.store), cache, Arc::clone(&self.budget));
         let source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_parquet_file_reader_factory(Arc::new(readers));

@@ -22,6 +22,7 @@ use super::filter::{FilterContext, timestamp_literal, translate};
 use super::model::{AttributeMaps, Cursor, LogFilter};
 use super::rows::{LogRow, bytes, column, id_literal, log_rows, read_rows};
 use super::session::QuerySession;
+use super::settings::QueryKind;
 use crate::catalog::Snapshot;
 use crate::error::{Error, Result};
 use crate::retention::RetentionCutoff;
@@ -91,7 +92,7 @@ impl QueryContext {
             between(after, until).and(translate(filter, &FilterContext { now_us: self.now_us() })?);
         let session = self.session(&snapshot);
         let work = async move { read_page(&session, condition, max_bytes).await };
-        self.run_on_threads(QueryOrigin::Engine, &snapshot, work).await
+        self.run_on_threads(QueryKind::Rows, &snapshot, work).await
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// A statement longer than this is refused, bytes.
 const MAX_SQL_BYTES: usize = 64 * 1024;
 /// A statement nested deeper than this is refused: parsing and planning recurse into it.
-const MAX_SQL_DEPTH: usize = 50;
+pub(super) const MAX_SQL_DEPTH: usize = 50;
 /// The functions that may stand in the place of a table: they make rows from their arguments alone.
 const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "range", "unnest"];
 
@@ -40,7 +40,7 @@ pub(crate) fn parse(text: &str) -> Result<ReadOnlyStatement> {
         .with_recursion_limit(MAX_SQL_DEPTH)
         .try_with_sql(text)
         .and_then(|mut parser| parser.parse_statements())
-        .map_err(syntax_error)?;
+        .map_err(|error| syntax_error("statement", error))?;
     let (Some(statement), 0) = (statements.pop(), statements.len()) else {
         return Err(Error::invalid_request("exactly one statement is needed"));
     };
@@ -51,12 +51,13 @@ pub(crate) fn parse(text: &str) -> Result<ReadOnlyStatement> {
     }
 }
 
-fn syntax_error(error: ParserError) -> Error {
+/// What is wrong with a text; `what` says what it should have been.
+pub(super) fn syntax_error(what: &str, error: ParserError) -> Error {
     let message = match error {
         ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
         ParserError::RecursionLimitExceeded => format!("nested deeper than {MAX_SQL_DEPTH} levels"),
     };
-    Error::invalid_request(format!("the statement cannot be parsed: {message}"))
+    Error::invalid_request(format!("the {what} cannot be parsed: {message}"))
 }
 
 fn check_statement(statement: &Statement) -> Result<()> {

@@ -1,10 +1,11 @@
-//! SQL: one read-only statement over the table `logs`.
+//! SQL: one read-only statement over the table `logs`, and one scalar expression over a row.
 //!
 //! `guard` decides which statements may run; what it lets through is planned from the very syntax tree that
 //! it checked, so that nothing is read twice with two meanings. The session knows no other table, no
 //! information schema, and no way to name a file or an address.
 
 mod guard;
+mod row_expression;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::sql::parser::Statement as PlannedStatement;
 
 pub(crate) use guard::{ReadOnlyStatement, parse};
+pub use row_expression::{RowExpression, RowValue};
 
 use crate::query::QuerySession;
 

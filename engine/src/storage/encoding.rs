@@ -36,12 +36,16 @@ impl Effort {
 /// Pages of bodies: a body that is looked up costs a whole page.
 const BODY_PAGE_BYTES: usize = 256 * 1024;
 
+/// Shorter values may be numbers that follow each other.
+const MIN_RANDOM_DIGITS: usize = 16;
+
 /// Values that decide how a promoted column is encoded.
 const SAMPLED_VALUES: usize = 4096;
 
 /// Properties for a file whose first rows are `sample`.
 pub(super) fn writer_properties(sample: &RecordBatch, effort: Effort) -> Result<WriterProperties> {
     let zstd = ZstdLevel::try_new(effort.zstd_level()).map_err(cannot_set)?;
+    let quick = ZstdLevel::try_new(Effort::Quick.zstd_level()).map_err(cannot_set)?;
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(zstd))
         // Row groups are ended by hand, pages with slices.
@@ -60,6 +64,10 @@ pub(super) fn writer_properties(sample: &RecordBatch, effort: Effort) -> Result<
             && is_mostly_distinct(values)
         {
             properties = without_dictionary(properties, field.name(), Encoding::DELTA_LENGTH_BYTE_ARRAY);
+            if is_random(values) {
+                properties =
+                    properties.set_column_compression(field.name().as_str().into(), Compression::ZSTD(quick));
+            }
         }
     }
     Ok(properties.build())
@@ -98,6 +106,16 @@ fn is_mostly_distinct(values: &StringArray) -> bool {
     }
     let percent = if num_numbers == num_values { 10 } else { 75 };
     distinct.len() * 100 > num_values * percent
+}
+
+/// Whether values look drawn by lot from hexadecimal digits. Higher levels of compression find repetitions in them by
+/// chance, and telling of these costs more than it saves.
+fn is_random(values: &StringArray) -> bool {
+    let mut sample = values.iter().flatten().take(SAMPLED_VALUES).peekable();
+    let is_id = |value: &str| {
+        value.len() >= MIN_RANDOM_DIGITS && value.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    };
+    sample.peek().is_some() && sample.all(is_id)
 }
 
 fn without_dictionary(

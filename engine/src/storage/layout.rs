@@ -84,6 +84,33 @@ pub(crate) fn to_whole_rows(dataset: Dataset, file: &RecordBatch) -> Result<Reco
         .map_err(|error| Error::corrupt_data("a data file has columns of other types").with_source(error))
 }
 
+/// Some columns of whole rows, made of what [`file_columns_of`] says they need.
+///
+/// # Errors
+/// As [`to_whole_rows`].
+pub(crate) fn whole_columns(file: &RecordBatch, names: &[&str]) -> Result<RecordBatch> {
+    let whole = logs_schema();
+    let fields = names.iter().map(|name| whole.field_with_name(name).cloned());
+    let fields = fields.collect::<Result<Fields, _>>().map_err(cannot_arrange)?;
+    let arrays = names.iter().map(|name| whole_column(file, name)).collect::<Result<Vec<_>>>()?;
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+        .map_err(|error| Error::corrupt_data("a data file has columns of other types").with_source(error))
+}
+
+/// The columns of a data file, by their places and rising, that some columns of whole rows are made of.
+pub(crate) fn file_columns_of(file: &Schema, names: &[&str]) -> Vec<usize> {
+    let is_needed = |column: &str| match parse_column_name(column) {
+        Some((map, _)) => names.contains(&MAP_COLUMNS[map]),
+        None if column == OBSERVED_DELAY => names.contains(&columns::OBSERVED_TIMESTAMP),
+        None if column == columns::TIMESTAMP => {
+            names.contains(&column) || names.contains(&columns::OBSERVED_TIMESTAMP)
+        }
+        None => names.contains(&column),
+    };
+    let fields = file.fields().iter().enumerate();
+    fields.filter(|(_, field)| is_needed(field.name())).map(|(place, _)| place).collect()
+}
+
 fn whole_column(file: &RecordBatch, name: &str) -> Result<ArrayRef> {
     if name == columns::OBSERVED_TIMESTAMP
         && let Some(delay) = file.column_by_name(OBSERVED_DELAY)

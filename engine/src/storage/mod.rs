@@ -53,7 +53,9 @@ pub(crate) use encoding::Effort;
 pub(crate) use file_origin::{FileOrigin, FileSource};
 pub(crate) use flush_plan::{PlannedFile, plan_flush};
 pub(crate) use footer::Footer;
-pub(crate) use layout::{OBSERVED_DELAY, null_as_unset, observed_time, to_whole_rows};
+pub(crate) use layout::{
+    OBSERVED_DELAY, file_columns_of, null_as_unset, observed_time, to_whole_rows, whole_columns,
+};
 pub(crate) use local_sync::sync_directory;
 pub(crate) use metadata::read_metadata;
 pub(crate) use paths::{DataFilePath, TimeBucket};

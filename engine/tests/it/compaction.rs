@@ -14,6 +14,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::objects::{data_files, settled_files};
+
 const NOW_US: i64 = 1_765_881_156_184_820;
 const DAY_US: i64 = 86_400_000_000;
 const ALL_TIME: TimeRange = TimeRange { start_us: 0, end_us: i64::MAX };
@@ -79,20 +81,6 @@ async fn rows(engine: &Engine) -> Vec<LogRow> {
     engine.query_logs(PROJECT, query).await.unwrap().rows
 }
 
-fn objects(folder: &Path) -> usize {
-    let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    entries
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            if path.is_dir() {
-                objects(&path)
-            } else {
-                usize::from(path.extension().is_some_and(|end| end == "parquet"))
-            }
-        })
-        .sum()
-}
-
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
@@ -125,7 +113,8 @@ proptest! {
                 engine.compact(everything).await.unwrap();
                 assert_eq!(rows(&engine).await, before);
             }
-            assert_eq!(objects(folder.path()), engine.snapshot(PROJECT).files.len());
+            let live = engine.snapshot(PROJECT).files.len();
+            assert_eq!(settled_files(&engine, folder.path(), live).await, live);
             if restart {
                 drop(engine);
                 engine = open(folder.path()).await;
@@ -153,7 +142,7 @@ async fn many_flushes_leave_few_files() {
     let files = engine.snapshot(PROJECT).files;
     assert!(files.len() <= 3, "{} files", files.len());
     assert_eq!(files.iter().map(|file| file.num_rows).sum::<u64>(), 3000);
-    assert_eq!(objects(folder.path()), files.len());
+    assert_eq!(data_files(folder.path()).len(), files.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,10 +159,10 @@ async fn a_held_snapshot_keeps_its_files() {
     for file in held.files.iter() {
         assert!(folder.path().join(file.path.as_ref()).exists(), "{} is gone", file.path);
     }
-    assert_eq!(objects(folder.path()), 5);
+    assert_eq!(data_files(folder.path()).len(), 5);
     drop(held);
     engine.compact(true).await.unwrap();
-    assert_eq!(objects(folder.path()), 1);
+    assert_eq!(data_files(folder.path()).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,11 +175,11 @@ async fn files_that_a_stop_left_behind_are_deleted_after_the_next_start() {
     }
     let held = engine.snapshot(PROJECT);
     engine.compact(true).await.unwrap();
-    assert_eq!(objects(folder.path()), 5);
+    assert_eq!(data_files(folder.path()).len(), 5);
     drop((held, engine));
     let engine = open(folder.path()).await;
     engine.compact(true).await.unwrap();
-    assert_eq!(objects(folder.path()), 1);
+    assert_eq!(data_files(folder.path()).len(), 1);
     assert_eq!(rows(&engine).await.len(), 4);
 }
 

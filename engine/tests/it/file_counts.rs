@@ -12,6 +12,8 @@ use engine::{Engine, EngineConfig};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::objects::data_files;
+
 const NOW_US: i64 = 1_765_881_156_184_820;
 const DAY_US: i64 = 86_400_000_000;
 const YEAR_US: i64 = 365 * DAY_US;
@@ -88,6 +90,5 @@ async fn thousands_of_projects_have_a_file_each() {
     for project in [1, 10, num_projects - 1, num_projects] {
         assert_eq!(count(&engine, ProjectId(project)).await, if project % 10 == 0 { 6 } else { 3 });
     }
-    let objects = crate::operations::harness::data_files(folder.path()).len();
-    assert_eq!(objects, num_files, "what was merged is gone");
+    assert_eq!(data_files(folder.path()).len(), num_files, "what was merged is gone");
 }

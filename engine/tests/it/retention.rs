@@ -23,6 +23,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::objects::{data_files, settled_files};
+
 const START_US: i64 = 1_765_881_156_184_820;
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -126,11 +128,6 @@ fn rows(name: &str, count: usize, age: i64) -> Vec<Stored> {
     (0..count).map(row).collect()
 }
 
-fn objects(data_dir: &Path) -> usize {
-    let Ok(buckets) = fs::read_dir(data_dir.join("logs/project=1")) else { return 0 };
-    buckets.map(|bucket| fs::read_dir(bucket.unwrap().path()).unwrap().count()).sum()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn whole_files_are_dropped_unread_and_do_not_come_back() {
     let store = Store::new().await;
@@ -138,7 +135,7 @@ async fn whole_files_are_dropped_unread_and_do_not_come_back() {
     store.engine.flush().await.unwrap();
     store.ingest(&rows("new", 5, 0)).await;
     store.engine.flush().await.unwrap();
-    assert_eq!((store.count().await, objects(store.folder.path())), (15, 2));
+    assert_eq!((store.count().await, data_files(store.folder.path()).len()), (15, 2));
     store.set_days(2);
     assert_eq!((store.count().await, store.live_files()), (5, 1), "hidden at once");
     store.engine.set_retention(TableId::logs(PROJECT), RetentionPolicy::default()).unwrap();
@@ -235,7 +232,7 @@ async fn rows_of_a_rule_leave_their_files() {
     store.expire(72).await;
     store.engine.compact(false).await.unwrap();
     assert_eq!((store.count().await, in_files()), (17, 17));
-    assert_eq!(objects(store.folder.path()), 1);
+    assert_eq!(settled_files(&store.engine, store.folder.path(), 1).await, 1);
     store.engine.set_retention(TableId::logs(PROJECT), RetentionPolicy::default()).unwrap();
     assert_eq!(store.count().await, 17);
 }

@@ -2,6 +2,7 @@
 
 use crate::meta::MetaError;
 use crate::password::PasswordError;
+use crate::secret_key::SecretKeyError;
 
 /// Why a change of accounts is refused.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum AccountError {
     /// A password cannot be hashed or compared.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// A secret cannot be encrypted.
+    #[error(transparent)]
+    SecretKey(#[from] SecretKeyError),
     /// The metadata database fails.
     #[error(transparent)]
     Meta(#[from] MetaError),

@@ -4,8 +4,10 @@
 //! Every change is one transaction of the metadata that also puts its entries of the audit trail into the outbox.
 //! Who may call at all is checked before; what depends on the state of things is checked here, in the transaction.
 
+pub mod access_controls;
 mod error;
 pub(crate) mod identities;
+pub mod integrations;
 pub mod invites;
 pub mod keys;
 pub mod members;

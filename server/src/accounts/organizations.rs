@@ -7,7 +7,9 @@ use super::{AccountError, members, projects, slug};
 use crate::activity::change::Scope;
 use crate::activity::entry::{Actor, Entry};
 use crate::meta::organization::{Organization, OrganizationSettings};
-use crate::meta::{Level, Meta, membership, organization, outbox, project, project_token, role, user};
+use crate::meta::{
+    Level, Meta, deletion, membership, organization, outbox, project, project_token, role, user,
+};
 
 /// What people call the settings of an organization.
 const SCOPE: Scope = Scope {
@@ -93,7 +95,8 @@ pub async fn update(
     Ok(after)
 }
 
-/// Begins the deletion of an organization: from now on nobody has access to it, and nothing more is taken in.
+/// Begins the deletion of an organization: from now on nobody has access to it, and nothing more is taken in. Its
+/// projects with their data, its people and it itself are removed soon after.
 ///
 /// # Errors
 /// [`AccountError::NotFound`] when it is not there any more.
@@ -107,6 +110,7 @@ pub async fn delete(meta: &Meta, actor: &Actor, id: &str, now_us: i64) -> Result
         }
     }
     organization::begin_deletion(connection, id, now_us).await?;
+    deletion::insert(connection, id, None, now_us).await?;
     let entry = Entry::new(actor, SCOPE.name, "deleted", id, &before.settings.name, vec![]);
     outbox::push(connection, id, None, &entry, now_us).await?;
     transaction.commit().await?;

@@ -8,7 +8,7 @@ use crate::activity::change::Scope;
 use crate::activity::entry::{Actor, Entry};
 use crate::meta::project::{self, Project, ProjectSettings};
 use crate::meta::project_token::{self, ProjectToken};
-use crate::meta::{Meta, organization, outbox};
+use crate::meta::{Meta, deletion, organization, outbox};
 use crate::secret::{PROJECT_TOKEN_PREFIX, Secret};
 
 const SCOPE: Scope = Scope::plain("Project");
@@ -77,6 +77,21 @@ pub async fn update(
     let after = project::get(connection, id).await?.ok_or(AccountError::NotFound("project"))?;
     transaction.commit().await?;
     Ok(after)
+}
+
+/// Deletes a project: nobody finds it from now on, and its data are removed soon after.
+///
+/// # Errors
+/// [`AccountError::NotFound`] when it is not there any more.
+pub async fn delete(meta: &Meta, actor: &Actor, id: ProjectId, now_us: i64) -> Result<(), AccountError> {
+    let mut transaction = meta.begin_write().await?;
+    let connection = &mut *transaction;
+    let before = project::get(connection, id).await?.ok_or(AccountError::NotFound("project"))?;
+    deletion::remove_project(connection, &before.organization_id, id, now_us).await?;
+    let entry = Entry::new(actor, SCOPE.name, "deleted", id.0, &before.settings.name, vec![]);
+    outbox::push(connection, &before.organization_id, Some(id), &entry, now_us).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// Makes another token that sends to a project.

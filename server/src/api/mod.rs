@@ -12,8 +12,10 @@
 //! | `GET /api/sign_on`, `GET /api/sign_on/callback` | [`sign_on`] | bytes and time of the provider, 16 at a time |
 //! | `GET`, `POST /api/signup/{secret}` | [`signup`] | passwords hashed at a time |
 //! | `GET /api/projects` | [`project`] | 1,000 per page |
-//! | `GET`, `PUT`, `PATCH /api/projects/{id}` | [`project`] | - |
+//! | `GET`, `PUT`, `PATCH`, `DELETE /api/projects/{id}` | [`project`] | - |
 //! | `/api/projects/{id}/tokens`, `/api/projects/{id}/tokens/{token_id}` | [`project`] | 100 tokens per project |
+//! | `GET`, `PUT /api/projects/{id}/access_controls` | [`project`] | 10,000 rules per project |
+//! | `/api/projects/{id}/integrations`, `/api/projects/{id}/integrations/{integration_id}` | [`project`] | 100 per project |
 //! | `POST /api/projects/{id}/logs/query` | [`logs`] | 2,000 rows; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/count` | [`logs`] | the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/count-ranges` | [`logs`] | 10,000 buckets; the engine's memory and time |

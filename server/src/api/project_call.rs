@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::page::CalledAddress;
 use super::parameters::Parameters;
 use crate::activity::entry::Actor;
-use crate::auth::{Caller, Member, Presented, Scope};
+use crate::auth::{Access, Caller, Member, Presented, Scope};
 use crate::error::ApiError;
 use crate::meta::project::Project;
 use crate::rate_limits::RequestClass;
@@ -47,7 +47,7 @@ impl ProjectCall {
     }
 
     /// The same for an endpoint that one of several scopes opens, and who calls. Without any of them the first
-    /// one is missing.
+    /// one is missing. What each of them stands for must be within the caller's access.
     ///
     /// # Errors
     /// 401, 403 or 404.
@@ -61,9 +61,35 @@ impl ProjectCall {
         if !scopes.iter().any(|scope| caller.has_scope(*scope)) {
             scopes.first().map_or(Ok(()), |scope| caller.require_scope(*scope))?;
         }
-        let project = caller.require_project(meta, self.path_parameter("project_id")).await?;
-        self.throttle(state, &caller, Some(project))?;
-        Ok((project, caller))
+        let id = self.path_parameter("project_id");
+        let (project, member) = caller.require_project_member(meta, id).await?;
+        let access = caller.access(meta, &member, project.id).await?;
+        scopes.iter().try_for_each(|scope| access.require_scope(*scope))?;
+        self.throttle(state, &caller, Some(project.id))?;
+        state.question_slots().enter(&project.organization_id)?;
+        Ok((project.id, caller))
+    }
+
+    /// The same for an endpoint about things of several resources: what the caller may do in the project is for the
+    /// endpoint to look at.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub(crate) async fn authorize_access(
+        &self,
+        state: &AppState,
+        scopes: &[Scope],
+    ) -> Result<(ProjectId, Access, Caller), ApiError> {
+        let meta = state.meta();
+        let caller = Caller::authenticate(meta, self.presented(), state.clock().now_us()).await?;
+        if !scopes.iter().any(|scope| caller.has_scope(*scope)) {
+            scopes.first().map_or(Ok(()), |scope| caller.require_scope(*scope))?;
+        }
+        let id = self.path_parameter("project_id");
+        let (project, member) = caller.require_project_member(meta, id).await?;
+        let access = caller.access(meta, &member, project.id).await?;
+        self.throttle(state, &caller, Some(project.id))?;
+        Ok((project.id, access, caller))
     }
 
     /// Finds out who calls and how the caller stands in the organization that the path names.
@@ -94,6 +120,7 @@ impl ProjectCall {
         let caller = self.identify(state, scope).await?;
         let id = self.path_parameter("project_id");
         let (project, member) = caller.require_project_member(state.meta(), id).await?;
+        caller.access(state.meta(), &member, project.id).await?.require_scope(scope)?;
         self.throttle(state, &caller, Some(project.id))?;
         Ok((project, member, caller))
     }

@@ -3,6 +3,7 @@
 //! The order of checks is fixed: a bad credential (401), none (401), scope and restrictions of the key (403),
 //! existence of the project (404), membership (403). The body is looked at only after all of them.
 
+pub(crate) mod access;
 pub(crate) mod cookies;
 mod credential;
 mod presented;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use engine::schema::ProjectId;
 use uuid::Uuid;
 
+pub use access::Access;
 pub use presented::Presented;
 pub use scope::{Scope, is_known_scope};
 
@@ -121,18 +123,10 @@ impl Caller {
         }
     }
 
-    /// The project that a path names, if the caller may use it.
-    ///
-    /// # Errors
-    /// 404 when there is no such project; 403 when the key or its owner has no access to it.
-    pub async fn require_project(&self, meta: &Meta, id: &str) -> Result<ProjectId, ApiError> {
-        Ok(self.require_project_member(meta, id).await?.0.id)
-    }
-
     /// The project that a path names, if the caller may use it, and the caller's standing in its organization.
     ///
     /// # Errors
-    /// As [`Self::require_project`].
+    /// 404 when there is no such project; 403 when the key or its owner has no access to it.
     pub async fn require_project_member(&self, meta: &Meta, id: &str) -> Result<(Project, Member), ApiError> {
         let not_found = || ApiError::not_found("project not found");
         let id = if id == CURRENT { self.user.current_project_id } else { positive_integer(id) };

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::meta::access_control::{AccessLevel, Resource};
+
 /// The objects that keys are made for.
 const OBJECTS: [&str; 14] = [
     "activity_log",
@@ -80,6 +82,26 @@ impl Scope {
     pub const ACTIVITY_READ: Self = Self { object: "activity_log", action: Action::Read };
     /// Needed to add entries to the audit trail.
     pub const ACTIVITY_WRITE: Self = Self { object: "activity_log", action: Action::Write };
+
+    /// What it is about in a project as access controls name it, and the level that it takes there.
+    pub(super) fn resource(self) -> Option<(Resource, AccessLevel)> {
+        let resource = match self.object {
+            "project" => Resource::Project,
+            "logs" | "query" | "alert" | "hog_function" => Resource::Logs,
+            "activity_log" => Resource::ActivityLog,
+            "approvals" => Resource::Approvals,
+            "export" => Resource::Export,
+            _ => return None,
+        };
+        let needed = match (resource, self.action) {
+            (Resource::Project, Action::Read) => AccessLevel::Member,
+            (Resource::Project, Action::Write) => AccessLevel::Admin,
+            // There is no higher one.
+            (Resource::ActivityLog, _) | (_, Action::Read) => AccessLevel::Viewer,
+            (_, Action::Write) => AccessLevel::Editor,
+        };
+        Some((resource, needed))
+    }
 
     /// Whether it changes who may do what in an organization.
     pub fn is_sensitive(self) -> bool {

@@ -57,10 +57,14 @@ pub struct ServerConfig {
     pub auth: AuthConfig,
     /// The provider that users sign on with.
     pub sign_on: SignOnConfig,
+    /// What secrets of other services are stored encrypted with; without it a file of the data folder has it.
+    pub secret_key: Option<Secret>,
     /// How the server logs about itself.
     pub log: LogConfig,
     /// How much one key and one project may ask for and send.
     pub rate_limits: RateLimitConfig,
+    /// Questions about logs that one organization may ask at a time, if that is bounded.
+    pub max_questions_per_organization: Option<u32>,
     /// Who may read numbers about the server.
     pub metrics_access: MetricsAccess,
 }
@@ -224,12 +228,14 @@ impl ServerConfig {
                 secure_cookies: false,
             },
             sign_on: SignOnConfig::default(),
+            secret_key: None,
             log: LogConfig {
                 format: LogFormat::Text,
                 filter: "info".to_owned(),
                 slow_query: Some(Duration::from_secs(1)),
             },
             rate_limits: RateLimitConfig::default(),
+            max_questions_per_organization: Some(256),
             metrics_access: MetricsAccess::Local,
         }
     }

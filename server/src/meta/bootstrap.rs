@@ -30,14 +30,14 @@ pub struct Credentials {
     pub personal_api_key: Secret,
 }
 
-/// Fills a new database, in one transaction; none when it already has an organization.
+/// Fills a new database, in one transaction; none when it has had an organization: the last one may be deleted.
 ///
 /// # Errors
 /// When the database does not answer; then nothing was written.
 pub async fn bootstrap(meta: &Meta, now_us: i64) -> Result<Option<Credentials>, MetaError> {
     // Two processes on one new folder must not both see it empty.
     let mut transaction = meta.begin_write().await?;
-    if organization::count(&mut transaction).await? > 0 {
+    if user::count(&mut transaction).await? > 0 || organization::count(&mut transaction).await? > 0 {
         return Ok(None);
     }
     let credentials = Credentials {

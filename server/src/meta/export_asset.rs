@@ -279,6 +279,15 @@ impl Meta {
         Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
+    /// Whether there is an export with an id.
+    pub async fn has_export(&self, id: i64) -> Result<bool, MetaError> {
+        let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM export_assets WHERE id = $1")
+            .bind(id)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(count > 0)
+    }
+
     /// How many exports are asked for and not made yet.
     pub async fn num_pending_exports(&self) -> Result<i64, MetaError> {
         let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM export_assets WHERE state = 'pending'")

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::user::{self, User};
-use super::{Meta, MetaError};
+use super::{Meta, MetaError, access_control};
 
 /// How much a member may do; compared as numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +88,7 @@ pub(crate) async fn set_level(
     Ok(())
 }
 
-/// Takes a member out of an organization and out of its roles.
+/// Takes a member out of an organization, out of its roles and access controls.
 pub(crate) async fn delete(connection: &mut AnyConnection, membership: &Membership) -> Result<(), MetaError> {
     sqlx::query(
         "DELETE FROM role_memberships WHERE user_id = $1
@@ -100,9 +100,24 @@ pub(crate) async fn delete(connection: &mut AnyConnection, membership: &Membersh
     .await?;
     sqlx::query("DELETE FROM memberships WHERE id = $1")
         .bind(membership.id.clone())
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
-    Ok(())
+    access_control::delete_of_target(connection, &membership.id).await
+}
+
+/// Whether an organization has a membership with an id.
+pub(crate) async fn exists(
+    connection: &mut AnyConnection,
+    organization_id: &str,
+    id: &str,
+) -> Result<bool, MetaError> {
+    let sql = "SELECT COUNT(*) FROM memberships WHERE organization_id = $1 AND id = $2";
+    let (count,): (i64,) = sqlx::query_as(sql)
+        .bind(organization_id.to_owned())
+        .bind(id.to_owned())
+        .fetch_one(connection)
+        .await?;
+    Ok(count > 0)
 }
 
 fn from_row(row: &AnyRow) -> Result<Membership, MetaError> {

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::user::{self, User};
-use super::{Meta, MetaError};
+use super::{Meta, MetaError, access_control};
 
 /// A role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(crate) async fn rename(connection: &mut AnyConnection, id: &str, name: &str)
     Ok(())
 }
 
-/// Removes a role, its memberships, and its mention as the role of new members.
+/// Removes a role, its memberships and access controls, and its mention as the role of new members.
 pub(crate) async fn delete(connection: &mut AnyConnection, id: &str) -> Result<(), MetaError> {
     for sql in [
         "UPDATE organizations SET default_role_id = NULL WHERE default_role_id = $1",
@@ -82,7 +82,7 @@ pub(crate) async fn delete(connection: &mut AnyConnection, id: &str) -> Result<(
     ] {
         sqlx::query(sql).bind(id.to_owned()).execute(&mut *connection).await?;
     }
-    Ok(())
+    access_control::delete_of_target(connection, id).await
 }
 
 /// Adds a user to a role that the user is not in yet, and returns the membership's id.

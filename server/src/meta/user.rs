@@ -231,6 +231,12 @@ pub(crate) async fn by_email(connection: &mut AnyConnection, email: &str) -> Res
     row.as_ref().map(from_row).transpose()
 }
 
+/// How many users there are.
+pub(super) async fn count(connection: &mut AnyConnection) -> Result<i64, MetaError> {
+    let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM users").fetch_one(connection).await?;
+    Ok(count)
+}
+
 impl Meta {
     /// The user with a number.
     pub async fn user(&self, id: i64) -> Result<Option<User>, MetaError> {

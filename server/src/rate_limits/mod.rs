@@ -3,10 +3,12 @@
 //! Requests are counted after the caller's permissions have been checked and before the endpoint looks at the body.
 //! What is limited in other ways, like explanations by a model, uses the same [`Windows`].
 
+mod questions;
 mod windows;
 
 use engine::schema::ProjectId;
 
+pub(crate) use self::questions::{QuestionSlots, answer_question};
 pub(crate) use self::windows::{Limit, Windows};
 use crate::config::RateLimitConfig;
 use crate::error::ApiError;

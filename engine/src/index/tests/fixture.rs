@@ -111,6 +111,8 @@ fn the_rows_of_version_1_still_make_the_same_recipes() {
         max_value_bytes: 4 << 20,
         value_bytes_per_row: 4,
         min_value_bytes: 16 << 10,
+        max_word_entries: 512 << 10,
+        max_word_bytes: 512 << 10,
     };
     for (frozen, num_rows) in [(VERSION_1, 1200), (VERSION_1_SMALL, 3)] {
         let rows: Vec<Row> = (0..num_rows).map(row).collect();

@@ -15,6 +15,8 @@ fn hostile(number: usize) -> Row {
     let row = Row::new(number as i64 * 7_000_000_000, &unique, "info");
     let row =
         row.with(&format!("key-{unique}"), "").with("id", &long).with("seven", &(number % 7).to_string());
+    let letters = unique.bytes().map(|digit| char::from(b'g' + digit % 16)).collect::<String>();
+    let row = Row { body: format!("{letters} {letters}x y{letters}"), ..row };
     let row = (0..3).fold(row, |row, key| row.with(&format!("wide-{}", (number + key * 31) % 3000), &unique));
     row.with_resource("host", &unique)
 }

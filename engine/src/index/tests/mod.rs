@@ -10,6 +10,7 @@ mod limits;
 mod rollup;
 mod rows;
 mod values;
+mod words;
 
 use object_store::path::Path;
 use uuid::Uuid;

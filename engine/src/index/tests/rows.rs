@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, MapArray, MapBuilder, RecordBatch, StringBuilder, StringDictionaryBuilder,
-    TimestampMicrosecondArray, UInt32Array, UInt64Array,
+    StringViewArray, TimestampMicrosecondArray, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{Field, Fields, Int32Type, Schema};
 use proptest::prelude::*;
@@ -20,6 +20,7 @@ pub(super) struct Row {
     pub(super) service: String,
     pub(super) event: String,
     pub(super) scope: String,
+    pub(super) body: String,
     pub(super) bytes: u32,
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) resource: BTreeMap<String, String>,
@@ -60,6 +61,10 @@ pub(super) fn batch(rows: &[Row]) -> RecordBatch {
         (columns::TIMESTAMP, Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone(UTC))),
         (columns::SEVERITY_TEXT, dictionary(rows.iter().map(|row| row.severity.as_str()))),
         (columns::SERVICE_NAME, dictionary(rows.iter().map(|row| row.service.as_str()))),
+        (
+            columns::BODY,
+            Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.body.as_str()))),
+        ),
         (columns::RESOURCE_ATTRIBUTES, entries(|row| &row.resource)),
         (
             columns::RESOURCE_FINGERPRINT,
@@ -153,6 +158,7 @@ pub(super) fn rows(num_rows: std::ops::Range<usize>) -> impl Strategy<Value = Ve
             service,
             event,
             scope,
+            body: String::new(),
             bytes,
             attributes,
             resource,

@@ -14,7 +14,8 @@ use crate::activity::{ActivityEntry, ChainHead, StoredEntry};
 use crate::catalog::Snapshot;
 use crate::error::Result;
 use crate::query::filter::timestamp_literal;
-use crate::query::{QueryContext, QueryOrigin, QuerySession};
+use crate::query::settings::QueryKind;
+use crate::query::{QueryContext, QuerySession};
 use crate::schema::{activity, columns};
 
 impl QueryContext {
@@ -35,9 +36,9 @@ impl QueryContext {
     }
 
     async fn chain_end(&self, snapshot: &Snapshot, before_us: Option<i64>) -> Result<ChainHead> {
-        let session = self.session(snapshot);
+        let session = self.session_of(QueryKind::Upkeep, snapshot);
         let work = async move { chain_end(&session, before_us).await };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Upkeep, snapshot, work).await
     }
 
     /// Which of some entries are stored, by their ids and times.
@@ -58,7 +59,7 @@ impl QueryContext {
             .gt_eq(timestamp_literal(since_us))
             .and(timestamp().lt_eq(timestamp_literal(until_us)))
             .and(has_id(entries.iter().map(|entry| entry.id)));
-        let session = self.session(snapshot);
+        let session = self.session_of(QueryKind::Upkeep, snapshot);
         let work = async move {
             let mut stored = HashSet::new();
             let found = session.rows_where(wanted)?.select([ident(activity::ID)])?;
@@ -70,7 +71,7 @@ impl QueryContext {
             }
             Ok(stored)
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Upkeep, snapshot, work).await
     }
 
     /// The entries with these sequence numbers, in their order. They are held in memory.
@@ -78,7 +79,7 @@ impl QueryContext {
     /// # Errors
     /// As [`Self::count`].
     pub async fn chain_part(&self, snapshot: &Snapshot, sequences: Range<i64>) -> Result<Vec<StoredEntry>> {
-        let session = self.session(snapshot);
+        let session = self.session_of(QueryKind::Upkeep, snapshot);
         let work = async move {
             let sequence = || ident(activity::SEQUENCE);
             let wanted = sequence().gt_eq(lit(sequences.start)).and(sequence().lt(lit(sequences.end)));
@@ -86,7 +87,7 @@ impl QueryContext {
             entries.sort_by_key(|entry| entry.link.sequence);
             Ok(entries)
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Upkeep, snapshot, work).await
     }
 
     /// The lowest sequence number of a snapshot; none without entries.
@@ -94,7 +95,7 @@ impl QueryContext {
     /// # Errors
     /// As [`Self::count`].
     pub async fn chain_start(&self, snapshot: &Snapshot) -> Result<Option<i64>> {
-        let session = self.session(snapshot);
+        let session = self.session_of(QueryKind::Upkeep, snapshot);
         let work = async move {
             let lowest = datafusion::functions_aggregate::expr_fn::min(ident(activity::SEQUENCE));
             let lowest = session.rows_where(lit(true))?.aggregate(vec![], vec![lowest])?;
@@ -105,7 +106,7 @@ impl QueryContext {
             });
             Ok(values.min())
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Upkeep, snapshot, work).await
     }
 }
 

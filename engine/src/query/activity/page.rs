@@ -19,7 +19,8 @@ use crate::activity::{StoredEntry, decode_entries};
 use crate::catalog::Snapshot;
 use crate::error::Result;
 use crate::query::filter::timestamp_literal;
-use crate::query::{QueryContext, QueryOrigin, QuerySession};
+use crate::query::settings::QueryKind;
+use crate::query::{QueryContext, QuerySession};
 use crate::schema::{activity, activity_schema, columns};
 
 /// A page of entries.
@@ -45,7 +46,7 @@ impl QueryContext {
             let entries = read_entries(&session, &keys).await?;
             Ok(ActivityPage { entries, has_more })
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Rows, snapshot, work).await
     }
 
     /// How many entries pass a filter.
@@ -63,7 +64,7 @@ impl QueryContext {
             }
             Ok(num_entries.unsigned_abs())
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Aggregate, snapshot, work).await
     }
 }
 

@@ -14,7 +14,8 @@ use super::model::ActivityFilter;
 use super::page::of_engine;
 use crate::catalog::Snapshot;
 use crate::error::Result;
-use crate::query::{QueryContext, QueryOrigin, QuerySession};
+use crate::query::settings::QueryKind;
+use crate::query::{QueryContext, QuerySession};
 use crate::schema::activity;
 
 /// Elements of a list that are looked at.
@@ -110,7 +111,7 @@ impl QueryContext {
             }
             Ok(values)
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Aggregate, snapshot, work).await
     }
 
     /// The fields of the details of the entries that pass a filter. Reads all those details.
@@ -120,7 +121,7 @@ impl QueryContext {
     pub async fn detail_fields(&self, snapshot: &Snapshot, filter: &ActivityFilter) -> Result<DetailFields> {
         let (session, filter) = (self.session(snapshot), filter.clone());
         let work = async move { detail_fields(&session, &filter).await };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Aggregate, snapshot, work).await
     }
 }
 

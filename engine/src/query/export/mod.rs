@@ -37,6 +37,7 @@ use super::planner::Sidecars;
 use super::rows::{LogRow, matching, row_columns};
 use super::session::QuerySession;
 use super::settings::QuerySettings;
+use super::slices::SliceCache;
 use super::time_range::TimeRange;
 use crate::catalog::Snapshot;
 use crate::error::{Error, Result};
@@ -52,6 +53,7 @@ pub struct LogExport {
     store: Arc<dyn ObjectStore>,
     runtime_env: Arc<RuntimeEnv>,
     sidecars: Sidecars,
+    slices: Option<Arc<SliceCache>>,
     config: SessionConfig,
     threads: Handle,
     deadline: Duration,
@@ -80,6 +82,7 @@ pub(super) struct ExportMeans {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) runtime_env: Arc<RuntimeEnv>,
     pub(super) sidecars: Sidecars,
+    pub(super) slices: Option<Arc<SliceCache>>,
     pub(super) threads: Handle,
 }
 
@@ -97,6 +100,7 @@ impl LogExport {
             store: means.store,
             runtime_env: means.runtime_env,
             sidecars: means.sidecars,
+            slices: means.slices,
             config: session_config(settings),
             threads: means.threads,
             deadline: settings.deadline,
@@ -145,7 +149,8 @@ impl LogExport {
     ) -> DataFusionResult<SendableRecordBatchStream> {
         let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
         let (snapshot, sidecars) = (self.snapshot.clone(), self.sidecars.clone());
-        let session = QuerySession::new(snapshot, store, env, self.config.clone(), sidecars);
+        let slices = self.slices.clone();
+        let session = QuerySession::new(snapshot, store, env, self.config.clone(), sidecars, slices, None);
         let ascending = self.query.order == Order::Earliest;
         let key = [columns::TIMESTAMP, columns::UUID].map(|name| ident(name).sort(ascending, false));
         let mut rows =

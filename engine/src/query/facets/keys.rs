@@ -13,11 +13,11 @@ use crate::catalog::Snapshot;
 use crate::error::Result;
 use crate::query::QueryContext;
 use crate::query::attribute_keys::attribute_keys;
-use crate::query::error::QueryOrigin;
 use crate::query::filter::{FilterContext, TextSearch};
 use crate::query::model::LogFilter;
 use crate::query::planner::{Rest, answer_from_keys};
 use crate::query::session::QuerySession;
+use crate::query::settings::QueryKind;
 use crate::query::time_range::TimeRange;
 
 /// A request for attribute keys.
@@ -90,7 +90,7 @@ impl QueryContext {
             let condition = translate(&asked.filter, &context)?;
             keys(&session, condition, asked).await
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Aggregate, snapshot, work).await
     }
 }
 
@@ -154,6 +154,7 @@ pub(super) mod tests {
     use crate::query::filter::{in_range, translate};
     use crate::query::model::{FilterLeaf, FilterNode, Namespace, Operand, Operator};
     use crate::query::planner::Sidecars;
+    use crate::query::slices::SliceCache;
     use crate::schema::{ProjectId, TableId};
     use crate::storage::DataFile;
 
@@ -181,7 +182,8 @@ pub(super) mod tests {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let sidecars = Sidecars::new(Arc::clone(&store), 1 << 20, Arc::new(SystemClock));
         let config = QuerySettings { num_threads: 2, ..QuerySettings::default() }.session_config();
-        QuerySession::new(snapshot, store, Arc::new(RuntimeEnv::default()), config, sidecars)
+        let slices = SliceCache::new(1 << 20).map(Arc::new);
+        QuerySession::new(snapshot, store, Arc::new(RuntimeEnv::default()), config, sidecars, slices, None)
     }
 
     #[tokio::test]

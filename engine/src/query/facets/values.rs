@@ -14,11 +14,11 @@ use crate::error::Result;
 use crate::index;
 use crate::index::attribute_values::{KeyCounts, KeyLookup};
 use crate::query::QueryContext;
-use crate::query::error::QueryOrigin;
 use crate::query::filter::{FilterContext, TextSearch};
 use crate::query::model::{FilterNode, LogFilter};
 use crate::query::planner::{CellQuestion, GroupBy, Rest, answer_from_cells, answer_from_keys};
 use crate::query::session::QuerySession;
+use crate::query::settings::QueryKind;
 use crate::query::time_range::TimeRange;
 
 /// A request for the values of one facet.
@@ -81,7 +81,7 @@ impl QueryContext {
             };
             values.of(&asked.facet, translate(&asked.filter, &context)?).await
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Aggregate, snapshot, work).await
     }
 
     /// The values of each facet in its order, as [`Self::values`] has them. Costs a scan for each.
@@ -111,7 +111,7 @@ impl QueryContext {
             }
             Ok(facets)
         };
-        self.run_on_threads(QueryOrigin::Engine, snapshot, work).await
+        self.run_on_threads(QueryKind::Aggregate, snapshot, work).await
     }
 }
 

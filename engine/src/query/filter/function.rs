@@ -26,6 +26,17 @@ pub(super) fn call(predicate: Predicate, description: &str, text: Expr) -> Expr 
     ScalarUDF::from(function).call(vec![text])
 }
 
+/// The predicate that a function runs, if it is one of these.
+pub(super) fn predicate_of(function: &ScalarUDF) -> Option<&Predicate> {
+    let function = function.inner().downcast_ref::<PredicateFunction>()?;
+    Some(function.predicate.as_ref())
+}
+
+/// Whether a function is one of these: it takes a dictionary as it is, and tests each value once.
+pub(in crate::query) fn tests_each_value_once(function: &ScalarUDF) -> bool {
+    function.inner().is::<PredicateFunction>()
+}
+
 /// A name for plans: readable, bounded, and different for different descriptions.
 fn short_name(description: &str) -> String {
     const READABLE_CHARS: usize = 60;

@@ -11,9 +11,11 @@
 //! | `predicate` | operator and operand made ready to test a value |
 //! | `text`, `number`, `date`, `semver` | the tests |
 //! | `function` | the scalar function that runs a predicate over an array |
+//! | `body_test` | what a condition on bodies says of their words |
 //! | `search` | a text that is looked for in names and values, outside of filters |
 
 mod attribute;
+mod body_test;
 mod column;
 mod date;
 mod function;
@@ -27,6 +29,8 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{Expr, ident, lit};
 
+pub(super) use body_test::{BodyTest, body_test};
+pub(super) use function::tests_each_value_once;
 pub(super) use search::{Closeness, TextSearch};
 pub(super) use text::build as build_text_pattern;
 

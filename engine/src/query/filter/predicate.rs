@@ -1,6 +1,7 @@
 //! An operator and its operands, made ready to test values.
 
 use super::super::model::{FilterLeaf, Operand, Operator, Scalar};
+use super::body_test::BodyTest;
 use super::date::DateTest;
 use super::number::{NumberTest, parse_number};
 use super::semver::{SemverRelation, SemverTest};
@@ -200,6 +201,14 @@ impl Predicate {
     /// `LimitExceeded` when the needle is too long.
     pub(super) fn contains(path: &str, needle: &str) -> Result<Self> {
         Ok(Self { test: Test::Text(TextTest::contains(path, &[needle])?), negated: false })
+    }
+
+    /// What it says of the words of a body that it holds for; none when nothing.
+    pub(super) fn body_test(&self) -> Option<BodyTest> {
+        match &self.test {
+            Test::Text(test) if !self.negated => test.body_test(),
+            _ => None,
+        }
     }
 
     /// Whether the predicate holds for a value, or for its absence.

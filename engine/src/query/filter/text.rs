@@ -9,9 +9,11 @@ use std::collections::HashSet;
 
 use regex::{Regex, RegexBuilder};
 
+use super::body_test::{BodyTest, required_texts};
 use super::predicate::Relation;
 use super::{MAX_PATTERN_BYTES, over_limit};
 use crate::error::{Error, Result};
+use crate::index::words::Needle;
 
 /// A compiled pattern larger than this is refused, bytes. The longest text to search for takes up half of it.
 const MAX_PROGRAM_BYTES: usize = 1024 * 1024;
@@ -21,7 +23,9 @@ const MAX_PROGRAM_BYTES: usize = 1024 * 1024;
 pub(super) enum TextTest {
     Equals(String),
     EqualsAny(HashSet<String>),
-    /// Contains, ignoring case, or matches: a search for one of several patterns.
+    /// Contains one of some texts, ignoring case, which is a search for patterns.
+    Contains(Vec<String>, Vec<Regex>),
+    /// A search for one of several patterns.
     Matches(Vec<Regex>),
     StartsWith(Vec<String>),
     EndsWith(Vec<String>),
@@ -48,7 +52,7 @@ impl TextTest {
             build(&regex::escape(needle), true)
                 .map_err(|_| over_limit(format!("{path}: the text is too long")))
         });
-        patterns.collect::<Result<_>>().map(Self::Matches)
+        Ok(Self::Contains(owned(needles), patterns.collect::<Result<_>>()?))
     }
 
     /// Holds for text in which one of the patterns is found.
@@ -84,11 +88,28 @@ impl TextTest {
         Self::Between(min.to_owned(), max.to_owned())
     }
 
+    /// What it says of the words of a body that passes; none when nothing.
+    pub(super) fn body_test(&self) -> Option<BodyTest> {
+        let alternatives: Vec<Vec<Needle>> = match self {
+            Self::Contains(texts, _) | Self::StartsWith(texts) | Self::EndsWith(texts) => {
+                texts.iter().map(|text| vec![Needle::new(text)]).collect()
+            }
+            Self::Matches(patterns) => {
+                patterns.iter().map(|pattern| required_texts(pattern.as_str())).collect()
+            }
+            _ => return None,
+        };
+        let is_contained = matches!(self, Self::Contains(texts, _) if texts.len() == 1);
+        Some(BodyTest { alternatives, is_contained })
+    }
+
     pub(super) fn passes(&self, value: &str) -> bool {
         match self {
             Self::Equals(text) => text == value,
             Self::EqualsAny(texts) => texts.contains(value),
-            Self::Matches(patterns) => patterns.iter().any(|pattern| pattern.is_match(value)),
+            Self::Contains(_, patterns) | Self::Matches(patterns) => {
+                patterns.iter().any(|pattern| pattern.is_match(value))
+            }
             Self::StartsWith(texts) => texts.iter().any(|text| value.starts_with(text)),
             Self::EndsWith(texts) => texts.iter().any(|text| value.ends_with(text)),
             Self::Order(relation, texts) => texts.iter().any(|text| relation.holds(value, text)),

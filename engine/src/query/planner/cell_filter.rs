@@ -14,14 +14,14 @@ use crate::schema::{columns, logs_schema};
 /// A condition over the columns of service and severity, ready to be tested on pairs of them. It is the condition
 /// that rows are tested with, so that both say the same.
 #[derive(Clone, Debug)]
-pub(super) struct CellFilter {
+pub(in crate::query) struct CellFilter {
     condition: Arc<dyn PhysicalExpr>,
     schema: SchemaRef,
 }
 
 impl CellFilter {
     /// None when the condition asks for something else as well.
-    pub(super) fn of(session: &SessionContext, condition: &Expr) -> Result<Option<Self>> {
+    pub(in crate::query) fn of(session: &SessionContext, condition: &Expr) -> Result<Option<Self>> {
         const COLUMNS: [&str; 2] = [columns::SERVICE_NAME, columns::SEVERITY_TEXT];
         if condition.column_refs().iter().any(|column| !COLUMNS.contains(&column.name.as_str())) {
             return Ok(None);
@@ -36,13 +36,16 @@ impl CellFilter {
     }
 
     /// Whether every row meets it, whatever its service and severity.
-    pub(super) fn is_always(&self) -> bool {
+    pub(in crate::query) fn is_always(&self) -> bool {
         let literal = self.condition.downcast_ref::<Literal>();
         literal.is_some_and(|literal| *literal.value() == ScalarValue::Boolean(Some(true)))
     }
 
     /// Which of some pairs of a service and a severity meet it.
-    pub(super) fn test<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Vec<bool>> {
+    pub(in crate::query) fn test<'a>(
+        &self,
+        pairs: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Vec<bool>> {
         let mut services = StringDictionaryBuilder::<Int32Type>::new();
         let mut severities = StringDictionaryBuilder::<Int32Type>::new();
         for (service, severity) in pairs {

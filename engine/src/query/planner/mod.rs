@@ -26,6 +26,7 @@ mod keys;
 mod rest;
 mod sidecars;
 
+pub(super) use cell_filter::CellFilter;
 pub(super) use cells::{CellQuestion, CellTotal, GroupBy, answer_from_cells};
 pub(super) use keys::answer_from_keys;
 pub(super) use rest::Rest;

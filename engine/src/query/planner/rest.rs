@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
+use arrow::array::TimestampMicrosecondArray;
 use datafusion::common::Result;
 use datafusion::dataframe::DataFrame;
-use datafusion::prelude::Expr;
+use datafusion::prelude::{Expr, ident};
+use futures::StreamExt;
 
 use super::super::filter::in_range;
+use super::super::rows::column;
 use super::super::session::QuerySession;
+use super::super::slices::{Seen, Wanted, visit_times};
 use super::super::time_range::TimeRange;
 use crate::buffer::BufferSegment;
 use crate::catalog::Sources;
+use crate::schema::columns;
 use crate::storage::DataFile;
 
 /// Ranges of time of one file that are read apart; beyond it is as cheap to read all between them.
@@ -64,6 +69,43 @@ impl Rest {
             None => {
                 let sources = Sources { files: vec![file], segments: Vec::new() };
                 self.pieces.push(Piece { ranges: ranges.to_vec(), sources });
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives `take` the rows that meet a condition, some at a time and in no order.
+    pub(in crate::query) async fn visit_times(
+        &self,
+        session: &QuerySession,
+        condition: &Expr,
+        wanted: Wanted,
+        mut take: impl FnMut(Seen) -> Result<()>,
+    ) -> Result<()> {
+        for Piece { ranges, sources } in &self.pieces {
+            let sources = match (self.is_everything, ranges.as_slice()) {
+                (true, [range]) => session.sources_in_any_state(*range),
+                _ => sources.clone(),
+            };
+            let others = match &session.slices {
+                Some(reader) => {
+                    let (live, others) = sources.split(session.table.snapshot().retention.as_deref());
+                    visit_times(session, reader, condition, ranges, live, wanted, &mut take).await?;
+                    others
+                }
+                None => sources,
+            };
+            if others.is_empty() {
+                continue;
+            }
+            let Some(within) = ranges.iter().map(|range| in_range(*range)).reduce(Expr::or) else { continue };
+            let table = Arc::new(session.table.restricted(others));
+            let rows = session.session.read_table(table)?.filter(within.and(condition.clone()))?;
+            let mut batches = session.execute(rows.select([ident(columns::TIMESTAMP)])?).await?;
+            while let Some(batch) = batches.next().await {
+                let batch = batch?;
+                let times: &TimestampMicrosecondArray = column(&batch, columns::TIMESTAMP)?;
+                take(Seen::Times(times.values().to_vec()))?;
             }
         }
         Ok(())

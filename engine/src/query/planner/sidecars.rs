@@ -12,7 +12,7 @@ use object_store::{GetOptions, GetRange, ObjectStore};
 use super::super::cost::CostMeter;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{AttributeValues, ReadRange, Recipe, Rollup, SidecarCache, SidecarSource};
+use crate::index::{AttributeValues, ReadRange, Recipe, Rollup, SidecarCache, SidecarSource, Words};
 use crate::storage::DataFile;
 
 /// The sidecars of data files: those in memory, and the store that has all of them.
@@ -39,7 +39,7 @@ impl Sidecars {
     }
 
     /// The rollup of a file; none when its rows have to be asked.
-    pub(super) async fn rollup(&self, file: &DataFile, cost: &CostMeter) -> Option<Arc<Rollup>> {
+    pub(in crate::query) async fn rollup(&self, file: &DataFile, cost: &CostMeter) -> Option<Arc<Rollup>> {
         let source = SidecarSource { file, facts: None };
         present(file, self.cache.rollup(&source, &self.reads(cost)).await)
     }
@@ -52,6 +52,12 @@ impl Sidecars {
     ) -> Option<Arc<AttributeValues>> {
         let source = SidecarSource { file, facts: None };
         present(file, self.cache.attribute_values(&source, &self.reads(cost)).await)
+    }
+
+    /// The words of a file's bodies; none when its rows have to be asked.
+    pub(in crate::query) async fn words(&self, file: &DataFile, cost: &CostMeter) -> Option<Arc<Words>> {
+        let source = SidecarSource { file, facts: None };
+        present(file, self.cache.words(&source, &self.reads(cost)).await)
     }
 
     fn reads(&self, cost: &CostMeter) -> CountedReads<'_> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use engine::activity::{ActivityEntry, ChainHead, Delivery, StoredEntry, entry_hash};
 use engine::clock::{Clock, ManualClock};
-use engine::query::{ActivityFilter, ActivityOrder, ActivityQuery, ActivityTenant};
+use engine::query::{ActivityFilter, ActivityOrder, ActivityQuery};
 use engine::schema::{OrganizationId, ProjectId};
 use engine::{Engine, EngineConfig};
 use uuid::Uuid;

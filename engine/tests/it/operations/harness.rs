@@ -1,7 +1,7 @@
 //! Folders for tests, what is in them, and ways to damage them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use engine::clock::{Clock, ManualClock};
@@ -13,6 +13,8 @@ use engine::schema::{ProjectId, TableId};
 use engine::{Engine, EngineConfig};
 use serde_json::json;
 use tempfile::TempDir;
+
+pub(crate) use crate::objects::{data_files, files_below};
 
 pub(crate) const NOW_US: i64 = 1_765_881_156_184_820;
 pub(crate) const DAY_US: i64 = 86_400_000_000;
@@ -28,6 +30,7 @@ pub(crate) fn config(data_dir: &Path) -> EngineConfig {
         target_file_bytes: 16 << 10,
         // Everything is asked for at once, on a machine that builds beside.
         query_timeout: std::time::Duration::from_secs(600),
+        aggregate_timeout: std::time::Duration::from_secs(600),
         ..EngineConfig::new(data_dir)
     }
 }
@@ -102,26 +105,6 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
             }
         }
     }
-}
-
-/// All files below a folder whose names end so, in order.
-pub(crate) fn files_below(folder: &Path, end: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let Ok(entries) = fs::read_dir(folder) else { return found };
-    for entry in entries {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_below(&path, end));
-        } else if path.file_name().unwrap().to_str().unwrap().ends_with(end) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
-pub(crate) fn data_files(data_dir: &Path) -> Vec<PathBuf> {
-    files_below(&data_dir.join("logs"), ".parquet")
 }
 
 pub(crate) fn remove_catalog(data_dir: &Path) {

@@ -26,7 +26,7 @@ async fn corpus() -> Corpus {
 
 fn cold(corpus: &Corpus) -> (Arc<CountingStore>, QueryContext) {
     let store = Arc::new(CountingStore::new(Arc::clone(&corpus.store)));
-    let settings = QuerySettings { num_threads: 1, ..small_settings() };
+    let settings = QuerySettings { num_threads: 1, slice_cache_bytes: 0, ..small_settings() };
     let context = QueryContext::new(Arc::clone(&store) as Arc<dyn ObjectStore>, settings).unwrap();
     (store, context)
 }

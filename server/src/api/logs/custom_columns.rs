@@ -1,9 +1,10 @@
 //! `customColumns`: extra members of a row, computed from what the row holds.
 //!
-//! Understood are `attributes.<key>`, `resource_attributes.<key>`, `body.<path>` into a JSON body, and the
-//! names of columns. Anything else is refused.
+//! `attributes.<key>`, `resource_attributes.<key>`, `body.<path>` into a JSON body, and the names of columns are short
+//! forms. Anything else is a scalar expression of SQL, which the engine evaluates.
 
 use engine::query::LogRow;
+use engine::sql::{RowExpression, RowValue};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +30,7 @@ enum Source {
     ResourceAttribute(String),
     BodyPath(Vec<String>),
     Column(Column),
+    Expression(RowExpression),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +72,7 @@ const COLUMNS: [(&str, Column); 15] = [
 /// Reads the custom columns of a `query` object.
 ///
 /// # Errors
-/// 400: wrong types in the envelope; too many, or one that is not understood, in the simple form.
+/// 400: wrong types in the envelope; too many, or one that is no expression, in the simple form.
 pub(super) fn parse(query: &Fields<'_>) -> Result<Vec<CustomColumn>, ApiError> {
     let texts = query.texts("customColumns")?;
     if texts.len() > MAX_CUSTOM_COLUMNS {
@@ -84,13 +86,21 @@ pub(super) fn parse(query: &Fields<'_>) -> Result<Vec<CustomColumn>, ApiError> {
 
 impl CustomColumn {
     /// Reads one, which is trimmed.
-    pub(super) fn parse(text: &str) -> Result<Self, ApiError> {
-        let source = parse_source(text).ok_or_else(|| {
-            ApiError::bad_request(format!(
-                "custom column {text:?} is not attributes.<key>, resource_attributes.<key>, body.<path> or a column name"
-            ))
-        })?;
-        Ok(Self { alias: alias(text), source })
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        let refused = |reason: &str| ApiError::bad_request(format!("custom column {text:?}: {reason}"));
+        if let Some(column) = Self::short(text) {
+            return Ok(column);
+        }
+        if text.starts_with("body.") {
+            return Err(refused("a part of the path is empty"));
+        }
+        let expression = RowExpression::parse(text).map_err(|error| refused(error.message()))?;
+        Ok(Self { alias: alias(text), source: Source::Expression(expression) })
+    }
+
+    /// One of the short forms.
+    pub(super) fn short(text: &str) -> Option<Self> {
+        parse_source(text).map(|source| Self { alias: alias(text), source })
     }
 
     /// Whether the column is computed from an attribute map.
@@ -98,6 +108,7 @@ impl CustomColumn {
         match &self.source {
             Source::Attribute(_) | Source::ResourceAttribute(_) => true,
             Source::BodyPath(_) => false,
+            Source::Expression(expression) => expression.reads_attributes(),
             Source::Column(column) => {
                 matches!(column, Column::Attributes | Column::ResourceAttributes | Column::ServiceName)
             }
@@ -111,7 +122,19 @@ impl CustomColumn {
             Source::ResourceAttribute(key) => lookup(&row.resource_attributes, key).into(),
             Source::BodyPath(path) => body_path(&row.body, path).into(),
             Source::Column(column) => column.value(row),
+            Source::Expression(expression) => json_value(expression.value(row)),
         }
+    }
+}
+
+fn json_value(value: RowValue) -> Value {
+    match value {
+        RowValue::Null => Value::Null,
+        RowValue::Boolean(value) => value.into(),
+        RowValue::Integer(value) => value.into(),
+        RowValue::Number(value) => value.into(),
+        RowValue::Text(text) => text.into(),
+        RowValue::Timestamp(time_us) => iso_time::format(time_us).into(),
     }
 }
 
@@ -197,6 +220,12 @@ mod tests {
             ("trace_id", json!("0123456789ABCDEF0123456789ABCDEF")),
             ("timestamp", json!("2025-12-16T10:32:36.184820Z")),
             ("attributes", json!({ "http.status": "500" })),
+            ("upper(level) || '!'", json!("ERROR!")),
+            ("attributes['http.status'] >= '500'", json!(true)),
+            ("attributes['http.status']::int + 1", json!(501)),
+            ("severity_number / 2.0", json!(8.5)),
+            ("attributes['missing']", json!(null)),
+            ("date_trunc('minute', timestamp)", json!("2025-12-16T10:32:00Z")),
         ] {
             assert_eq!(value(text), expected, "{text}");
         }
@@ -204,9 +233,17 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused_in_the_simple_form() {
-        for text in
-            ["", "attributes.", "body.", "body.a..b", "count()", "lower(body)", "unknown", "a.b", "team_id"]
-        {
+        for text in [
+            "",
+            "attributes.",
+            "body.",
+            "body.a..b",
+            "count()",
+            "repeat(body, 9)",
+            "unknown",
+            "a.b",
+            "team_id",
+        ] {
             let error = CustomColumn::parse(text).expect_err(text);
             assert_eq!(error.status(), 400, "{text}");
         }

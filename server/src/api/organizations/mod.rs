@@ -51,7 +51,7 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     let mut results = Vec::new();
     for organization in page::part_of(organizations, window) {
         let level = state.meta().membership_level(&organization.id, caller.user_id()).await?;
-        results.push(object::written(&state, &organization, level).await?);
+        results.push(object::written(&state, &organization, level, caller.user_id()).await?);
     }
     Ok(Json(page::page(&call.address(), window, count, results)))
 }
@@ -68,7 +68,7 @@ async fn create(
     let (meta, now_us) = (state.meta(), state.clock().now_us());
     let made = organizations::create(meta, &actor, Some(caller.user_id()), &settings, now_us).await?;
     let organization = meta.organization(&made.id).await?.ok_or_else(not_found)?;
-    let written = object::written(&state, &organization, Some(Level::OWNER)).await?;
+    let written = object::written(&state, &organization, Some(Level::OWNER), caller.user_id()).await?;
     Ok((StatusCode::CREATED, Json(written)))
 }
 
@@ -77,7 +77,7 @@ async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Js
     let caller = call.authorize_user(&state, Scope::ORGANIZATION_READ).await?;
     let id = call.path_parameter("organization_id");
     let Member { organization, level } = caller.require_organization_at_all(state.meta(), id).await?;
-    Ok(Json(object::written(&state, &organization, Some(level)).await?))
+    Ok(Json(object::written(&state, &organization, Some(level), caller.user_id()).await?))
 }
 
 async fn replace(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
@@ -96,7 +96,7 @@ async fn update(state: &AppState, call: ProjectCall, required: Required) -> Resu
     let (meta, now_us) = (state.meta(), state.clock().now_us());
     let id = &member.organization.id;
     let after = organizations::update(meta, &actor, id, |settings| change.apply(settings), now_us).await?;
-    Ok(Json(object::written(state, &after, Some(member.level)).await?))
+    Ok(Json(object::written(state, &after, Some(member.level), caller.user_id()).await?))
 }
 
 async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
@@ -104,6 +104,7 @@ async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<Stat
     member.require_level(Level::OWNER)?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     organizations::delete(state.meta(), &actor, &member.organization.id, now_us).await?;
+    state.deletions().wake();
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::api::iso_time;
+use crate::api::project::visible;
 use crate::error::ApiError;
 use crate::meta::Level;
+use crate::meta::access_control::AccessControl;
 use crate::meta::organization::Organization;
 use crate::meta::project::Project;
 use crate::state::AppState;
@@ -17,13 +19,15 @@ pub(super) async fn written(
     state: &AppState,
     organization: &Organization,
     level: Option<Level>,
+    user_id: i64,
 ) -> Result<Value, ApiError> {
     let meta = state.meta();
-    let projects = meta.projects_of_organization(&organization.id).await?;
+    let projects = visible(state, &organization.id, level, user_id).await?;
     let mut teams = Vec::with_capacity(projects.len());
     for project in &projects {
         let token = meta.token_of_project(project.id).await?;
-        teams.push(team(project, token.as_deref()));
+        let is_private = meta.access_controls(project.id).await?.iter().any(AccessControl::is_hiding);
+        teams.push(team(project, token.as_deref(), is_private));
     }
     let mut object = organization.settings.fields();
     let more = json!({
@@ -58,7 +62,7 @@ pub(super) fn in_organization(project: &Project) -> Value {
 }
 
 /// A project as the environment that it also is.
-fn team(project: &Project, token: Option<&str>) -> Value {
+fn team(project: &Project, token: Option<&str>, is_private: bool) -> Value {
     json!({
         "id": project.id.0,
         "uuid": project.uuid,
@@ -71,6 +75,6 @@ fn team(project: &Project, token: Option<&str>) -> Value {
         "ingested_event": true,
         "is_demo": false,
         "timezone": project.settings.timezone,
-        "access_control": false,
+        "access_control": is_private,
     })
 }

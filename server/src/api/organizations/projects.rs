@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::accounts::projects;
 use crate::api::input::Input;
 use crate::api::page;
-use crate::api::project::{MAX_NAME_CHARS, written};
+use crate::api::project::{MAX_NAME_CHARS, visible, written};
 use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
@@ -21,8 +21,9 @@ pub(super) fn router() -> Router<AppState> {
 }
 
 async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
-    let (member, _) = call.authorize_organization(&state, Scope::PROJECT_READ).await?;
-    let projects = state.meta().projects_of_organization(&member.organization.id).await?;
+    let (member, caller) = call.authorize_organization(&state, Scope::PROJECT_READ).await?;
+    let (id, level) = (&member.organization.id, Some(member.level));
+    let projects = visible(&state, id, level, caller.user_id()).await?;
     let window = page::window(&call);
     let count = i64::try_from(projects.len()).unwrap_or(i64::MAX);
     let mut results = Vec::new();

@@ -1,9 +1,12 @@
 //! `/api/projects/:id/`: a project, its settings and its tokens.
 
+mod access_controls;
 mod change;
+mod integrations;
 mod tokens;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -11,9 +14,11 @@ use serde_json::{Value, json};
 use super::project_call::ProjectCall;
 use super::{iso_time, page};
 use crate::accounts::projects;
-use crate::auth::{Caller, Member, Scope};
+use crate::auth::access::hidden_projects;
+use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
 use crate::meta::Level;
+use crate::meta::access_control::AccessControl;
 use crate::meta::project::Project;
 use crate::state::AppState;
 use change::ProjectChange;
@@ -23,7 +28,11 @@ pub(super) const MAX_NAME_CHARS: usize = 200;
 
 /// The endpoints at the prefix of a project.
 pub(super) fn router() -> Router<AppState> {
-    Router::new().route("/", get(read).put(change).patch(change)).merge(tokens::router())
+    Router::new()
+        .route("/", get(read).put(change).patch(change).delete(delete))
+        .merge(tokens::router())
+        .merge(access_controls::router())
+        .merge(integrations::router())
 }
 
 /// The endpoint of all projects.
@@ -37,7 +46,8 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     let mut all = Vec::new();
     for organization in state.meta().organizations_of_user(caller.user_id()).await? {
         if caller.may_reach(&organization.id) && organization.is_active && !organization.is_pending_deletion {
-            all.extend(state.meta().projects_of_organization(&organization.id).await?);
+            let level = state.meta().membership_level(&organization.id, caller.user_id()).await?;
+            all.extend(visible(&state, &organization.id, level, caller.user_id()).await?);
         }
     }
     all.retain(|project| caller.may_reach_project(project.id));
@@ -65,18 +75,41 @@ async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json
     Ok(Json(written(&state, &after).await?))
 }
 
-/// What a project is decides over everybody's records: its settings and tokens are for administrators.
+/// The project is gone at once, its data soon after.
+async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+    let (project, caller) = authorize_change(&state, &call).await?;
+    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    projects::delete(state.meta(), &actor, project.id, now_us).await?;
+    state.follow_metadata().await?;
+    state.deletions().wake();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a project is decides over everybody's records: its settings and tokens are for administrators, of the
+/// organization or of the project.
 async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<(Project, Caller), ApiError> {
-    let (project, member, caller): (_, Member, _) =
-        call.authorize_project(state, Scope::PROJECT_WRITE).await?;
-    member.require_level(Level::ADMIN)?;
+    let (project, _, caller) = call.authorize_project(state, Scope::PROJECT_WRITE).await?;
     Ok((project, caller))
+}
+
+/// The projects of an organization that a member may see.
+pub(super) async fn visible(
+    state: &AppState,
+    organization_id: &str,
+    level: Option<Level>,
+    user_id: i64,
+) -> Result<Vec<Project>, ApiError> {
+    let mut projects = state.meta().projects_of_organization(organization_id).await?;
+    let hidden = hidden_projects(state.meta(), organization_id, level, user_id).await?;
+    projects.retain(|project| !hidden.contains(&project.id));
+    Ok(projects)
 }
 
 /// The project's members.
 pub(super) async fn written(state: &AppState, project: &Project) -> Result<Value, ApiError> {
     let settings = &project.settings;
     let mut object = settings.fields();
+    let rules = state.meta().access_controls(project.id).await?;
     let more = json!({
         "id": project.id.0,
         "uuid": project.uuid,
@@ -84,7 +117,7 @@ pub(super) async fn written(state: &AppState, project: &Project) -> Result<Value
         "organization_id": project.organization_id,
         "project_id": project.id.0,
         "api_token": state.meta().token_of_project(project.id).await?,
-        "access_control": false,
+        "access_control": rules.iter().any(AccessControl::is_hiding),
         "created_at": iso_time::format(project.created_us),
         "updated_at": iso_time::format(project.updated_us),
     });

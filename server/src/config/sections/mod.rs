@@ -12,6 +12,7 @@ mod metrics;
 mod oidc;
 mod query;
 mod rate_limits;
+mod secrets;
 mod server;
 mod storage;
 mod tail;
@@ -33,6 +34,7 @@ const SECTIONS: &[&[Setting]] = &[
     ai::SETTINGS,
     auth::SETTINGS,
     oidc::SETTINGS,
+    secrets::SETTINGS,
     log::SETTINGS,
     metrics::SETTINGS,
     rate_limits::SETTINGS,

@@ -1,9 +1,11 @@
 //! The API as its callers see it: through the router, and through the program on a real socket.
 
+mod access_controls;
 mod activity;
 mod auth;
 mod browser;
 mod datadog;
+mod deletions;
 mod explain;
 mod explorers;
 mod export_assets;
@@ -12,6 +14,7 @@ mod grpc;
 mod harness;
 mod ingest_bounds;
 mod ingest_forms;
+mod integrations;
 mod keys;
 mod members;
 mod metrics;

@@ -40,6 +40,32 @@ async fn a_key_has_its_requests_on_all_endpoints_together() {
 }
 
 #[tokio::test]
+async fn an_organization_asks_no_more_at_a_time_than_it_may() {
+    let server = TestServer::start_with(|config| config.max_questions_per_organization = Some(1)).await;
+    let burst = (0..16).map(|_| count(&server, server.key()));
+    for answer in futures::future::join_all(burst).await {
+        match answer.status.as_u16() {
+            200 => assert_eq!(answer.json(), json!({ "count": 0 })),
+            _ => assert_throttled(&answer, "1"),
+        }
+    }
+    for _ in 0..3 {
+        assert_eq!(count(&server, server.key()).await.status, 200, "what has ended makes room");
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_would_read_too_much_is_refused() {
+    let server = TestServer::start_with(|config| config.engine.max_read_bytes = Some(100)).await;
+    server.store("api", &[record(1, "INFO", "one")]).await;
+    server.state.engine().flush().await.unwrap();
+    let answer = server.ask("query", json!({ "dateRange": last_day() })).await;
+    assert_eq!(answer.status, 400, "{:?}", answer.body);
+    assert!(answer.json().to_string().contains("narrow its time range"), "{:?}", answer.body);
+    assert_eq!(count(&server, server.key()).await.json(), json!({ "count": 1 }), "which the catalog knows");
+}
+
+#[tokio::test]
 async fn what_is_refused_before_is_not_counted_and_what_is_wrong_after_is() {
     let server = limited(|limits| limits.key_per_hour = Some(2)).await;
     let key = server.limited_key(&["logs:read"], None, None).await;

@@ -82,8 +82,8 @@ pub(in crate::api::logs) async fn list(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<Json<Value>, ApiError> {
-    let (project, caller) = call.authorize_caller(&state, &READING_SCOPES).await?;
-    listed(&state, &call, project.into(), &caller).await
+    let reading = Reading::of(&state, &call).await?;
+    listed(&state, &call, &reading).await
 }
 
 /// The caller's own exports of a whole organization.
@@ -91,8 +91,8 @@ pub(in crate::api::logs) async fn list_of_organization(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<Json<Value>, ApiError> {
-    let (owner, caller) = owner(&state, &call).await?;
-    listed(&state, &call, owner, &caller).await
+    let reading = Reading::of(&state, &call).await?;
+    listed(&state, &call, &reading).await
 }
 
 async fn listed(
@@ -158,30 +158,46 @@ pub(in crate::api::logs) async fn content(
 
 const READING_SCOPES: [Scope; 3] = [Scope::EXPORT_READ, Scope::LOGS_READ, Scope::ACTIVITY_READ];
 
-/// Whose exports the path is about, and who calls.
-async fn owner(state: &AppState, call: &ProjectCall) -> Result<(ExportOwner, Caller), ApiError> {
-    if call.path_parameter("organization_id").is_empty() {
-        let (project, caller) = call.authorize_caller(state, &READING_SCOPES).await?;
-        return Ok((project.into(), caller));
+/// Whose exports the path is about, who calls, and what of them the caller may have.
+struct Reading {
+    owner: ExportOwner,
+    caller: Caller,
+    with_logs: bool,
+    with_activity: bool,
+}
+
+impl Reading {
+    async fn of(state: &AppState, call: &ProjectCall) -> Result<Self, ApiError> {
+        if !call.path_parameter("organization_id").is_empty() {
+            let (member, caller) = call.authorize_organization(state, Scope::ACTIVITY_READ).await?;
+            let owner = ExportOwner::Organization(member.organization.id);
+            return Ok(Self { owner, caller, with_logs: false, with_activity: true });
+        }
+        let (project, access, caller) = call.authorize_access(state, &READING_SCOPES).await?;
+        access.require_scope(Scope::EXPORT_READ)?;
+        let of_logs = access.require_scope(Scope::LOGS_READ);
+        let (with_logs, with_activity) =
+            (of_logs.is_ok(), access.require_scope(Scope::ACTIVITY_READ).is_ok());
+        if !with_activity {
+            of_logs?;
+        }
+        Ok(Self { owner: project.into(), caller, with_logs, with_activity })
     }
-    let (member, caller) = call.authorize_organization(state, Scope::ACTIVITY_READ).await?;
-    Ok((ExportOwner::Organization(member.organization.id), caller))
 }
 
 /// The export that the path names. Who may not read exports sees those that the same user has asked for, and nobody
 /// sees what somebody else has read of the audit trail.
 async fn asset_of(state: &AppState, call: &ProjectCall) -> Result<ExportAsset, ApiError> {
-    let (owner, caller) = owner(state, call).await?;
+    let Reading { owner, caller, with_logs, with_activity } = Reading::of(state, call).await?;
     let not_found = || ApiError::not_found("export not found");
     let id = call.path_parameter("export_id").parse().map_err(|_| not_found())?;
     let asset = state.meta().export_asset(&owner, id).await?.ok_or_else(not_found)?;
     let is_own = asset.created_by == Some(caller.user_id());
+    let has_export = caller.has_scope(Scope::EXPORT_READ);
     let may_read = match asset.kind {
-        ExportKind::Logs => {
-            is_own && caller.has_scope(Scope::LOGS_READ) || caller.has_scope(Scope::EXPORT_READ)
-        }
+        ExportKind::Logs => with_logs && (has_export || is_own && caller.has_scope(Scope::LOGS_READ)),
         ExportKind::Activity => {
-            is_own && (caller.has_scope(Scope::ACTIVITY_READ) || caller.has_scope(Scope::EXPORT_READ))
+            with_activity && is_own && (has_export || caller.has_scope(Scope::ACTIVITY_READ))
         }
     };
     if may_read { Ok(asset) } else { Err(not_found()) }

@@ -119,7 +119,7 @@ fn column(name: &str, custom: &[CustomColumn]) -> Option<ExportColumn> {
         "resource_attributes" => Source::ResourceAttributes,
         name => match custom.iter().find(|column| column.alias == name) {
             Some(column) => Source::Computed(column.clone()),
-            None => Source::Computed(CustomColumn::parse(name).ok()?),
+            None => Source::Computed(CustomColumn::short(name)?),
         },
     };
     Some(ExportColumn { name: name.to_owned(), source })

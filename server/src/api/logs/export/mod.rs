@@ -15,4 +15,4 @@ mod worker;
 
 pub(super) use asset::{content, create, list, list_of_organization, retrieve};
 pub(super) use stream::stream_logs;
-pub(crate) use worker::Exports;
+pub(crate) use worker::{Exports, remove_files_without_export};

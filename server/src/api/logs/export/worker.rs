@@ -92,6 +92,11 @@ impl Exports {
         self.wake.notify_one();
     }
 
+    /// Where the files are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(super) fn path_of(&self, id: i64) -> PathBuf {
         path_of(&self.folder, id)
     }
@@ -107,6 +112,23 @@ impl Exports {
             tracing::error!(%error, "making exports has failed");
         }
     }
+}
+
+/// Removes the files, whole or not, of exports that were deleted with their project.
+///
+/// # Errors
+/// When the folder or the metadata cannot be read.
+pub(crate) async fn remove_files_without_export(folder: &Path, meta: &Meta) -> Result<(), ApiError> {
+    for entry in std::fs::read_dir(folder).map_err(ApiError::internal)? {
+        let path = entry.map_err(ApiError::internal)?.path();
+        let id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        if let Some(id) = id
+            && !meta.has_export(id).await?
+        {
+            remove_file(&path);
+        }
+    }
+    Ok(())
 }
 
 fn path_of(folder: &Path, id: i64) -> PathBuf {
@@ -285,12 +307,16 @@ impl Worker {
     }
 
     fn remove(&self, path: &Path) {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(%error, path = %path.display(), "cannot remove a file of an export");
-            }
-            _ => {}
+        remove_file(path);
+    }
+}
+
+fn remove_file(path: &Path) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%error, path = %path.display(), "cannot remove a file of an export");
         }
+        _ => {}
     }
 }
 

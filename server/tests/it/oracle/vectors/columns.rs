@@ -27,6 +27,28 @@ async fn custom_columns_are_answered_under_their_hash() {
 }
 
 #[tokio::test]
+async fn expressions_are_columns_too() {
+    let mut sent = record_with(&[("http.status", text("500"))]);
+    sent.body = Some(text("Payment FAILED"));
+    let server = server_with(&[group("web", vec![sent])]).await;
+    let expressions = [
+        ("lower(body)", json!("payment failed")),
+        ("attributes['http.status']::int / 100", json!(5)),
+        ("service_name || '-1'", json!("web-1")),
+        ("attributes['missing']", json!(null)),
+        ("CASE WHEN body ILIKE '%failed%' THEN true ELSE false END", json!(true)),
+    ];
+    let columns: Vec<&str> = expressions.iter().map(|(text, _)| *text).collect();
+    let query = json!({ "customColumns": columns, "excludeAttributes": true });
+    let (status, answer) = server.ask("query", &day(query)).await;
+    assert_eq!(status, 200, "{answer}");
+    for (text, expected) in expressions {
+        assert_eq!(answer["results"][0][alias(text)], expected, "{text}: {answer}");
+    }
+    assert_eq!(answer["results"][0]["attributes"], json!({}), "they were not asked for");
+}
+
+#[tokio::test]
 async fn too_many_or_senseless_custom_columns_are_400() {
     let server = server_with(&[]).await;
     let fifty_one: Vec<String> = (0..51).map(|index| format!("attributes.k{index}")).collect();

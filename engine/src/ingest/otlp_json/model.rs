@@ -1,85 +1,23 @@
-//! OTLP in JSON: one request document, or several in a row (JSON Lines).
+//! The messages of OTLP in JSON that are read whole: a resource, a scope, a record, values.
 //!
-//! The only file that knows the JSON names. Text without escapes is borrowed from the body. Unknown members
-//! are ignored; 64-bit integers may be strings or numbers; ids are hexadecimal.
+//! Text without escapes is borrowed from the body. Unknown members are ignored; 64-bit integers may be strings or
+//! numbers; ids are hexadecimal.
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Unexpected, Visitor};
 use std::borrow::Cow;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::str::FromStr;
 
-use super::attributes::AttributeList;
-use super::batch_builder::{LogBatchBuilder, LogRecord as BuilderRecord, Resource as BuilderResource};
-use super::value_text::{push_double, push_int, push_json_double, push_json_string};
-use super::{DecodedLogs, RecordLimits, hex_bytes};
-use crate::error::{Error, Result};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, Unexpected};
+
+use crate::error::Result;
+use crate::ingest::attributes::AttributeList;
+use crate::ingest::batch_builder::{
+    LogBatchBuilder, LogRecord as BuilderRecord, Resource as BuilderResource,
+};
+use crate::ingest::value_text::{push_double, push_int, push_json_double, push_json_string};
+use crate::ingest::{hex_bytes, scope_name_and_version};
 use crate::schema::AttributeType;
-
-/// Decodes one document or several in a row; an object without members is a request without records.
-///
-/// # Errors
-/// `InvalidRequest` when the body is not such JSON, or an object that has members but no `resourceLogs`:
-/// somebody sent something else and would lose it. `LimitExceeded` when its rows are over the limits.
-pub fn decode_otlp_json(body: &[u8], received_us: i64, limits: &RecordLimits) -> Result<DecodedLogs> {
-    let text = std::str::from_utf8(body).map_err(|_| Error::invalid_request("the body is not UTF-8"))?;
-    let mut batch = LogBatchBuilder::new(received_us, limits);
-    for document in serde_json::Deserializer::from_str(text).into_iter::<Document<'_>>() {
-        let document = document.map_err(|error| {
-            Error::invalid_request(format!("the body is not an OTLP logs request in JSON: {error}"))
-        })?;
-        append_document(&document, &mut batch)?;
-    }
-    batch.finish()
-}
-
-fn append_document(document: &Document<'_>, batch: &mut LogBatchBuilder) -> Result<()> {
-    if document.has_others && document.resource_logs.is_none() {
-        return Err(Error::invalid_request("the JSON object has no resourceLogs"));
-    }
-    for resource_logs in document.resource_logs.iter().flatten() {
-        let mut attributes = AttributeList::default();
-        if let Some(resource) = &resource_logs.resource {
-            push_attributes(&resource.attributes, &mut attributes);
-        }
-        let resource = BuilderResource::new(attributes);
-        for scope_logs in resource_logs.scope_logs.iter().flatten() {
-            let scope = scope_logs.scope.as_ref().map(Scope::text).unwrap_or_default();
-            for record in scope_logs.log_records.iter().flatten() {
-                append_record(&resource, &scope, record, batch)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn append_record(
-    resource: &BuilderResource<'_>,
-    scope: &str,
-    record: &LogRecord<'_>,
-    batch: &mut LogBatchBuilder,
-) -> Result<()> {
-    let mut attributes = AttributeList::default();
-    push_attributes(&record.attributes, &mut attributes);
-    attributes.normalise();
-    let body = record.body.as_ref().map(AnyValue::body_text).unwrap_or_default();
-    batch.append(
-        resource,
-        scope,
-        &BuilderRecord {
-            time_unix_nano: record.time_unix_nano.0,
-            observed_time_unix_nano: record.observed_time_unix_nano.0,
-            severity_number: record.severity_number.0,
-            severity_text: text_or_empty(&record.severity_text),
-            body: &body,
-            attributes: &attributes,
-            trace_id: &hex_bytes::<16>(text_or_empty(&record.trace_id)).unwrap_or_default(),
-            span_id: &hex_bytes::<8>(text_or_empty(&record.span_id)).unwrap_or_default(),
-            flags: record.flags.0,
-            event_name: text_or_empty(&record.event_name),
-        },
-    )
-}
 
 fn push_attributes<'a>(attributes: &'a Option<Vec<KeyValue<'a>>>, list: &mut AttributeList<'a>) {
     for KeyValue { key, value } in attributes.iter().flatten() {
@@ -103,69 +41,18 @@ fn text_or_empty<'s>(text: &'s Option<Text<'_>>) -> &'s str {
 
 /// Text, borrowed from the body where it has no escapes.
 #[derive(Debug, Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// A whole request.
-#[derive(Debug)]
-struct Document<'a> {
-    resource_logs: Option<Vec<ResourceLogs<'a>>>,
-    /// Whether it has members of other names.
-    has_others: bool,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Document<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(DocumentVisitor)
-    }
-}
-
-struct DocumentVisitor;
-
-impl<'de> Visitor<'de> for DocumentVisitor {
-    type Value = Document<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with resourceLogs")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document<'de>, A::Error> {
-        let mut document = Document { resource_logs: None, has_others: false };
-        while let Some(Text(key)) = map.next_key()? {
-            if key == "resourceLogs" {
-                document.resource_logs = map.next_value()?;
-            } else {
-                document.has_others = true;
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(document)
-    }
-}
-
-#[derive(Debug, Deserialize)]
-struct ResourceLogs<'a> {
-    #[serde(borrow)]
-    resource: Option<Resource<'a>>,
-    #[serde(borrow, rename = "scopeLogs")]
-    scope_logs: Option<Vec<ScopeLogs<'a>>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Resource<'a> {
+/// Who sends.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Resource<'a> {
     #[serde(borrow)]
     attributes: Option<Vec<KeyValue<'a>>>,
 }
 
-#[derive(Debug, Deserialize)]
-struct ScopeLogs<'a> {
-    #[serde(borrow)]
-    scope: Option<Scope<'a>>,
-    #[serde(borrow, rename = "logRecords")]
-    log_records: Option<Vec<LogRecord<'a>>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Scope<'a> {
+/// The part of the sender that records.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Scope<'a> {
     #[serde(borrow)]
     name: Option<Text<'a>>,
     #[serde(borrow)]
@@ -173,14 +60,16 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    fn text(&self) -> String {
-        super::scope_name_and_version(text_or_empty(&self.name), text_or_empty(&self.version))
+    /// As rows have it.
+    pub(super) fn text(&self) -> String {
+        scope_name_and_version(text_or_empty(&self.name), text_or_empty(&self.version))
     }
 }
 
+/// One record.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct LogRecord<'a> {
+pub(super) struct LogRecord<'a> {
     #[serde(default)]
     time_unix_nano: Integer<u64>,
     #[serde(default)]
@@ -201,6 +90,46 @@ struct LogRecord<'a> {
     flags: Integer<u32>,
     #[serde(borrow)]
     event_name: Option<Text<'a>>,
+}
+
+impl Resource<'_> {
+    /// Its attributes as rows have them.
+    pub(super) fn attributes(&self) -> AttributeList<'_> {
+        let mut attributes = AttributeList::default();
+        push_attributes(&self.attributes, &mut attributes);
+        attributes
+    }
+}
+
+impl LogRecord<'_> {
+    /// Adds the record to a batch.
+    pub(super) fn append_to(
+        &self,
+        batch: &mut LogBatchBuilder,
+        resource: &BuilderResource<'_>,
+        scope: &str,
+    ) -> Result<()> {
+        let mut attributes = AttributeList::default();
+        push_attributes(&self.attributes, &mut attributes);
+        attributes.normalise();
+        let body = self.body.as_ref().map(AnyValue::body_text).unwrap_or_default();
+        batch.append(
+            resource,
+            scope,
+            &BuilderRecord {
+                time_unix_nano: self.time_unix_nano.0,
+                observed_time_unix_nano: self.observed_time_unix_nano.0,
+                severity_number: self.severity_number.0,
+                severity_text: text_or_empty(&self.severity_text),
+                body: &body,
+                attributes: &attributes,
+                trace_id: &hex_bytes::<16>(text_or_empty(&self.trace_id)).unwrap_or_default(),
+                span_id: &hex_bytes::<8>(text_or_empty(&self.span_id)).unwrap_or_default(),
+                flags: self.flags.0,
+                event_name: text_or_empty(&self.event_name),
+            },
+        )
+    }
 }
 
 #[derive(Debug, Deserialize)]

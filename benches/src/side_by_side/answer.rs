@@ -1,0 +1,116 @@
+//! Answers in one form, so that those of different engines can be compared.
+
+use anyhow::{Context, Result, bail};
+use chrono::DateTime;
+use serde_json::Value;
+
+/// Rows of text, in an order that the question fixes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Answer(pub(super) Vec<Vec<String>>);
+
+/// What a reply of Timberline looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One number.
+    Count,
+    /// Time, series, number; without those of no rows.
+    Sparkline,
+    /// The times of rows.
+    Rows,
+    /// Names, by name.
+    Names,
+    /// Values with numbers, the most frequent first.
+    Values,
+    /// Services with numbers of rows and errors, by name.
+    Services,
+    /// Times with numbers.
+    Ranges,
+    /// Values with numbers, the most frequent first.
+    Groups,
+}
+
+impl Answer {
+    /// Of a list of lists of texts. Only the columns that a comparison needs are kept.
+    pub(super) fn of_rows(rows: &Value) -> Result<Self> {
+        let rows = rows.as_array().context("an answer without rows")?;
+        rows.iter()
+            .map(|row| Ok(row.as_array().context("a row that is none")?.iter().map(text).collect()))
+            .collect::<Result<_>>()
+            .map(Self)
+    }
+
+    /// The first columns only, in the order that answers of this form are compared in.
+    pub(super) fn compared(mut self, form: Form) -> Self {
+        if form == Form::Rows {
+            self.0.iter_mut().for_each(|row| row.truncate(1));
+        }
+        if form == Form::Names {
+            self.0.iter_mut().for_each(|row| row.truncate(1));
+        }
+        if matches!(form, Form::Names | Form::Services | Form::Sparkline) {
+            self.0.sort();
+        }
+        self
+    }
+
+    /// Of a reply of Timberline.
+    pub(super) fn of_reply(reply: &Value, form: Form) -> Result<Self> {
+        let list = |value: &Value| value.as_array().cloned().context("a reply without its list");
+        let rows = match form {
+            Form::Count => vec![vec![text(&reply["count"])]],
+            Form::Sparkline => list(reply)?
+                .iter()
+                .filter(|entry| entry["count"] != 0)
+                .map(|entry| {
+                    Ok(vec![micros(&entry["time"])?, text(&entry["severity"]), text(&entry["count"])])
+                })
+                .collect::<Result<_>>()?,
+            Form::Rows => list(&reply["results"])?
+                .iter()
+                .map(|row| Ok(vec![micros(&row["timestamp"])?]))
+                .collect::<Result<_>>()?,
+            Form::Names => list(&reply["results"])?.iter().map(|key| vec![text(&key["name"])]).collect(),
+            Form::Values => list(&reply["results"])?
+                .iter()
+                .map(|value| vec![text(&value["id"]), text(&value["count"])])
+                .collect(),
+            Form::Services => list(&reply["services"])?
+                .iter()
+                .map(|service| {
+                    vec![
+                        text(&service["service_name"]),
+                        text(&service["log_count"]),
+                        text(&service["error_count"]),
+                    ]
+                })
+                .collect(),
+            Form::Ranges => list(&reply["ranges"])?
+                .iter()
+                .map(|range| Ok(vec![micros(&range["date_from"])?, text(&range["count"])]))
+                .collect::<Result<_>>()?,
+            Form::Groups => list(&reply["groups"])?
+                .iter()
+                .map(|group| vec![text(&group["value"]), text(&group["log_count"])])
+                .collect(),
+        };
+        Ok(Self(rows).compared(form))
+    }
+
+    /// A short form for a report.
+    pub(super) fn summary(&self) -> String {
+        match self.0.as_slice() {
+            [row] if row.len() == 1 => row[0].clone(),
+            rows => format!("{} rows", rows.len()),
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn micros(value: &Value) -> Result<String> {
+    let Some(time) = value.as_str() else { bail!("{value} is no time") };
+    let time = DateTime::parse_from_rfc3339(time).with_context(|| format!("{time} is no time"))?;
+    Ok(time.timestamp_micros().to_string())
+}

@@ -1,0 +1,164 @@
+//! Timberline side by side with other engines: the same rows, the same questions, in the same run.
+//!
+//! | module | what |
+//! |---|---|
+//! | `dataset`, `plain_record` | where rows come from |
+//! | `traits` | what is in them, and so what to ask for |
+//! | `load` | the rows as bodies for Timberline, and as a file for the others |
+//! | `timberline` | a server, spoken to over HTTP |
+//! | `peer` | the other engines, each in a Python process |
+//! | `questions` | what is asked, in every engine's language |
+//! | `answer` | answers in one form, to be compared |
+//! | `report`, `plot` | what came of it |
+//!
+//! Every question is asked several times, the engines in turn, each time of a window that has moved. The run fails when
+//! two engines disagree.
+
+mod answer;
+mod dataset;
+mod load;
+mod peer;
+mod plain_record;
+mod plot;
+mod questions;
+mod report;
+mod timberline;
+mod traits;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+pub use dataset::Dataset;
+pub use peer::default_python;
+pub use report::SideBySide;
+
+use self::answer::Answer;
+use self::load::{Loaded, Rows};
+use self::peer::{Dialect, Peer};
+use self::questions::{QUESTIONS, Question};
+use self::timberline::Timberline;
+use self::traits::Chosen;
+use crate::machine::Machine;
+use crate::size::FolderSize;
+
+/// What to compare, and with what.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The rows.
+    pub dataset: Dataset,
+    /// At most so many of a file.
+    pub max_rows: u64,
+    /// Times that every question is asked; at least 1.
+    pub repetitions: usize,
+    /// The Python that may have the other engines; none for Timberline alone.
+    pub python: Option<PathBuf>,
+    /// A program that runs the server's commands after the word `timberline`.
+    pub program: PathBuf,
+}
+
+/// The times of one question, by engine, Timberline first.
+#[derive(Clone, Debug)]
+struct Timed {
+    question: Question,
+    times: Vec<Vec<Duration>>,
+    /// The last answer.
+    answer: Answer,
+}
+
+/// Loads all engines and asks all questions.
+///
+/// # Errors
+/// When an engine fails, or two disagree.
+pub async fn compare(comparison: &Comparison) -> Result<SideBySide> {
+    ensure!(comparison.repetitions > 0, "repetitions must be at least 1, not 0");
+    let folder = tempfile::tempdir()?;
+    let peers: Vec<Dialect> = Dialect::ALL
+        .into_iter()
+        .filter(|dialect| {
+            comparison.python.as_ref().is_some_and(|python| Peer::is_installed(python, *dialect))
+        })
+        .collect();
+    eprintln!("preparing rows");
+    let rows = Rows::prepare(&comparison.dataset, comparison.max_rows, folder.path(), !peers.is_empty())?;
+    eprintln!("loading Timberline with {} rows", rows.chosen.num_rows);
+    let data_dir = folder.path().join("timberline");
+    let mut timberline = Timberline::start(&comparison.program, &data_dir)?;
+    let loaded = Loaded::load(&mut timberline, &rows).await?;
+    let size = FolderSize::of(&data_dir)?;
+    let mut running = Vec::new();
+    for dialect in peers {
+        eprintln!("loading {}", dialect.name());
+        let python = comparison.python.as_ref().context("peers without Python")?;
+        running.push(Peer::start(python, dialect, folder.path(), &rows.file)?);
+    }
+    let timed = ask_all(&timberline, &mut running, &rows.chosen, comparison.repetitions).await?;
+    let peak_memory_bytes = timberline.peak_memory_bytes();
+    timberline.stop()?;
+    Ok(SideBySide::new(Machine::look(), comparison, rows, loaded, size, peak_memory_bytes, &running, timed))
+}
+
+async fn ask_all(
+    timberline: &Timberline,
+    peers: &mut [Peer],
+    chosen: &Chosen,
+    repetitions: usize,
+) -> Result<Vec<Timed>> {
+    let asked = QUESTIONS.into_iter().filter(|question| question.can_be_asked(chosen));
+    let mut timed: Vec<Timed> = asked
+        .map(|question| Timed {
+            question,
+            times: vec![Vec::new(); peers.len() + 1],
+            answer: Answer::default(),
+        })
+        .collect();
+    // The first round warms every engine up and does not count.
+    for repetition in 0..=repetitions {
+        eprintln!("asking {} questions, {repetition} of {repetitions}", timed.len());
+        for timed in &mut timed {
+            let times = ask(timberline, peers, chosen, timed, repetition).await;
+            let times = times.with_context(|| timed.question.name)?;
+            if repetition > 0 {
+                timed.times.iter_mut().zip(times).for_each(|(all, time)| all.push(time));
+            }
+        }
+    }
+    Ok(timed)
+}
+
+async fn ask(
+    timberline: &Timberline,
+    peers: &mut [Peer],
+    chosen: &Chosen,
+    timed: &mut Timed,
+    repetition: usize,
+) -> Result<Vec<Duration>> {
+    let asked = timed.question.asked(chosen, repetition);
+    let form = timed.question.form;
+    let http = asked.http();
+    let (elapsed, reply) = timberline.ask(http.method, &http.path, http.body.as_ref()).await?;
+    timed.answer = Answer::of_reply(&reply, form)?;
+    let mut times = vec![elapsed];
+    for peer in peers {
+        let sql = asked.sql(peer.dialect);
+        let (elapsed, answer) = peer.ask(&sql)?;
+        let answer = answer.compared(form);
+        ensure!(
+            answer == timed.answer,
+            "{} does not agree: {} against {} of Timberline, to {sql}",
+            peer.version,
+            difference(&answer, &timed.answer),
+            timed.answer.summary()
+        );
+        times.push(elapsed);
+    }
+    Ok(times)
+}
+
+/// Where two answers differ first.
+fn difference(answer: &Answer, other: &Answer) -> String {
+    let place = answer.0.iter().zip(&other.0).position(|(one, other)| one != other);
+    let place = place.unwrap_or(answer.0.len().min(other.0.len()));
+    format!("{}, row {place} {:?} against {:?}", answer.summary(), answer.0.get(place), other.0.get(place))
+}

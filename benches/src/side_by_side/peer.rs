@@ -1,0 +1,170 @@
+//! Other engines, each in a Python process of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use crate::machine::peak_memory_bytes_of;
+
+const PROGRAM: &str = include_str!("peer.py");
+
+/// An engine that is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// ClickHouse, as chdb has it.
+    ClickHouse,
+    /// DuckDB.
+    DuckDb,
+}
+
+impl Dialect {
+    /// All of them.
+    pub(super) const ALL: [Self; 2] = [Self::ClickHouse, Self::DuckDb];
+
+    /// Its short name, which is the Python program's argument too.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ClickHouse => "clickhouse",
+            Self::DuckDb => "duckdb",
+        }
+    }
+
+    fn module(self) -> &'static str {
+        match self {
+            Self::ClickHouse => "chdb",
+            Self::DuckDb => "duckdb",
+        }
+    }
+
+    /// The statements that make its table of a Parquet file.
+    fn load_statements(self) -> &'static str {
+        match self {
+            Self::ClickHouse => include_str!("clickhouse.sql"),
+            Self::DuckDb => include_str!("duckdb.sql"),
+        }
+    }
+}
+
+/// The Python that peers are looked for in when none is named.
+pub fn default_python() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")))?;
+    Some(cache.join("timberline-peers/bin/python"))
+}
+
+/// A running peer with its rows.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// Which engine.
+    pub(super) dialect: Dialect,
+    /// What it calls itself.
+    pub(super) version: String,
+    /// What loading took, until its files were as they stay.
+    pub(super) load: Duration,
+    /// Bytes of its files.
+    pub(super) num_bytes: u64,
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Whether a Python has the engine.
+    pub(super) fn is_installed(python: &Path, dialect: Dialect) -> bool {
+        let import = format!("import {}", dialect.module());
+        let checked =
+            Command::new(python).args(["-c", &import]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        checked.is_ok_and(|status| status.success())
+    }
+
+    /// Starts the engine and loads the rows of a Parquet file.
+    ///
+    /// # Errors
+    /// When it does not start, or refuses a statement.
+    pub(super) fn start(python: &Path, dialect: Dialect, folder: &Path, rows: &Path) -> Result<Self> {
+        let folder = folder.join(dialect.name());
+        fs::create_dir_all(&folder)?;
+        let program = folder.join("peer.py");
+        fs::write(&program, PROGRAM)?;
+        let mut child = Command::new(python)
+            .arg(&program)
+            .arg(dialect.name())
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", python.display()))?;
+        let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("a peer without pipes");
+        };
+        let (version, load) = (String::new(), Duration::ZERO);
+        let answers = BufReader::new(answers);
+        let mut peer = Self { dialect, version, load, num_bytes: 0, child, requests, answers };
+        peer.version = peer.read()?["version"].as_str().unwrap_or_default().to_owned();
+        let started = Instant::now();
+        let rows = rows.to_str().context("a path that is no text")?;
+        for statement in dialect.load_statements().replace("{rows}", rows).split(";\n") {
+            peer.ask(statement).with_context(|| format!("cannot load {}", dialect.name()))?;
+        }
+        peer.load = started.elapsed();
+        peer.num_bytes = folder_bytes(&folder)?;
+        Ok(peer)
+    }
+
+    /// Asks, and returns the time in the engine with the answer.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(super) fn ask(&mut self, sql: &str) -> Result<(Duration, Answer)> {
+        writeln!(self.requests, "{}", json!({ "sql": sql }))?;
+        self.requests.flush()?;
+        let answer = self.read()?;
+        if let Some(error) = answer["error"].as_str() {
+            bail!("{} refuses {sql}: {error}", self.version);
+        }
+        let millis = answer["ms"].as_f64().context("an answer without a time")?;
+        Ok((Duration::from_secs_f64(millis / 1e3), Answer::of_rows(&answer["rows"])?))
+    }
+
+    /// The most memory it has had resident, bytes.
+    pub(super) fn peak_memory_bytes(&self) -> Option<u64> {
+        peak_memory_bytes_of(self.child.id())
+    }
+
+    fn read(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        if self.answers.read_line(&mut line)? == 0 {
+            bail!("{} has ended", self.dialect.name());
+        }
+        Ok(serde_json::from_str(&line)?)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended already, and nobody is left to be told.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn folder_bytes(folder: &Path) -> Result<u64> {
+    let mut num_bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = fs::symlink_metadata(entry.path())?;
+        num_bytes += match metadata.is_dir() {
+            true => folder_bytes(&entry.path())?,
+            false if metadata.is_file() => metadata.len(),
+            false => 0,
+        };
+    }
+    Ok(num_bytes)
+}

@@ -1,0 +1,146 @@
+//! `integrations/`: what a project is connected to. Secrets go in and never come out.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::authorize_change;
+use crate::accounts::integrations::{self, Connection};
+use crate::api::input::Input;
+use crate::api::project_call::ProjectCall;
+use crate::api::{iso_time, page};
+use crate::auth::Scope;
+use crate::error::ApiError;
+use crate::meta::integration::Integration;
+use crate::secret::Secret;
+use crate::state::AppState;
+
+const MAX_NAME_CHARS: usize = 100;
+const MAX_SECRET_CHARS: usize = 2_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Slack,
+    Webhook,
+}
+
+const KINDS: [(&str, Kind); 2] = [("slack", Kind::Slack), ("webhook", Kind::Webhook)];
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/integrations", get(list).post(create))
+        .route("/integrations/{integration_id}", get(retrieve).put(change).patch(change).delete(delete))
+}
+
+async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    let project = call.authorize(&state, Scope::PROJECT_READ).await?;
+    let integrations = state.meta().integrations(project).await?;
+    let window = page::window(&call);
+    let count = i64::try_from(integrations.len()).unwrap_or(i64::MAX);
+    let results = page::part_of(integrations, window).iter().map(written).collect();
+    Ok(Json(page::page(&call.address(), window, count, results)))
+}
+
+async fn create(
+    State(state): State<AppState>,
+    call: ProjectCall,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let (project, caller) = authorize_change(&state, &call).await?;
+    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    let body = call.into_json()?;
+    let input = Input::of(&body)?;
+    let kind = input.required("kind", input.choice("kind", &KINDS)?)?;
+    let name = input.required("name", input.text("name", MAX_NAME_CHARS)?)?;
+    let connection = input.required("config", connection(&input, kind)?)?;
+    let (meta, key) = (state.meta(), state.secret_key());
+    let made = integrations::create(meta, key, &actor, &project, (&name, &connection), now_us).await?;
+    Ok((StatusCode::CREATED, Json(written(&made))))
+}
+
+async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    let project = call.authorize(&state, Scope::PROJECT_READ).await?;
+    let found = state.meta().integration(project, target(&call)?).await?;
+    found.map(|integration| Json(written(&integration))).ok_or_else(not_found)
+}
+
+/// A `config` replaces the one before as a whole; the kind stays.
+async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+    let (project, caller) = authorize_change(&state, &call).await?;
+    let id = target(&call)?;
+    let before = state.meta().integration(project.id, id).await?.ok_or_else(not_found)?;
+    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    let body = call.into_json()?;
+    let input = Input::of(&body)?;
+    let kind = KINDS.iter().find(|(word, _)| *word == before.kind).map(|(_, kind)| *kind);
+    let name = input.text("name", MAX_NAME_CHARS)?;
+    let connection = connection(&input, kind.ok_or_else(not_found)?)?;
+    let (meta, key, target) = (state.meta(), state.secret_key(), (&project, id));
+    let to = (name.as_deref(), connection.as_ref());
+    let after = integrations::update(meta, key, &actor, target, to, now_us).await?;
+    Ok(Json(written(&after)))
+}
+
+async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+    let (project, caller) = authorize_change(&state, &call).await?;
+    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    integrations::delete(state.meta(), &actor, &project, target(&call)?, now_us).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn target(call: &ProjectCall) -> Result<i64, ApiError> {
+    call.path_parameter("integration_id").parse().map_err(|_| not_found())
+}
+
+fn not_found() -> ApiError {
+    ApiError::not_found("integration not found")
+}
+
+fn connection(input: &Input<'_>, kind: Kind) -> Result<Option<Connection>, ApiError> {
+    let Some(config) = input.value("config") else { return Ok(None) };
+    let config = Input::nested(config, input.path_of("config"))?;
+    let secret = |name: &str| {
+        let text = config.text(name, MAX_SECRET_CHARS)?;
+        Ok::<_, ApiError>(text.map(Secret::new))
+    };
+    Ok(Some(match kind {
+        Kind::Slack => {
+            Connection::Slack { access_token: config.required("access_token", secret("access_token")?)? }
+        }
+        Kind::Webhook => {
+            let url = config.required("url", secret("url")?)?;
+            require_address(&url).map_err(|reason| {
+                let path = config.path_of("url");
+                ApiError::validation("invalid_input", Some(path.clone()), format!("{path}: {reason}"))
+            })?;
+            Connection::Webhook { url, signing_secret: secret("signing_secret")? }
+        }
+    }))
+}
+
+/// Where it may lead is looked at when it is called, since names change their addresses.
+fn require_address(url: &Secret) -> Result<(), &'static str> {
+    let parsed = reqwest::Url::parse(url.reveal()).map_err(|_| "expected a URL")?;
+    if !["http", "https"].contains(&parsed.scheme()) || !parsed.has_host() {
+        return Err("expected a URL that begins with https:// or http://");
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("a URL with a user or a password in it is not called");
+    }
+    Ok(())
+}
+
+fn written(integration: &Integration) -> Value {
+    let shown: Value = serde_json::from_str(&integration.shown).unwrap_or_default();
+    json!({
+        "id": integration.id,
+        "kind": integration.kind,
+        "name": integration.name,
+        "display_name": integration.name,
+        "config": shown,
+        "created_by": integration.created_by,
+        "created_at": iso_time::format(integration.created_us),
+        "updated_at": iso_time::format(integration.updated_us),
+    })
+}
