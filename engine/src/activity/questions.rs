@@ -7,7 +7,9 @@ use super::entry::StoredEntry;
 use crate::Engine;
 use crate::catalog::Snapshot;
 use crate::error::Result;
-use crate::query::{ActivityFilter, ActivityPage, ActivityQuery, ActivityValues, DetailFields};
+use crate::query::{
+    ActivityFilter, ActivityPage, ActivityQuery, ActivityTenant, ActivityValues, DetailFields, HiddenEntries,
+};
 use crate::schema::{OrganizationId, TableId};
 
 impl Engine {
@@ -59,6 +61,20 @@ impl Engine {
         filter: &ActivityFilter,
     ) -> Result<DetailFields> {
         self.queries.detail_fields(&self.activity_snapshot(organization), filter).await
+    }
+
+    /// The different values of the entries that a reader sees, and the fields of the details of all entries of the
+    /// organization.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn activity_overview(
+        &self,
+        organization: OrganizationId,
+        tenant: ActivityTenant,
+        hidden: &[HiddenEntries],
+    ) -> Result<(ActivityValues, DetailFields)> {
+        self.queries.activity_overview(&self.activity_snapshot(organization), tenant, hidden).await
     }
 
     /// Where the chain of an organization ends; the beginning when it has no entries that have not expired.

@@ -111,15 +111,6 @@ impl ActivityTrail {
         &self.shared.signer
     }
 
-    /// Lets expire what organizations do not keep any longer.
-    ///
-    /// # Errors
-    /// When the metadata or the engine fail; nothing has expired that no checkpoint tells of.
-    #[cfg(test)]
-    pub(crate) async fn let_expire(&self) -> Result<(), TrailError> {
-        self.shared.let_expire().await
-    }
-
     /// Delivers no more.
     pub(crate) fn stop(&self) {
         self.looking.abort();

@@ -16,7 +16,7 @@ use crate::state::AppState;
 pub(super) struct Reader {
     pub(super) organization: OrganizationId,
     pub(super) tenant: ActivityTenant,
-    hidden: Vec<HiddenEntries>,
+    pub(super) hidden: Vec<HiddenEntries>,
 }
 
 impl Reader {
@@ -56,6 +56,7 @@ pub(super) async fn project_reader(
 ) -> Result<(Reader, Project, Caller), ApiError> {
     let (project, _, caller) = call.authorize_project(state, Scope::ACTIVITY_READ).await?;
     let reader = Reader::of_project(&project, caller.user().is_staff)?;
+    state.question_slots().enter(&project.organization_id)?;
     state.activity().deliver().await?;
     Ok((reader, project, caller))
 }
@@ -70,6 +71,7 @@ pub(super) async fn organization_reader(
 ) -> Result<(Reader, Member, Caller), ApiError> {
     let (member, caller) = organization_manager(state, call, Scope::ACTIVITY_READ).await?;
     let reader = Reader::of_organization(&member.organization.id, caller.user().is_staff)?;
+    state.question_slots().enter(&member.organization.id)?;
     state.activity().deliver().await?;
     Ok((reader, member, caller))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
-use engine::query::{ActivityFilter, ActivityTenant, DetailFields};
+use engine::query::DetailFields;
 use serde_json::{Map, Value, json};
 
 use super::access::{Reader, organization_reader, project_reader};
@@ -41,9 +41,8 @@ pub(super) async fn of_organization(
 /// The values of the entries that the caller may read, and the fields of the details of all the organization's.
 async fn answer(state: &AppState, reader: &Reader) -> Result<Json<Value>, ApiError> {
     let engine = state.engine();
-    let values = engine.activity_values(reader.organization, &reader.everything()).await?;
-    let all = ActivityFilter::all(ActivityTenant::Organization);
-    let fields = engine.detail_fields(reader.organization, &all).await?;
+    let (values, fields) =
+        engine.activity_overview(reader.organization, reader.tenant, &reader.hidden).await?;
     let ids: Vec<i64> = values.users.iter().copied().collect();
     let users = state.meta().users_by_id(&ids).await?;
     let users: Vec<Value> = ids

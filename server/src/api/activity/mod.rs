@@ -24,9 +24,10 @@ mod zip_file;
 
 pub(crate) use chain::written as written_verification;
 
-use axum::Router;
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 
+use crate::api::logs::cost::tell_cost;
 use crate::state::AppState;
 
 /// The routes below a project.
@@ -36,6 +37,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/advanced_activity_logs", get(list::of_project))
         .route("/advanced_activity_logs/available_filters", get(available::of_project))
         .route("/advanced_activity_logs/export", post(export::of_project))
+        .route_layer(middleware::from_fn(tell_cost))
 }
 
 /// The routes below an organization.
@@ -47,4 +49,5 @@ pub(super) fn organization_router() -> Router<AppState> {
         .route("/activity_log/checkpoints", get(chain::checkpoints).post(chain::sign))
         .route("/activity_log/verify", post(chain::verify))
         .route("/activity_log/retention", get(chain::retention).put(chain::set_retention))
+        .route_layer(middleware::from_fn(tell_cost))
 }

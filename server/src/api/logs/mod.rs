@@ -7,7 +7,7 @@
 
 mod active_rules;
 mod attributes;
-mod cost;
+pub(in crate::api) mod cost;
 mod count;
 mod count_ranges;
 mod cursor;

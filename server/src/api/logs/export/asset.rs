@@ -95,15 +95,11 @@ pub(in crate::api::logs) async fn list_of_organization(
     listed(&state, &call, &reading).await
 }
 
-async fn listed(
-    state: &AppState,
-    call: &ProjectCall,
-    owner: ExportOwner,
-    caller: &Caller,
-) -> Result<Json<Value>, ApiError> {
+async fn listed(state: &AppState, call: &ProjectCall, reading: &Reading) -> Result<Json<Value>, ApiError> {
     let window = page::window(call);
-    let with_others = caller.has_scope(Scope::EXPORT_READ);
-    let (assets, count) = state.meta().export_assets(&owner, caller.user_id(), with_others, window).await?;
+    let with_others = reading.with_logs && reading.caller.has_scope(Scope::EXPORT_READ);
+    let user_id = reading.caller.user_id();
+    let (assets, count) = state.meta().export_assets(&reading.owner, user_id, with_others, window).await?;
     Ok(Json(page::page(&call.address(), window, count, assets.iter().map(written).collect())))
 }
 

@@ -114,12 +114,12 @@ async fn the_oldest_entries_expire_and_leave_a_checkpoint() {
     assert_eq!(server.request(Method::GET, RETENTION, "").await.json(), json!({ "retention_days": null }));
     let answer = server.request(Method::PUT, RETENTION, set(json!(3))).await;
     assert_eq!(answer.json(), json!({ "retention_days": 3 }));
-    write(&server, &[json!({ "item_id": "old" })]).await;
+    write(&server, &[json!({ "item_id": "old", "created_at": null })]).await;
     // A day is as far as the removal believes a clock that stood still.
     let mut server = server;
     for day in 1..=4_i64 {
         server = server.restart_after(day * 86_400).await;
-        write(&server, &[json!({ "item_id": format!("day {day}") })]).await;
+        write(&server, &[json!({ "item_id": format!("day {day}"), "created_at": null })]).await;
     }
     let server = server.restart_after(5 * 86_400).await;
     let proof = loop {

@@ -179,3 +179,21 @@ async fn an_entry_outlives_its_user() {
     let entry = things(&server, &[]).await.remove(0);
     assert_eq!((&entry["user"], &entry["is_system"]), (&Value::Null, &json!(false)));
 }
+
+#[tokio::test]
+async fn a_member_without_access_sees_nothing_of_the_trail() {
+    let server = TestServer::start().await;
+    let member = person(&server, "member", Level::MEMBER).await;
+    let rule = json!({ "resource": "activity_log", "access_level": "none" });
+    ok(&server, Method::PUT, "/api/projects/1/access_controls/", rule).await;
+    let export = "/api/projects/1/advanced_activity_logs/export/";
+    let filters = "/api/projects/1/advanced_activity_logs/available_filters/";
+    for (method, path) in
+        [(Method::GET, LIST), (Method::GET, INGEST), (Method::GET, filters), (Method::POST, export)]
+    {
+        let refused = server.request_as(&member.key, method.clone(), path, "{}").await;
+        assert_eq!(refused.refusal(), (403, "permission_denied".to_owned(), Value::Null), "{path}");
+        let allowed = server.request(method, path, "{}").await;
+        assert!(allowed.status.is_success(), "{path}");
+    }
+}
