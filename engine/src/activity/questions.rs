@@ -97,6 +97,34 @@ impl Engine {
         self.queries.chain_head_before(&self.activity_snapshot(organization), instant_us).await
     }
 
+    /// Where the chain of a snapshot ends; the beginning when it has no entries.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn chain_head_in(&self, snapshot: &Snapshot) -> Result<ChainHead> {
+        self.queries.chain_head(snapshot).await
+    }
+
+    /// The lowest sequence number of a snapshot; none without entries.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn chain_start_in(&self, snapshot: &Snapshot) -> Result<Option<i64>> {
+        self.queries.chain_start(snapshot).await
+    }
+
+    /// The entries of a snapshot with these sequence numbers, in their order. They are held in memory.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn chain_part_in(
+        &self,
+        snapshot: &Snapshot,
+        sequences: Range<i64>,
+    ) -> Result<Vec<StoredEntry>> {
+        self.queries.chain_part(snapshot, sequences).await
+    }
+
     /// The lowest sequence number of an organization's entries that have not expired; none without entries.
     ///
     /// # Errors

@@ -6,11 +6,13 @@
 //! checkpoint that was kept elsewhere also a chain that was computed anew from its beginning or cut at its end.
 
 use engine::activity::{ChainHead, StoredEntry, entry_hash};
+use engine::catalog::Snapshot;
 use engine::schema::OrganizationId;
 use engine::{Engine, ErrorKind};
 
 use super::checkpoint::{hex, is_signed, parse_hash};
 use crate::meta::activity::StoredCheckpoint;
+use crate::meta::{Meta, MetaError};
 
 /// Entries that are held in memory at a time.
 const PART_ENTRIES: i64 = 10_000;
@@ -30,6 +32,17 @@ pub struct Verification {
     pub num_checkpoints: usize,
     /// What is wrong, the first such thing; none when nothing is.
     pub fault: Option<Fault>,
+}
+
+/// Why a trail cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The checkpoints cannot be read.
+    #[error(transparent)]
+    Meta(#[from] MetaError),
+    /// The entries cannot be read.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
 }
 
 /// What is wrong with a trail.
@@ -54,15 +67,26 @@ impl Fault {
     }
 }
 
-/// Checks the trail of an organization against itself and against checkpoints. Reads all of it, in bounded memory.
+/// Checks the trail of an organization against itself, its own checkpoints, and those that were kept elsewhere. Reads
+/// all of it as it is at one moment, in bounded memory, while entries may come and expire.
 ///
 /// # Errors
 /// When it cannot be read for another reason than damage.
 pub async fn verify(
     engine: &Engine,
+    meta: &Meta,
     organization: OrganizationId,
-    checkpoints: &[StoredCheckpoint],
-) -> Result<Verification, engine::Error> {
+    elsewhere: &[StoredCheckpoint],
+) -> Result<Verification, VerifyError> {
+    let id = organization.to_string();
+    let elsewhere = || elsewhere.iter().filter(|checkpoint| checkpoint.organization_id == id).cloned();
+    // What was signed before the moment must be met. What has expired at that moment was signed before that, so that
+    // it is found after it.
+    let mut expected = meta.checkpoints(&id).await?;
+    let snapshot = engine.activity_snapshot(organization);
+    let mut known = meta.checkpoints(&id).await?;
+    expected.extend(elsewhere());
+    known.extend(elsewhere());
     let mut state = Verification {
         organization,
         num_entries: 0,
@@ -71,38 +95,41 @@ pub async fn verify(
         num_checkpoints: 0,
         fault: None,
     };
-    let own: Vec<&StoredCheckpoint> = checkpoints
-        .iter()
-        .filter(|checkpoint| checkpoint.organization_id == organization.to_string())
-        .collect();
-    state.fault = own.iter().find(|checkpoint| !is_signed(checkpoint)).map(|checkpoint| {
+    state.fault = known.iter().find(|checkpoint| !is_signed(checkpoint)).map(|checkpoint| {
         Fault::at(checkpoint.sequence, "the signature of a checkpoint is not that of its key")
     });
     if state.fault.is_some() {
         return Ok(state);
     }
-    match walk(engine, &own, &mut state).await {
+    match walk(engine, &snapshot, &known, &mut state).await {
         Err(error) if error.kind() == ErrorKind::CorruptData => {
             state.fault = Some(Fault::at(state.end.sequence + 1, error.message().to_owned()));
-            Ok(state)
         }
-        walked => walked.map(|()| state),
+        walked => walked?,
     }
+    if state.fault.is_none()
+        && let Some(beyond) = expected.iter().find(|checkpoint| checkpoint.sequence > state.end.sequence)
+    {
+        let last = beyond.sequence;
+        let reason = format!("a checkpoint tells of entries up to {last}, and the trail ends before");
+        state.fault = Some(Fault::at(state.end.sequence + 1, reason));
+    }
+    Ok(state)
 }
 
 async fn walk(
     engine: &Engine,
-    checkpoints: &[&StoredCheckpoint],
+    snapshot: &Snapshot,
+    checkpoints: &[StoredCheckpoint],
     state: &mut Verification,
 ) -> Result<(), engine::Error> {
-    let organization = state.organization;
-    let first = engine.chain_start(organization).await?;
+    let first = engine.chain_start_in(snapshot).await?;
     (state.end, state.fault) = beginning(first, checkpoints);
     state.first_sequence = first;
-    let last = engine.chain_head(organization).await?.sequence;
+    let last = engine.chain_head_in(snapshot).await?.sequence;
     while state.fault.is_none() && state.end.sequence < last {
         let from = state.end.sequence + 1;
-        let part = engine.chain_part(organization, from..from.saturating_add(PART_ENTRIES)).await?;
+        let part = engine.chain_part_in(snapshot, from..from.saturating_add(PART_ENTRIES)).await?;
         if part.is_empty() {
             state.fault = Some(Fault::at(from, "the entry is missing"));
         }
@@ -113,18 +140,11 @@ async fn walk(
             }
         }
     }
-    if state.fault.is_none()
-        && let Some(beyond) = checkpoints.iter().find(|checkpoint| checkpoint.sequence > state.end.sequence)
-    {
-        let reason =
-            format!("a checkpoint tells of entries up to {}, and the trail ends before", beyond.sequence);
-        state.fault = Some(Fault::at(state.end.sequence + 1, reason));
-    }
     Ok(())
 }
 
 /// What comes before the first entry that is left, and what is wrong with the place where it begins.
-fn beginning(first: Option<i64>, checkpoints: &[&StoredCheckpoint]) -> (ChainHead, Option<Fault>) {
+fn beginning(first: Option<i64>, checkpoints: &[StoredCheckpoint]) -> (ChainHead, Option<Fault>) {
     let expired = checkpoints.iter().filter(|checkpoint| checkpoint.kept_from_us.is_some());
     let end_of = |checkpoint: &StoredCheckpoint| {
         let hash = parse_hash(&checkpoint.hash)?;
@@ -139,7 +159,7 @@ fn beginning(first: Option<i64>, checkpoints: &[&StoredCheckpoint]) -> (ChainHea
             None => return (ChainHead::default(), None),
         },
     };
-    match expired.clone().find(|checkpoint| checkpoint.sequence == wanted).and_then(|found| end_of(found)) {
+    match expired.clone().find(|checkpoint| checkpoint.sequence == wanted).and_then(end_of) {
         Some(end) => (end, None),
         None => {
             let last_expired = expired.map(|checkpoint| checkpoint.sequence).max().unwrap_or(0);
@@ -151,7 +171,7 @@ fn beginning(first: Option<i64>, checkpoints: &[&StoredCheckpoint]) -> (ChainHea
 }
 
 /// Goes over one entry; what is wrong with it.
-fn step(state: &mut Verification, entry: &StoredEntry, checkpoints: &[&StoredCheckpoint]) -> Option<Fault> {
+fn step(state: &mut Verification, entry: &StoredEntry, checkpoints: &[StoredCheckpoint]) -> Option<Fault> {
     let wanted = state.end.sequence + 1;
     let found = entry.link.sequence;
     if found < wanted {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::CliError;
 use super::folder::{FolderArgs, open_meta, print};
 use crate::activity::checkpoint;
-use crate::activity::verify::{Verification, verify};
+use crate::activity::verify::{Verification, VerifyError, verify};
 use crate::api::activity::written_verification;
 use crate::meta::MetaError;
 use crate::meta::activity::StoredCheckpoint;
@@ -91,9 +91,11 @@ async fn verify_all(
     state.activity().deliver().await.map_err(|error| CliError::Refused(error.into()))?;
     let mut verified = Vec::new();
     for organization in organizations(state, only).await? {
-        let mut checkpoints = state.meta().checkpoints(&organization.to_string()).await?;
-        checkpoints.extend(exported.iter().cloned());
-        verified.push(verify(state.engine(), organization, &checkpoints).await?);
+        let one = verify(state.engine(), state.meta(), organization, exported).await;
+        verified.push(one.map_err(|error| match error {
+            VerifyError::Meta(error) => CliError::from(error),
+            VerifyError::Engine(error) => error.into(),
+        })?);
     }
     Ok(verified)
 }
