@@ -8,6 +8,7 @@ use engine::clock::{Clock, SystemClock};
 use engine::ingest::RecordLimits;
 use tokio_util::sync::CancellationToken;
 
+use crate::activity::trail::ActivityTrail;
 use crate::ai::Explainer;
 use crate::api::TailSubscribers;
 use crate::api::ingest::IngestBudget;
@@ -40,6 +41,7 @@ struct Shared {
     ingest_budget: IngestBudget,
     tail_subscribers: TailSubscribers,
     exports: Exports,
+    activity: ActivityTrail,
     deletions: Deletions,
     explainer: Explainer,
     login_throttle: LoginThrottle,
@@ -101,6 +103,7 @@ impl AppState {
         let credentials = bootstrap(&meta, clock.now_us()).await?;
         let retention = RetentionWatch::start(meta.clone(), &engine).await?;
         let rules = RulesWatch::start(meta.clone()).await?;
+        let activity = ActivityTrail::start(meta.clone(), &engine, Arc::clone(&clock)).await?;
         let ingest_budget = IngestBudget::new(config.ingest.max_in_flight_bytes);
         let exports =
             Exports::start(config.data_dir(), &config.export, meta.clone(), &engine, Arc::clone(&clock))
@@ -131,6 +134,7 @@ impl AppState {
             ingest_budget,
             tail_subscribers,
             exports,
+            activity,
             deletions,
             explainer,
             login_throttle: LoginThrottle::default(),
@@ -186,6 +190,11 @@ impl AppState {
     /// The memory of ingest requests under way.
     pub(crate) fn ingest_budget(&self) -> &IngestBudget {
         &self.0.ingest_budget
+    }
+
+    /// The audit trail.
+    pub(crate) fn activity(&self) -> &ActivityTrail {
+        &self.0.activity
     }
 
     /// The exports under way.
@@ -268,6 +277,7 @@ impl AppState {
     pub async fn close(&self) -> Result<(), engine::Error> {
         self.0.retention.stop();
         self.0.rules.stop();
+        self.0.activity.stop();
         self.0.exports.stop().await;
         self.0.deletions.stop().await;
         let closed = self.engine().shutdown().await;

@@ -7,7 +7,9 @@ use super::entry::StoredEntry;
 use crate::Engine;
 use crate::catalog::Snapshot;
 use crate::error::Result;
-use crate::query::{ActivityFilter, ActivityPage, ActivityQuery, ActivityValues, DetailFields};
+use crate::query::{
+    ActivityFilter, ActivityPage, ActivityQuery, ActivityTenant, ActivityValues, DetailFields, HiddenEntries,
+};
 use crate::schema::{OrganizationId, TableId};
 
 impl Engine {
@@ -61,6 +63,20 @@ impl Engine {
         self.queries.detail_fields(&self.activity_snapshot(organization), filter).await
     }
 
+    /// The different values of the entries that a reader sees, and the fields of the details of all entries of the
+    /// organization.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn activity_overview(
+        &self,
+        organization: OrganizationId,
+        tenant: ActivityTenant,
+        hidden: &[HiddenEntries],
+    ) -> Result<(ActivityValues, DetailFields)> {
+        self.queries.activity_overview(&self.activity_snapshot(organization), tenant, hidden).await
+    }
+
     /// Where the chain of an organization ends; the beginning when it has no entries that have not expired.
     ///
     /// # Errors
@@ -79,6 +95,34 @@ impl Engine {
         instant_us: i64,
     ) -> Result<ChainHead> {
         self.queries.chain_head_before(&self.activity_snapshot(organization), instant_us).await
+    }
+
+    /// Where the chain of a snapshot ends; the beginning when it has no entries.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn chain_head_in(&self, snapshot: &Snapshot) -> Result<ChainHead> {
+        self.queries.chain_head(snapshot).await
+    }
+
+    /// The lowest sequence number of a snapshot; none without entries.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn chain_start_in(&self, snapshot: &Snapshot) -> Result<Option<i64>> {
+        self.queries.chain_start(snapshot).await
+    }
+
+    /// The entries of a snapshot with these sequence numbers, in their order. They are held in memory.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn chain_part_in(
+        &self,
+        snapshot: &Snapshot,
+        sequences: Range<i64>,
+    ) -> Result<Vec<StoredEntry>> {
+        self.queries.chain_part(snapshot, sequences).await
     }
 
     /// The lowest sequence number of an organization's entries that have not expired; none without entries.

@@ -15,6 +15,7 @@ use parquet::errors::ParquetError;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::activity::Overviews;
 use super::cost::CostMeter;
 use super::count;
 use super::data_file_reader::find_damaged;
@@ -45,6 +46,8 @@ pub struct QueryContext {
     settings: QuerySettings,
     runtime_env: Arc<RuntimeEnv>,
     sidecars: Sidecars,
+    /// What data files of the audit trail have.
+    pub(super) overviews: Overviews,
     slices: Option<Arc<SliceCache>>,
     threads: QueryThreads,
 }
@@ -69,7 +72,8 @@ impl QueryContext {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sidecars = Sidecars::new(Arc::clone(&store), settings.sidecar_cache_bytes, Arc::clone(&clock));
         let slices = SliceCache::new(settings.slice_cache_bytes).map(Arc::new);
-        Ok(Self { store, clock, settings, runtime_env, sidecars, slices, threads })
+        let overviews = Overviews::new();
+        Ok(Self { store, clock, settings, runtime_env, sidecars, overviews, slices, threads })
     }
 
     /// How often a part of a sidecar was in memory, and how often it had to be read.

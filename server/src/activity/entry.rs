@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use engine::activity::spaced_json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -48,9 +49,15 @@ pub struct Entry {
     /// What was done: `created`, `updated`, `deleted`, ...
     pub activity: String,
     /// Id of the resource as text.
-    pub item_id: String,
+    pub item_id: Option<String>,
     /// What exactly was done.
     pub detail: Detail,
+    /// JSON text that stands in place of the detail: that of an entry which another system has made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign_detail: Option<String>,
+    /// Whether staff acted through the user's session.
+    #[serde(default)]
+    pub was_impersonated: bool,
 }
 
 /// What exactly was done to a resource.
@@ -87,8 +94,10 @@ impl Entry {
             ip_address: actor.ip_address,
             scope: scope.to_owned(),
             activity: activity.to_owned(),
-            item_id: item_id.to_string(),
+            item_id: Some(item_id.to_string()),
             detail: Detail { name: Some(name.into()), changes: Some(changes), ..Detail::default() },
+            foreign_detail: None,
+            was_impersonated: false,
         }
     }
 
@@ -99,9 +108,20 @@ impl Entry {
         self
     }
 
+    /// The text of the detail as the trail stores it; none when there is no detail.
+    pub fn detail_text(&self) -> Option<String> {
+        match self.foreign_detail.as_deref() {
+            Some("null") => None,
+            Some(text) => Some(text.to_owned()),
+            None => spaced_json(&self.detail).ok(),
+        }
+    }
+
     /// Whether it says anything: an update without a change does not.
     pub fn says_something(&self) -> bool {
-        self.activity != "updated" || self.detail.changes.as_ref().is_some_and(|changes| !changes.is_empty())
+        self.activity != "updated"
+            || self.foreign_detail.is_some()
+            || self.detail.changes.as_ref().is_some_and(|changes| !changes.is_empty())
     }
 }
 

@@ -37,6 +37,11 @@
 //! | `GET /api/projects/{id}/logs/values` | [`logs`] | 10,000 values; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/facet_values` | [`logs`] | 100 facets of 100 values; the engine's memory and time |
 //! | `POST /api/projects/{id}/logs/patterns`, `.../patterns_diff` | [`logs`] | 200 patterns; the engine's memory and time |
+//! | `GET /api/projects/{id}/advanced_activity_logs`, `.../available_filters`, `GET .../activity_log` | [`activity`] | 1,000 entries; the engine's memory and time |
+//! | `POST /api/projects/{id}/activity_log` | [`activity`] | 1,000 entries, 256 KiB of a detail |
+//! | `POST /api/projects/{id}/advanced_activity_logs/export` | [`activity`] | bytes of a file, 1,000 exports |
+//! | `/api/organizations/{id}/advanced_activity_logs` and below, `.../activity_log/checkpoints`, `/verify`, `/retention` | [`activity`] | as above |
+//! | `/api/organizations/{id}/exports` and below | [`logs`] | 1,000 per page |
 //! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
 //! | `POST /api/projects/{id}/logs/alerts/simulate` | [`alerts`] | 15,000 checks; the engine's memory and time |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
@@ -48,6 +53,7 @@
 //! `/api/environments/` is another name of `/api/projects/`, and a trailing slash means nothing: both are
 //! removed before routing, by [`canonical_path`].
 
+pub(crate) mod activity;
 mod alerts;
 mod basic_user;
 mod fields;
@@ -86,7 +92,8 @@ use crate::state::AppState;
 
 /// Every endpoint with its description; paths are canonical.
 fn routes() -> Routes {
-    let of_project = logs::routes()
+    let of_project = activity::routes()
+        .merge(logs::routes())
         .merge(alerts::routes())
         .merge(retention::routes())
         .merge(project::routes())

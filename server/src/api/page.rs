@@ -59,6 +59,23 @@ impl CalledAddress<'_> {
         link
     }
 
+    /// The same address with one parameter of another value. Other parameters are kept, but never a key.
+    pub(super) fn link_with(&self, name: &str, value: &str) -> String {
+        let mut link = format!(
+            "{}://{}{}?{}={}",
+            self.scheme(),
+            self.host(),
+            self.uri.path(),
+            encoded(name),
+            encoded(value)
+        );
+        let others = self.parameters.iter().filter(|(other, _)| other != name && other != "personal_api_key");
+        for (name, value) in others {
+            link.push_str(&format!("&{}={}", encoded(name), encoded(value)));
+        }
+        link
+    }
+
     /// A proxy that ends TLS says so.
     pub(super) fn scheme(&self) -> &'static str {
         let forwarded = self.headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok());

@@ -14,7 +14,7 @@ use super::input::read_form;
 use super::page::CalledAddress;
 use super::parameters::Parameters;
 use crate::activity::entry::Actor;
-use crate::auth::{Caller, Member, Presented, Scope};
+use crate::auth::{Access, Caller, Member, Presented, Scope};
 use crate::error::ApiError;
 use crate::meta::project::Project;
 use crate::rate_limits::RequestClass;
@@ -70,6 +70,28 @@ impl ProjectCall {
         self.throttle(state, &caller, Some(project.id))?;
         state.question_slots().enter(&project.organization_id)?;
         Ok((project.id, caller))
+    }
+
+    /// The same for an endpoint about things of several resources: what the caller may do in the project is for the
+    /// endpoint to look at.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub(crate) async fn authorize_access(
+        &self,
+        state: &AppState,
+        scopes: &[Scope],
+    ) -> Result<(ProjectId, Access, Caller), ApiError> {
+        let meta = state.meta();
+        let caller = Caller::authenticate(meta, self.presented(), state.clock().now_us()).await?;
+        if !scopes.iter().any(|scope| caller.has_scope(*scope)) {
+            scopes.first().map_or(Ok(()), |scope| caller.require_scope(*scope))?;
+        }
+        let id = self.path_parameter("project_id");
+        let (project, member) = caller.require_project_member(meta, id).await?;
+        let access = caller.access(meta, &member, project.id).await?;
+        self.throttle(state, &caller, Some(project.id))?;
+        Ok((project.id, access, caller))
     }
 
     /// Finds out who calls and how the caller stands in the organization that the path names.

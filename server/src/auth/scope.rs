@@ -78,6 +78,11 @@ impl Scope {
     /// Needed to see exports that somebody else has asked for.
     pub const EXPORT_READ: Self = Self { object: "export", action: Action::Read };
 
+    /// Needed to read the audit trail.
+    pub const ACTIVITY_READ: Self = Self { object: "activity_log", action: Action::Read };
+    /// Needed to add entries to the audit trail.
+    pub const ACTIVITY_WRITE: Self = Self { object: "activity_log", action: Action::Write };
+
     /// What it is about in a project as access controls name it, and the level that it takes there.
     pub(super) fn resource(self) -> Option<(Resource, AccessLevel)> {
         let resource = match self.object {

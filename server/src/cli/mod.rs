@@ -1,5 +1,6 @@
 //! The command line.
 
+mod activity;
 mod backup;
 mod catalog;
 mod completions;
@@ -75,6 +76,8 @@ enum Command {
     User(user::UserArgs),
     /// Make, list and revoke personal API keys
     Key(key::KeyArgs),
+    /// Prove what the audit trails of a stopped data folder hold
+    Activity(activity::ActivityArgs),
     /// Check a stopped data folder, and mend what is safe to mend
     Doctor(doctor::DoctorArgs),
     /// Work on the catalog of a stopped data folder
@@ -295,6 +298,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Key(args) => key::run(&args).await,
         Command::Doctor(args) => doctor::run(&args).await,
         Command::Catalog(args) => catalog::run(&args).await,
+        Command::Activity(args) => activity::run(&args).await,
         Command::Index(args) => index::run(&args).await,
         Command::Backup(args) => backup::run(&args).await,
         Command::Restore(args) => restore::run(&args).await,

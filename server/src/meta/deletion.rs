@@ -69,6 +69,7 @@ pub(crate) async fn remove_organization(connection: &mut AnyConnection, id: &str
         "DELETE FROM role_memberships WHERE role_id IN (SELECT id FROM roles WHERE organization_id = $1)",
         "DELETE FROM roles WHERE organization_id = $1",
         "DELETE FROM invites WHERE organization_id = $1",
+        "DELETE FROM export_assets WHERE organization_id = $1",
         "DELETE FROM memberships WHERE organization_id = $1",
         "UPDATE users SET current_organization_id = NULL WHERE current_organization_id = $1",
         "DELETE FROM organizations WHERE id = $1",
@@ -109,7 +110,17 @@ mod tests {
     use crate::meta::FILE_NAME;
 
     /// What a table of an organization is called in [`remove_organization`], or why it is not there.
-    const OF_ORGANIZATION: [&str; 6] = ["projects", "roles", "invites", "memberships", "outbox", "deletions"];
+    const OF_ORGANIZATION: [&str; 8] = [
+        "projects",
+        "roles",
+        "invites",
+        "memberships",
+        "export_assets",
+        "outbox",
+        "deletions",
+        // The trail outlives the organization, and so does what proves it.
+        "activity_checkpoints",
+    ];
 
     async fn tables_with(column: &str) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();

@@ -2,6 +2,9 @@
 
 use engine::schema::ProjectId;
 
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
 use super::log_view::Window;
 use super::{Meta, MetaError, counter, outbox};
 use crate::activity::entry::{Actor, Entry};
@@ -15,7 +18,9 @@ pub struct ExportAsset {
     /// Never used twice.
     pub id: i64,
     /// Whose rows.
-    pub project: ProjectId,
+    pub owner: ExportOwner,
+    /// Of what.
+    pub kind: ExportKind,
     /// Who asked.
     pub created_by: Option<i64>,
     /// A media type.
@@ -32,6 +37,49 @@ pub struct ExportAsset {
     pub created_us: i64,
     /// When it is removed, microseconds.
     pub expires_us: i64,
+}
+
+/// Whose rows an export has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExportOwner {
+    /// Those of a project.
+    Project(ProjectId),
+    /// Those of a whole organization, UUID text.
+    Organization(String),
+}
+
+impl ExportOwner {
+    /// What stands in the columns of the project and of the organization.
+    fn columns(&self) -> (Option<i64>, Option<String>) {
+        match self {
+            Self::Project(project) => (Some(project.0), None),
+            Self::Organization(id) => (None, Some(id.clone())),
+        }
+    }
+}
+
+impl From<ProjectId> for ExportOwner {
+    fn from(project: ProjectId) -> Self {
+        Self::Project(project)
+    }
+}
+
+/// What an export has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportKind {
+    /// Log records.
+    Logs,
+    /// Entries of the audit trail: only who asked may have them.
+    Activity,
+}
+
+impl ExportKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Logs => "logs",
+            Self::Activity => "activity",
+        }
+    }
 }
 
 /// How far an export is.
@@ -54,7 +102,9 @@ pub enum ExportState {
 #[derive(Clone, Debug)]
 pub struct NewExportAsset {
     /// Whose rows.
-    pub project: ProjectId,
+    pub owner: ExportOwner,
+    /// Of what.
+    pub kind: ExportKind,
     /// A media type.
     pub export_format: &'static str,
     /// With its extension.
@@ -68,11 +118,11 @@ pub struct NewExportAsset {
 }
 
 const SELECT: &str =
-    "SELECT id, project_id, created_by, export_format, filename, request, state, error, error_status,
+    "SELECT id, project_id, organization_id, kind, created_by, export_format, filename, request, state, error, error_status,
         attempts, created_at, expires_at FROM export_assets";
 
-type AssetRow =
-    (i64, i64, Option<i64>, String, String, String, String, Option<String>, Option<i64>, i64, i64, i64);
+/// The condition that an export is of the project $1 or of the organization $2; 0 and empty stand for none.
+const OF_OWNER: &str = "COALESCE(project_id, 0) = $1 AND COALESCE(organization_id, '') = $2";
 
 impl Meta {
     /// Adds an export. None when the project has `max_assets` already.
@@ -82,80 +132,102 @@ impl Meta {
         actor: &Actor,
         max_assets: i64,
     ) -> Result<Option<i64>, MetaError> {
+        let (project, organization) = asset.owner.columns();
         let mut transaction = self.begin_write().await?;
-        let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM export_assets WHERE project_id = $1")
-            .bind(asset.project.0)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let (count,): (i64,) = sqlx::query_as(
+            "SELECT COUNT(*) FROM export_assets
+             WHERE COALESCE(project_id, 0) = $1 AND COALESCE(organization_id, '') = $2",
+        )
+        .bind(project.unwrap_or(0))
+        .bind(organization.clone().unwrap_or_default())
+        .fetch_one(&mut *transaction)
+        .await?;
         if count >= max_assets {
             return Ok(None);
         }
         let id = counter::next(&mut transaction, "export_assets").await?;
         sqlx::query(
             "INSERT INTO export_assets
-               (id, project_id, created_by, export_format, filename, request, state, attempts, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, $7, $8)",
+               (id, project_id, created_by, export_format, filename, request, state, attempts, created_at, expires_at,
+                organization_id, kind)
+             VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, $7, $8, $9, $10)",
         )
         .bind(id)
-        .bind(asset.project.0)
+        .bind(project)
         .bind(actor.user_id)
         .bind(asset.export_format)
         .bind(asset.filename.clone())
         .bind(asset.request.clone())
         .bind(asset.created_us)
         .bind(asset.expires_us)
+        .bind(organization.clone())
+        .bind(asset.kind.as_str())
         .execute(&mut *transaction)
         .await?;
         let entry = Entry::new(actor, SCOPE, "exported", id, &asset.filename, vec![]);
-        outbox::push_for_project(&mut transaction, asset.project, &entry, asset.created_us).await?;
+        match &asset.owner {
+            ExportOwner::Project(project) => {
+                outbox::push_for_project(&mut transaction, *project, &entry, asset.created_us).await?;
+            }
+            ExportOwner::Organization(id) => {
+                outbox::push(&mut transaction, id, None, &entry, asset.created_us).await?;
+            }
+        }
         transaction.commit().await?;
         Ok(Some(id))
     }
 
-    /// One export of a project.
-    pub async fn export_asset(&self, project: ProjectId, id: i64) -> Result<Option<ExportAsset>, MetaError> {
-        let text = format!("{SELECT} WHERE project_id = $1 AND id = $2");
-        let row: Option<AssetRow> = sqlx::query_as(sqlx::AssertSqlSafe(text))
-            .bind(project.0)
+    /// One export of a project or an organization.
+    pub async fn export_asset(&self, owner: &ExportOwner, id: i64) -> Result<Option<ExportAsset>, MetaError> {
+        let text = format!("{SELECT} WHERE {OF_OWNER} AND id = $3");
+        let (project, organization) = owner.columns();
+        let row = sqlx::query(sqlx::AssertSqlSafe(text))
+            .bind(project.unwrap_or(0))
+            .bind(organization.unwrap_or_default())
             .bind(id)
             .fetch_optional(&self.pool)
             .await?;
-        row.map(from_row).transpose()
+        row.as_ref().map(from_row).transpose()
     }
 
-    /// The exports of a project, newest first, and how many there are in all; of one user when there is one.
+    /// The exports of a project or an organization that a user may see, newest first, and how many there are in all:
+    /// the user's own, and with `with_others` those of logs that others have asked for.
     pub async fn export_assets(
         &self,
-        project: ProjectId,
-        created_by: Option<i64>,
+        owner: &ExportOwner,
+        user_id: i64,
+        with_others: bool,
         window: Window,
     ) -> Result<(Vec<ExportAsset>, i64), MetaError> {
-        // A null user means everybody, and an id is never negative.
-        let user = created_by.unwrap_or(-1);
-        let condition = "WHERE project_id = $1 AND ($2 < 0 OR created_by = $2)";
+        let (project, organization) = owner.columns();
+        let (project, organization) = (project.unwrap_or(0), organization.unwrap_or_default());
+        let condition = format!("WHERE {OF_OWNER} AND (created_by = $3 OR ($4 = 1 AND kind = 'logs'))");
         let text = format!("SELECT COUNT(*) FROM export_assets {condition}");
         let (count,): (i64,) = sqlx::query_as(sqlx::AssertSqlSafe(text))
-            .bind(project.0)
-            .bind(user)
+            .bind(project)
+            .bind(organization.clone())
+            .bind(user_id)
+            .bind(i64::from(with_others))
             .fetch_one(&self.pool)
             .await?;
-        let text = format!("{SELECT} {condition} ORDER BY id DESC LIMIT $3 OFFSET $4");
-        let rows: Vec<AssetRow> = sqlx::query_as(sqlx::AssertSqlSafe(text))
-            .bind(project.0)
-            .bind(user)
+        let text = format!("{SELECT} {condition} ORDER BY id DESC LIMIT $5 OFFSET $6");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+            .bind(project)
+            .bind(organization)
+            .bind(user_id)
+            .bind(i64::from(with_others))
             .bind(window.limit)
             .bind(window.offset)
             .fetch_all(&self.pool)
             .await?;
-        Ok((rows.into_iter().map(from_row).collect::<Result<_, _>>()?, count))
+        Ok((rows.iter().map(from_row).collect::<Result<_, _>>()?, count))
     }
 
     /// The export that has waited longest, whose attempts are one more from now on.
     pub async fn begin_export(&self) -> Result<Option<ExportAsset>, MetaError> {
         let text = format!("{SELECT} WHERE state = 'pending' ORDER BY id LIMIT 1");
-        let row: Option<AssetRow> =
-            sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_optional(&self.pool).await?;
-        let Some(asset) = row.map(from_row).transpose()? else { return Ok(None) };
+        let row = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_optional(&self.pool).await?;
+        let Some(asset) = row.as_ref().map(from_row).transpose()? else { return Ok(None) };
         sqlx::query("UPDATE export_assets SET attempts = attempts + 1 WHERE id = $1")
             .bind(asset.id)
             .execute(&self.pool)
@@ -233,37 +305,37 @@ impl Meta {
     }
 }
 
-fn from_row(row: AssetRow) -> Result<ExportAsset, MetaError> {
-    let (
-        id,
-        project,
-        created_by,
-        export_format,
-        filename,
-        request,
-        state,
-        error,
-        status,
-        attempts,
-        created,
-        expires,
-    ) = row;
-    let state = match state.as_str() {
+fn from_row(row: &AnyRow) -> Result<ExportAsset, MetaError> {
+    let owner = match (row.try_get::<Option<i64>, _>(1)?, row.try_get::<Option<String>, _>(2)?) {
+        (Some(project), None) => ExportOwner::Project(ProjectId(project)),
+        (None, Some(organization)) => ExportOwner::Organization(organization),
+        _ => return Err(MetaError::Corrupt("an export of nobody".to_owned())),
+    };
+    let kind = match row.try_get::<String, _>(3)?.as_str() {
+        "logs" => ExportKind::Logs,
+        "activity" => ExportKind::Activity,
+        other => return Err(MetaError::Corrupt(format!("an export of {other:?}"))),
+    };
+    let state = match row.try_get::<String, _>(8)?.as_str() {
         "pending" => ExportState::Pending,
         "ready" => ExportState::Ready,
-        "failed" => ExportState::Failed { error: error.unwrap_or_default(), status: status.unwrap_or(500) },
+        "failed" => ExportState::Failed {
+            error: row.try_get::<Option<String>, _>(9)?.unwrap_or_default(),
+            status: row.try_get::<Option<i64>, _>(10)?.unwrap_or(500),
+        },
         other => return Err(MetaError::Corrupt(format!("an export in the state {other:?}"))),
     };
     Ok(ExportAsset {
-        id,
-        project: ProjectId(project),
-        created_by,
-        export_format,
-        filename,
-        request,
+        id: row.try_get(0)?,
+        owner,
+        kind,
+        created_by: row.try_get(4)?,
+        export_format: row.try_get(5)?,
+        filename: row.try_get(6)?,
+        request: row.try_get(7)?,
         state,
-        attempts,
-        created_us: created,
-        expires_us: expires,
+        attempts: row.try_get(11)?,
+        created_us: row.try_get(12)?,
+        expires_us: row.try_get(13)?,
     })
 }

@@ -4,6 +4,7 @@
 //! and BIGINT columns only. One file per entity; [`bootstrap`] fills a new database.
 
 pub mod access_control;
+pub mod activity;
 pub mod bootstrap;
 mod counter;
 pub mod deletion;
@@ -40,7 +41,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 8] = [
+const SCHEMA: [SchemaStep; 9] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -73,6 +74,11 @@ const SCHEMA: [SchemaStep; 8] = [
         sql: include_str!("migrations/0007_integrations.sql"),
     },
     SchemaStep { version: 8, description: "deletions", sql: include_str!("migrations/0008_deletions.sql") },
+    SchemaStep {
+        version: 10,
+        description: "checkpoints of the audit trail and its exports",
+        sql: include_str!("migrations/0010_activity.sql"),
+    },
 ];
 
 /// Where the metadata are.

@@ -30,21 +30,33 @@ pub(crate) async fn push(
     entry: &Entry,
     now_us: i64,
 ) -> Result<(), MetaError> {
-    if !entry.says_something() {
-        return Ok(());
+    if entry.says_something() {
+        insert(connection, organization_id, project_id, entry, now_us).await?;
     }
+    Ok(())
+}
+
+/// Puts an entry into the outbox, whatever it says; its id.
+async fn insert(
+    connection: &mut AnyConnection,
+    organization_id: &str,
+    project_id: Option<ProjectId>,
+    entry: &Entry,
+    now_us: i64,
+) -> Result<String, MetaError> {
+    let id = Uuid::now_v7().to_string();
     let text = serde_json::to_string(entry).expect("BUG: an entry is always JSON");
     sqlx::query(
         "INSERT INTO outbox (id, organization_id, project_id, entry, created_at) VALUES ($1, $2, $3, $4, $5)",
     )
-    .bind(Uuid::now_v7().to_string())
+    .bind(id.clone())
     .bind(organization_id.to_owned())
     .bind(project_id.map(|project| project.0))
     .bind(text)
     .bind(now_us)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(id)
 }
 
 /// Puts an entry about something of a project into the outbox, unless it says nothing or there is no such project.
@@ -61,6 +73,36 @@ pub(crate) async fn push_for_project(
 }
 
 impl Meta {
+    /// Puts entries into the outbox that no change of this product goes with, all or none; `entries` are with the times
+    /// when they were done, microseconds. Returns their ids.
+    pub async fn push_entries(
+        &self,
+        organization_id: &str,
+        project_id: Option<ProjectId>,
+        entries: &[(Entry, i64)],
+    ) -> Result<Vec<String>, MetaError> {
+        let mut transaction = self.begin_write().await?;
+        let mut ids = Vec::with_capacity(entries.len());
+        for (entry, created_us) in entries {
+            ids.push(insert(&mut transaction, organization_id, project_id, entry, *created_us).await?);
+        }
+        transaction.commit().await?;
+        Ok(ids)
+    }
+
+    /// Takes entries out of the outbox: they are in the trail.
+    pub async fn forget_waiting(&self, ids: &[String]) -> Result<(), MetaError> {
+        let mut transaction = self.begin_write().await?;
+        for id in ids {
+            sqlx::query("DELETE FROM outbox WHERE id = $1")
+                .bind(id.clone())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
     /// The entries that have waited longest, at most `limit`.
     pub async fn waiting_entries(&self, limit: i64) -> Result<Vec<WaitingEntry>, MetaError> {
         let rows: Vec<(String, String, Option<i64>, String, i64)> = sqlx::query_as(
@@ -104,6 +146,13 @@ mod tests {
             assert_eq!(names, [Some("one"), Some("two")]);
             assert_eq!((waiting[1].project_id, waiting[1].created_us), (Some(ProjectId(3)), 6));
             assert_eq!(meta.waiting_entries(1).await.unwrap().len(), 1);
+
+            let ids =
+                meta.push_entries("o", None, &[(entry("three"), 1), (nothing.clone(), 2)]).await.unwrap();
+            let all = meta.waiting_entries(10).await.unwrap();
+            assert_eq!(all.iter().map(|waiting| waiting.id.clone()).skip(2).collect::<Vec<_>>(), ids);
+            meta.forget_waiting(&[waiting[0].id.clone(), ids[0].clone()]).await.unwrap();
+            assert_eq!(meta.waiting_entries(10).await.unwrap().len(), 2);
         })
         .await;
     }

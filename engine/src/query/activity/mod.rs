@@ -9,6 +9,7 @@
 //! | `expression` | a condition that a caller writes as SQL |
 //! | `page` | entries in order |
 //! | `values` | what entries have: actors, scopes, fields of details |
+//! | `overview` | what there is to filter by, found out once for each data file |
 //! | `chain` | entries by their place in the chain |
 
 mod chain;
@@ -16,6 +17,7 @@ mod condition;
 mod detail;
 mod expression;
 mod model;
+mod overview;
 mod page;
 mod text_test;
 mod values;
@@ -25,5 +27,6 @@ pub use expression::ActivityExpression;
 pub use model::{
     ActivityCursor, ActivityFilter, ActivityOrder, ActivityQuery, ActivityTenant, HiddenEntries,
 };
+pub(super) use overview::Overviews;
 pub use page::ActivityPage;
 pub use values::{ActivityValues, DetailFields, FieldType};

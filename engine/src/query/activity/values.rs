@@ -154,22 +154,40 @@ async fn detail_fields(session: &QuerySession, filter: &ActivityFilter) -> DataF
     let mut batches = session.execute(details).await?;
     while let Some(batch) = batches.next().await {
         let batch = batch?;
-        let scopes = batch.column(0).as_string_opt::<i32>();
-        let details = batch.column(1).as_string_view_opt();
-        let Some((scopes, details)) = scopes.zip(details) else {
-            return internal_err!("details of another type");
-        };
-        for row in 0..batch.num_rows() {
-            let Ok(Value::Object(detail)) = serde_json::from_str(details.value(row)) else { continue };
-            let scope = scopes.value(row);
-            if !fields.contains_key(scope) {
-                fields.insert(scope.to_owned(), BTreeMap::new());
-            }
-            let Some(of_scope) = fields.get_mut(scope) else { continue };
-            detail.iter().for_each(|(name, value)| note(of_scope, name.clone(), value));
-        }
+        add_details(&mut fields, &batch)?;
     }
     Ok(fields)
+}
+
+/// Adds the fields of the details of a batch of scopes and details.
+pub(super) fn add_details(fields: &mut DetailFields, batch: &RecordBatch) -> DataFusionResult<()> {
+    let scopes = batch.column(0).as_string_opt::<i32>();
+    let details = batch.column(1).as_string_view_opt();
+    let Some((scopes, details)) = scopes.zip(details) else {
+        return internal_err!("details of another type");
+    };
+    for row in 0..batch.num_rows() {
+        let Ok(Value::Object(detail)) = serde_json::from_str(details.value(row)) else { continue };
+        let scope = scopes.value(row);
+        if !fields.contains_key(scope) {
+            fields.insert(scope.to_owned(), BTreeMap::new());
+        }
+        let Some(of_scope) = fields.get_mut(scope) else { continue };
+        detail.iter().for_each(|(name, value)| note(of_scope, name.clone(), value));
+    }
+    Ok(())
+}
+
+/// Adds fields to others.
+pub(super) fn merge_fields(fields: &mut DetailFields, others: &DetailFields) {
+    for (scope, paths) in others {
+        let of_scope = fields.entry(scope.clone()).or_default();
+        for (path, types) in paths {
+            if of_scope.contains_key(path) || of_scope.len() < MAX_FIELDS {
+                of_scope.entry(path.clone()).or_default().extend(types);
+            }
+        }
+    }
 }
 
 /// Notes the type of a value at a path, and those of all values in it.

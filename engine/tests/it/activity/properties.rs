@@ -165,6 +165,7 @@ async fn check(engine: &Engine, stored: &[StoredEntry], filter: &ActivityFilter,
         values.clients.extend(entry.client.clone().filter(|client| !client.is_empty()));
     }
     assert_eq!(engine.activity_values(ORGANIZATION, filter).await.unwrap(), values, "{filter:?}");
+    check_overview(engine, filter).await;
     for order in [ActivityOrder::Latest, ActivityOrder::Earliest] {
         expected.sort_by_key(|stored| (stored.entry.timestamp_us, stored.entry.id));
         if order == ActivityOrder::Latest {
@@ -187,6 +188,18 @@ async fn check(engine: &Engine, stored: &[StoredEntry], filter: &ActivityFilter,
             }
         }
         assert_eq!(walked.iter().collect::<Vec<_>>(), expected, "{filter:?}");
+    }
+}
+
+/// What is put together of data files is what all entries have.
+async fn check_overview(engine: &Engine, filter: &ActivityFilter) {
+    let (tenant, hidden) = (filter.tenant, filter.hidden.clone());
+    for _ in 0..2 {
+        let (values, fields) = engine.activity_overview(ORGANIZATION, tenant, &hidden).await.unwrap();
+        let seen = ActivityFilter { hidden: hidden.clone(), ..ActivityFilter::all(tenant) };
+        assert_eq!(values, engine.activity_values(ORGANIZATION, &seen).await.unwrap());
+        let all = ActivityFilter::all(ActivityTenant::Organization);
+        assert_eq!(fields, engine.detail_fields(ORGANIZATION, &all).await.unwrap());
     }
 }
 

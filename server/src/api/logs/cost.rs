@@ -12,7 +12,7 @@ use crate::rate_limits::answer_question;
 const COST: HeaderName = HeaderName::from_static("x-timberline-cost");
 
 /// Tells with an answer what it cost, if the engine was asked anything for it.
-pub(super) async fn tell_cost(request: Request, next: Next) -> Response {
+pub(in crate::api) async fn tell_cost(request: Request, next: Next) -> Response {
     let (mut response, cost) = with_cost(answer_question(next.run(request))).await;
     if cost.questions > 0
         && let Ok(text) = HeaderValue::from_str(&cost.to_string())

@@ -7,7 +7,7 @@
 
 mod active_rules;
 mod attributes;
-mod cost;
+pub(in crate::api) mod cost;
 mod count;
 mod count_ranges;
 mod cursor;
@@ -55,8 +55,7 @@ pub(super) fn routes() -> Routes {
         .at("/logs/export", post(export::create, described::export_create()))
         .at("/logs/export/stream", post(export::stream_logs, described::export_stream()))
         .at("/exports", get(export::list, described::export_list()))
-        .at("/exports/{export_id}", get(export::retrieve, described::export_retrieve()))
-        .at("/exports/{export_id}/content", get(export::content, described::export_content()))
+        .merge(exports_by_number())
         .at(
             "/logs/views",
             get(views::list, described::view_list()).post(views::create, described::view_create()),
@@ -87,4 +86,16 @@ fn questions() -> Routes {
 /// The `query` member of a body, or an empty one: nothing but defaults.
 fn query_or_defaults(body: &Value) -> Result<Value, ApiError> {
     Ok(Value::Object(request::query_object(body)?.cloned().unwrap_or_else(Map::new)))
+}
+
+/// Exports by their numbers.
+fn exports_by_number() -> Routes {
+    Routes::new()
+        .at("/exports/{export_id}", get(export::retrieve, described::export_retrieve()))
+        .at("/exports/{export_id}/content", get(export::content, described::export_content()))
+}
+
+/// The exports of a whole organization.
+pub(in crate::api) fn organization_exports() -> Routes {
+    exports_by_number().at("/exports", get(export::list_of_organization, described::export_list()))
 }

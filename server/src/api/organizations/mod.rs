@@ -45,7 +45,9 @@ pub(super) fn routes() -> Routes {
         .merge(members::routes())
         .merge(roles::routes())
         .merge(invites::routes())
-        .merge(projects::routes());
+        .merge(projects::routes())
+        .merge(crate::api::activity::organization_routes())
+        .merge(crate::api::logs::organization_exports());
     Routes::new().at("/api/organizations", all).nest("/api/organizations/{organization_id}", below)
 }
 

@@ -1,5 +1,6 @@
 //! `timberline import`: records from a file into a running server, or into a folder that nobody serves.
 
+mod activity;
 mod parts;
 mod target;
 
@@ -22,8 +23,9 @@ use crate::secret::Secret;
   timberline import logs.ndjson --token phc_...
   timberline import logs.pb --url https://logs.example.com
   timberline import logs.ndjson --data-dir /var/lib/timberline --project 1
+  timberline import --activity entries.ndjson --project 1 --key phx_...
 
-The file is OTLP: one JSON document, one document per line, or one protobuf request.
+The file is OTLP: one JSON document, one document per line, or one protobuf request. With --activity it has entries of the audit trail of another system, one JSON object per line.
 The token of the project is best given as TIMBERLINE_TOKEN. An import that ends early says how much was taken; records that are imported again are there twice.")]
 pub(super) struct ImportArgs {
     /// The file
@@ -38,7 +40,13 @@ pub(super) struct ImportArgs {
     /// The project's token
     #[arg(long, env = "TIMBERLINE_TOKEN", hide_env_values = true, value_parser = remote::secret, required_unless_present = "project")]
     token: Option<Secret>,
-    /// Import into this project of a folder that nobody serves
+    /// The file has entries of an audit trail; goes with --project and --key
+    #[arg(long)]
+    activity: bool,
+    /// A personal API key with the scope activity_log:write
+    #[arg(long, env = "TIMBERLINE_KEY", hide_env_values = true, value_parser = remote::secret)]
+    key: Option<Secret>,
+    /// Import into this project: with --activity of the server, else of a folder that nobody serves
     #[arg(long, value_name = "N")]
     project: Option<i64>,
     #[command(flatten)]
@@ -70,6 +78,9 @@ struct Imported {
 }
 
 pub(super) async fn run(args: &ImportArgs) -> Result<(), CliError> {
+    if args.activity {
+        return activity::run(args).await;
+    }
     if args.project.is_none() && args.folder.is_named() {
         return Err(CliError::Arguments("--data-dir needs --project: a folder has no token to find it by"));
     }

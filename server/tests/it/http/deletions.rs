@@ -23,13 +23,16 @@ fn gone() -> (u16, String, Value) {
     (404, "not_found".to_owned(), Value::Null)
 }
 
-/// The data files and exports below a folder.
+/// The data files of logs and the exports below a folder. The audit trail outlives what it tells of.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut folders = vec![folder.to_owned()];
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
+            if path.ends_with("activity") {
+                continue;
+            }
             let ending = path.extension().and_then(|ending| ending.to_str());
             match ending {
                 _ if path.is_dir() => folders.push(path),

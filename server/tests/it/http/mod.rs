@@ -1,6 +1,7 @@
 //! The API as its callers see it: through the router, and through the program on a real socket.
 
 mod access_controls;
+mod activity;
 mod alerts_simulate;
 mod auth;
 mod browser;

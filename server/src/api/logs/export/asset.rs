@@ -18,9 +18,9 @@ use super::request::required_query;
 use crate::api::fields::Fields;
 use crate::api::project_call::ProjectCall;
 use crate::api::{iso_time, page};
-use crate::auth::Scope;
+use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
-use crate::meta::export_asset::{ExportAsset, ExportState, NewExportAsset};
+use crate::meta::export_asset::{ExportAsset, ExportKind, ExportOwner, ExportState, NewExportAsset};
 use crate::state::AppState;
 
 const EXPORT_FORMAT: &str = "text/csv";
@@ -53,7 +53,8 @@ pub(in crate::api::logs) async fn create(
     let now_us = state.clock().now_us();
     let kept_us = i64::from(state.config().export.keep_days).saturating_mul(US_PER_DAY);
     let asset = NewExportAsset {
-        project,
+        owner: project.into(),
+        kind: ExportKind::Logs,
         export_format: EXPORT_FORMAT,
         filename: format!("{}.csv", filename::base(query, now_us)),
         request,
@@ -81,10 +82,24 @@ pub(in crate::api::logs) async fn list(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<Json<Value>, ApiError> {
-    let (project, caller) = call.authorize_caller(&state, &READING_SCOPES).await?;
-    let window = page::window(&call);
-    let of_user = (!caller.has_scope(Scope::EXPORT_READ)).then(|| caller.user_id());
-    let (assets, count) = state.meta().export_assets(project, of_user, window).await?;
+    let reading = Reading::of(&state, &call).await?;
+    listed(&state, &call, &reading).await
+}
+
+/// The caller's own exports of a whole organization.
+pub(in crate::api::logs) async fn list_of_organization(
+    State(state): State<AppState>,
+    call: ProjectCall,
+) -> Result<Json<Value>, ApiError> {
+    let reading = Reading::of(&state, &call).await?;
+    listed(&state, &call, &reading).await
+}
+
+async fn listed(state: &AppState, call: &ProjectCall, reading: &Reading) -> Result<Json<Value>, ApiError> {
+    let window = page::window(call);
+    let with_others = reading.with_logs && reading.caller.has_scope(Scope::EXPORT_READ);
+    let user_id = reading.caller.user_id();
+    let (assets, count) = state.meta().export_assets(&reading.owner, user_id, with_others, window).await?;
     Ok(Json(page::page(&call.address(), window, count, assets.iter().map(written).collect())))
 }
 
@@ -128,7 +143,8 @@ pub(in crate::api::logs) async fn content(
     });
     let mut response = Response::new(Body::from_stream(pieces));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EXPORT_FORMAT));
+    let media_type = HeaderValue::try_from(&asset.export_format).map_err(ApiError::internal)?;
+    headers.insert(CONTENT_TYPE, media_type);
     headers.insert(CONTENT_LENGTH, length.into());
     let kind = if call.parameter("download") == Some("true") { "attachment" } else { "inline" };
     let disposition = HeaderValue::try_from(format!("{kind}; filename=\"{}\"", asset.filename));
@@ -136,16 +152,51 @@ pub(in crate::api::logs) async fn content(
     Ok(response)
 }
 
-const READING_SCOPES: [Scope; 2] = [Scope::EXPORT_READ, Scope::LOGS_READ];
+const READING_SCOPES: [Scope; 3] = [Scope::EXPORT_READ, Scope::LOGS_READ, Scope::ACTIVITY_READ];
 
-/// The export that the path names. Who may not read exports sees those that the same user has asked for.
+/// Whose exports the path is about, who calls, and what of them the caller may have.
+struct Reading {
+    owner: ExportOwner,
+    caller: Caller,
+    with_logs: bool,
+    with_activity: bool,
+}
+
+impl Reading {
+    async fn of(state: &AppState, call: &ProjectCall) -> Result<Self, ApiError> {
+        if !call.path_parameter("organization_id").is_empty() {
+            let (member, caller) = call.authorize_organization(state, Scope::ACTIVITY_READ).await?;
+            let owner = ExportOwner::Organization(member.organization.id);
+            return Ok(Self { owner, caller, with_logs: false, with_activity: true });
+        }
+        let (project, access, caller) = call.authorize_access(state, &READING_SCOPES).await?;
+        access.require_scope(Scope::EXPORT_READ)?;
+        let of_logs = access.require_scope(Scope::LOGS_READ);
+        let (with_logs, with_activity) =
+            (of_logs.is_ok(), access.require_scope(Scope::ACTIVITY_READ).is_ok());
+        if !with_activity {
+            of_logs?;
+        }
+        Ok(Self { owner: project.into(), caller, with_logs, with_activity })
+    }
+}
+
+/// The export that the path names. Who may not read exports sees those that the same user has asked for, and nobody
+/// sees what somebody else has read of the audit trail.
 async fn asset_of(state: &AppState, call: &ProjectCall) -> Result<ExportAsset, ApiError> {
-    let (project, caller) = call.authorize_caller(state, &READING_SCOPES).await?;
+    let Reading { owner, caller, with_logs, with_activity } = Reading::of(state, call).await?;
     let not_found = || ApiError::not_found("export not found");
     let id = call.path_parameter("export_id").parse().map_err(|_| not_found())?;
-    let asset = state.meta().export_asset(project, id).await?.ok_or_else(not_found)?;
+    let asset = state.meta().export_asset(&owner, id).await?.ok_or_else(not_found)?;
     let is_own = asset.created_by == Some(caller.user_id());
-    if is_own || caller.has_scope(Scope::EXPORT_READ) { Ok(asset) } else { Err(not_found()) }
+    let has_export = caller.has_scope(Scope::EXPORT_READ);
+    let may_read = match asset.kind {
+        ExportKind::Logs => with_logs && (has_export || is_own && caller.has_scope(Scope::LOGS_READ)),
+        ExportKind::Activity => {
+            with_activity && is_own && (has_export || caller.has_scope(Scope::ACTIVITY_READ))
+        }
+    };
+    if may_read { Ok(asset) } else { Err(not_found()) }
 }
 
 fn written(asset: &ExportAsset) -> Value {

@@ -2,7 +2,7 @@
 
 /// What happens to a cell that a spreadsheet would take for a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Formulas {
+pub(in crate::api) enum Formulas {
     /// It stays as it is, for programs.
     Verbatim,
     /// It gets an apostrophe in front, for people: a log line is text that a stranger may have written.
@@ -10,7 +10,7 @@ pub(super) enum Formulas {
 }
 
 /// Appends one record.
-pub(super) fn write_record<'a>(
+pub(in crate::api) fn write_record<'a>(
     out: &mut Vec<u8>,
     cells: impl Iterator<Item = impl AsRef<str> + 'a>,
     formulas: Formulas,

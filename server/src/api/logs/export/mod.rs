@@ -6,13 +6,13 @@
 mod asset;
 mod asset_file;
 mod columns;
-mod csv;
+pub(in crate::api) mod csv;
 mod encoder;
 mod filename;
 mod request;
 mod stream;
 mod worker;
 
-pub(super) use asset::{content, create, list, retrieve};
+pub(super) use asset::{content, create, list, list_of_organization, retrieve};
 pub(super) use stream::stream_logs;
 pub(crate) use worker::{Exports, remove_files_without_export};

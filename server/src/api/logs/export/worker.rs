@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use engine::clock::Clock;
 use engine::query::LogRow;
+use engine::schema::ProjectId;
 use engine::{Engine, ErrorKind};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -21,9 +22,10 @@ use tokio_util::task::AbortOnDropHandle;
 use super::asset_file::{AssetFile, Flattened, TooManyColumns};
 use super::columns::ExportColumns;
 use super::request::{parse_unlimited, required_query, resolve_with};
+use crate::api::activity::export as activity_export;
 use crate::config::ExportConfig;
 use crate::error::ApiError;
-use crate::meta::export_asset::{ExportAsset, ExportState};
+use crate::meta::export_asset::{ExportAsset, ExportKind, ExportOwner, ExportState};
 use crate::meta::{Meta, MetaError};
 
 /// Most rows of an export that is made in the background.
@@ -86,7 +88,7 @@ impl Exports {
     }
 
     /// There is something to make.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
 
@@ -211,15 +213,47 @@ impl Worker {
 
     /// Writes the file of an export; its size.
     async fn make(&self, engine: &Engine, asset: &ExportAsset) -> Result<u64, Unmade> {
+        match (asset.kind, &asset.owner) {
+            (ExportKind::Logs, ExportOwner::Project(project)) => {
+                self.make_logs(engine, asset, *project).await
+            }
+            (ExportKind::Activity, _) => self.make_activity(engine, asset).await,
+            (ExportKind::Logs, ExportOwner::Organization(_)) => {
+                Err(Unmade::Refused { status: 500, reason: "the export has no project".to_owned() })
+            }
+        }
+    }
+
+    async fn make_activity(&self, engine: &Engine, asset: &ExportAsset) -> Result<u64, Unmade> {
+        let making = activity_export::Making {
+            engine,
+            meta: &self.meta,
+            asset,
+            path: path_of(&self.folder, asset.id),
+            max_file_bytes: self.max_file_bytes,
+            stop: &self.stop,
+        };
+        activity_export::make(making).await.map_err(|unmade| match unmade {
+            activity_export::Unmade::Stopped => Unmade::Stopped,
+            activity_export::Unmade::Refused(reason) => Unmade::Refused { status: 400, reason },
+            activity_export::Unmade::Failed(reason) => Unmade::Failed(reason),
+        })
+    }
+
+    async fn make_logs(
+        &self,
+        engine: &Engine,
+        asset: &ExportAsset,
+        project: ProjectId,
+    ) -> Result<u64, Unmade> {
         let body: Value =
             serde_json::from_str(&asset.request).map_err(|error| Unmade::Failed(error.to_string()))?;
         let request = required_query(&body).and_then(parse_unlimited).map_err(refused)?;
         let columns = ExportColumns::parse(body.get("columns"), &request.custom_columns).map_err(refused)?;
-        let resolved = resolve_with(engine, asset.project, &request, asset.created_us).await;
+        let resolved = resolve_with(engine, project, &request, asset.created_us).await;
         let (mut query, checkpoint) = resolved.map_err(refused)?;
         (query.limit, query.attributes) = (MAX_ROWS, columns.attributes());
-        let export =
-            engine.export_logs(asset.project, &query, asset.created_us).await.map_err(engine_error)?;
+        let export = engine.export_logs(project, &query, asset.created_us).await.map_err(engine_error)?;
 
         let mut flattened = Flattened::of(&columns);
         if flattened.has_maps() {
