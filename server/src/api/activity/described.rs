@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::api::openapi::schema::{
-    anything, boolean, integer, integer_within, list, map, members, moment, nullable, object, one_of, text, uuid,
-    with_required,
+    anything, boolean, integer, integer_within, list, map, members, moment, nullable, object, one_of, text,
+    uuid, with_required,
 };
 use crate::api::openapi::{Operation, op};
 use crate::auth::Scope;
@@ -77,7 +77,8 @@ fn filters(mut operation: Operation) -> Operation {
 
 pub(super) fn basic() -> Operation {
     let operation = reads("Entries of the audit trail, by few filters");
-    let named = [("user", "a user"), ("scope", "a kind of things"), ("scopes", "kinds"), ("item_id", "a thing")];
+    let named =
+        [("user", "a user"), ("scope", "a kind of things"), ("scopes", "kinds"), ("item_id", "a thing")];
     pages(named.into_iter().fold(operation, |operation, (name, says)| operation.query(name, text(), says)))
 }
 
@@ -87,12 +88,8 @@ pub(super) fn advanced() -> Operation {
 
 pub(super) fn available() -> Operation {
     let value = || list(members(&[("value", text()), ("label", text())]));
-    let static_filters = object(&[
-        ("users", value()),
-        ("scopes", value()),
-        ("activities", value()),
-        ("clients", value()),
-    ]);
+    let static_filters =
+        object(&[("users", value()), ("scopes", value()), ("activities", value()), ("clients", value())]);
     let answer = object(&[("static_filters", static_filters), ("detail_fields", map(anything()))]);
     reads("What there is to filter entries by").answers(200, answer)
 }

@@ -42,13 +42,15 @@ pub(super) fn routes() -> Routes {
 
 /// The endpoints below an organization.
 pub(super) fn organization_routes() -> Routes {
-    let checkpoints =
-        get(chain::checkpoints, described::checkpoints()).post(chain::sign, described::sign());
+    let checkpoints = get(chain::checkpoints, described::checkpoints()).post(chain::sign, described::sign());
     let retention =
         get(chain::retention, described::retention()).put(chain::set_retention, described::set_retention());
     Routes::new()
         .at("/advanced_activity_logs", get(list::of_organization, described::advanced()))
-        .at("/advanced_activity_logs/available_filters", get(available::of_organization, described::available()))
+        .at(
+            "/advanced_activity_logs/available_filters",
+            get(available::of_organization, described::available()),
+        )
         .at("/advanced_activity_logs/export", post(export::of_organization, described::export()))
         .at("/activity_log/checkpoints", checkpoints)
         .at("/activity_log/verify", post(chain::verify, described::verify()))

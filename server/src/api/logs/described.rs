@@ -281,7 +281,15 @@ pub(super) fn export_retrieve() -> Operation {
 pub(super) fn export_content() -> Operation {
     op("The file of an export", &EXPORT_SCOPES)
         .query("download", text(), "`true`: to be saved")
-        .answers_as(200, "the file", &[("text/csv", text())])
+        .answers_as(
+            200,
+            "the file",
+            &[
+                ("text/csv", text()),
+                ("application/x-ndjson", text()),
+                ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", text()),
+            ],
+        )
         .refuses(&[400, 409])
 }
 
