@@ -3,8 +3,8 @@
 use std::fmt;
 
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{DFSchema, TableReference};
 use datafusion::prelude::{Expr, SessionContext, ident};
 use sqlparser::ast::{
     BinaryOperator, Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, UnaryOperator,
@@ -222,7 +222,7 @@ fn plan(ast: Ast) -> Result<Expr> {
         }
     }
     let to_stored = |expr: Expr| match &expr {
-        Expr::Column(column) if column.relation == None::<TableReference> => {
+        Expr::Column(column) if column.relation.is_none() => {
             let found = NAMES.iter().find(|(name, _)| *name == column.name);
             Ok(found.map_or_else(
                 || Transformed::no(expr.clone()),

@@ -1,6 +1,8 @@
 //! Rows of a file with several blocks of words and many slices: what sidecars leave out has none of the rows that a
 //! look at each row finds.
 
+use std::sync::Arc;
+
 use engine::query::model::{
     AttributeMaps, FilterNode, LogFilter, LogQuery, Namespace, Operand, Operator, Order, Scalar,
 };
@@ -46,7 +48,7 @@ fn hex(bytes: &[u8]) -> String {
 /// The file with a sidecar.
 async fn corpus(rows: &[Row]) -> Corpus {
     let mut corpus = Corpus::new(&[rows[..1].to_vec(), rows.to_vec()], &[]).await;
-    let with_sidecar = corpus.snapshot.files[1].clone();
+    let with_sidecar = Arc::clone(&corpus.snapshot.files[1]);
     assert!(with_sidecar.sidecar_bytes > 0);
     corpus.snapshot.files = std::sync::Arc::new(vec![with_sidecar]);
     corpus

@@ -143,7 +143,7 @@ mod tests {
         let text = |text: &str| DetailValue::Text(text.into());
         assert_eq!(values(json!("1")), [text("1"), number(json!(1)), DetailValue::Bool(true)]);
         assert_eq!(values(json!(" TRUE ")), [text(" TRUE "), DetailValue::Bool(true)]);
-        assert_eq!(values(json!("3.14")), [text("3.14"), number(json!(3.14))]);
+        assert_eq!(values(json!("2.75")), [text("2.75"), number(json!(2.75))]);
         assert_eq!(values(json!("42.0")), [text("42.0"), number(json!(42.0))]);
         for no_number in ["1e3", "01", "+1", "inf", "NaN", "3.140", ""] {
             assert_eq!(values(json!(no_number)), [text(no_number)]);

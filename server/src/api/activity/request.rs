@@ -184,7 +184,7 @@ fn is_address_pattern(text: &str) -> bool {
         let parts: Vec<&str> = text.split('.').collect();
         let is_octet =
             |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse::<u8>().is_ok();
-        parts.len() == 4 && parts.iter().all(|part| is_octet(part))
+        parts.len() == 4 && parts.iter().all(is_octet)
     };
     is_known && text.len() <= 64 && (text.contains('*') || text.contains(':') || is_quad())
 }
