@@ -5,7 +5,7 @@
 # of another form than it says. Bounded in time; what one run does not reach another one may.
 
 # How long requests are made, seconds.
-schema_test_secs="${TIMBERLINE_SCHEMA_TEST_SECS:-150}"
+schema_test_secs="${SCHEMA_TEST_SECS:-150}"
 
 schema_test() {
     local tester="$python/bin/schemathesis" server
@@ -17,9 +17,10 @@ schema_test() {
     local folder port key result=0
     folder="$(mktemp -d)"
     port="$("$python/bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
-    key="$("$server" init --data-dir "$folder/data" --json |
+    # The variables of other tests are no settings.
+    key="$(env -i "$server" init --data-dir "$folder/data" --json |
         "$python/bin/python" -c 'import json, sys; print(json.load(sys.stdin)["personal_api_key"])')"
-    TIMBERLINE_ENGINE__WAL_SEGMENT_BYTES=1MiB "$server" serve --data-dir "$folder/data" \
+    env -i TIMBERLINE_ENGINE__WAL_SEGMENT_BYTES=1MiB "$server" serve --data-dir "$folder/data" \
         --listen "127.0.0.1:$port" 2>"$folder/log" >/dev/null &
     local process=$!
     # What would end the test itself, or never ends, is left out: the project, the organization and the live tail.
