@@ -277,7 +277,7 @@ impl AppState {
     pub async fn close(&self) -> Result<(), engine::Error> {
         self.0.retention.stop();
         self.0.rules.stop();
-        self.0.activity.stop();
+        self.0.activity.stop().await;
         self.0.exports.stop().await;
         self.0.deletions.stop().await;
         let closed = self.engine().shutdown().await;

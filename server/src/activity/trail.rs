@@ -13,6 +13,7 @@ use engine::clock::Clock;
 use engine::schema::OrganizationId;
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
@@ -59,7 +60,8 @@ impl From<TrailError> for ApiError {
 #[derive(Debug)]
 pub(crate) struct ActivityTrail {
     shared: Arc<Shared>,
-    looking: AbortOnDropHandle<()>,
+    stop: CancellationToken,
+    looking: parking_lot::Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -94,8 +96,10 @@ impl ActivityTrail {
             signer,
             clock,
         });
-        let looking = AbortOnDropHandle::new(tokio::spawn(look(Arc::clone(&shared))));
-        Ok(Self { shared, looking })
+        let stop = CancellationToken::new();
+        let looking = tokio::spawn(look(Arc::clone(&shared), stop.clone()));
+        let looking = parking_lot::Mutex::new(Some(AbortOnDropHandle::new(looking)));
+        Ok(Self { shared, stop, looking })
     }
 
     /// Delivers what waits: when this returns the trail has every entry whose change was committed before the call.
@@ -111,17 +115,27 @@ impl ActivityTrail {
         &self.shared.signer
     }
 
-    /// Delivers no more.
-    pub(crate) fn stop(&self) {
-        self.looking.abort();
+    /// Delivers no more, once what is under way has ended: the engine would go on with it and not be free.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        let looking = self.looking.lock().take();
+        if let Some(looking) = looking
+            && let Err(error) = looking.await
+        {
+            tracing::error!(%error, "delivering entries of the audit trail has failed");
+        }
     }
 }
 
-async fn look(shared: Arc<Shared>) {
+async fn look(shared: Arc<Shared>, stop: CancellationToken) {
     let mut looks = interval(LOOK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        looks.tick().await;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            _ = looks.tick() => {}
+        }
         match shared.deliver().await {
             Ok(()) => {}
             Err(TrailError::Stopping) => return,

@@ -84,9 +84,9 @@ async fn a_deleted_project_is_gone_at_once_and_its_data_after_a_restart_too() {
     assert_eq!(server.state.meta().deletions().await.unwrap(), []);
     let server = server.restart_after(2 * LATER_SECS).await;
     assert!(!server.state.engine().has_logs(engine::schema::ProjectId(1)).await.unwrap());
-    let told = server.state.meta().waiting_entries(99).await.unwrap();
-    let last = &told.last().unwrap().entry;
-    assert_eq!((last.scope.as_str(), last.activity.as_str()), ("Project", "deleted"));
+    let trail =
+        get(&server, "/api/organizations/@current/advanced_activity_logs?scopes=Project").await.json();
+    assert_eq!(trail["results"][0]["activity"], "deleted", "{trail}");
 }
 
 #[tokio::test]
