@@ -86,11 +86,11 @@ impl QueryContext {
     pub async fn groups(&self, snapshot: &Snapshot, request: &GroupsRequest) -> Result<Groups> {
         let earliest_us = self.earliest_of(snapshot, &request.range).await?;
         let range = request.range.half_open(earliest_us);
-        if range.is_empty() {
-            return Ok(Groups::default());
-        }
         let asked = request.clone();
         let work = move |session, filter: Expr| async move {
+            if range.is_empty() {
+                return Ok(Groups::default());
+            }
             let condition = in_range(range).and(filter);
             groups(&session, condition, &asked.dimensions, asked.order, asked.limit).await
         };

@@ -48,11 +48,11 @@ impl QueryContext {
     pub async fn impact(&self, snapshot: &Snapshot, request: &ImpactRequest) -> Result<Impact> {
         let earliest_us = self.earliest_of(snapshot, &request.range).await?;
         let range = request.range.half_open(earliest_us);
-        if range.is_empty() {
-            return Ok(Impact::default());
-        }
         let asked = request.clone();
         let work = move |session, filter: Expr| async move {
+            if range.is_empty() {
+                return Ok(Impact::default());
+            }
             let condition = in_range(range).and(filter.clone());
             let by = async |dimension: Dimension| {
                 groups(&session, condition.clone(), &[dimension], GroupOrder::LogCount, asked.limit).await

@@ -88,12 +88,12 @@ impl QueryContext {
     pub async fn services(&self, snapshot: &Snapshot, request: &ServicesRequest) -> Result<Services> {
         let earliest_us = self.earliest_of(snapshot, &request.range).await?;
         let range = request.range.closed(earliest_us);
-        if range.is_empty() {
-            return Ok(Services::default());
-        }
         let interval = Interval::choose(range.start_us, request.range.interval_to_us, SPARKLINE_BUCKETS);
         let (limit, max_sparklines) = (request.limit, request.max_sparklines);
         let work = move |session, filter: Expr| async move {
+            if range.is_empty() {
+                return Ok(Services::default());
+            }
             let mut answer = services(&session, &filter, range, limit).await?;
             let first = answer.services.iter().take(max_sparklines);
             let names: Vec<String> = first.map(|service| service.service_name.clone()).collect();

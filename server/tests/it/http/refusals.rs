@@ -129,3 +129,20 @@ async fn misused_groups_and_columns_are_refused_in_the_simple_form() {
         assert!(error.contains(text), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_condition_that_makes_no_sense_is_refused_in_an_empty_range_too() {
+    let server = TestServer::start().await;
+    let condition = json!({ "key": "status", "type": "log_attribute", "operator": "in", "value": "500" });
+    let query = json!({
+        "dateRange": { "date_from": "2025-12-16", "date_to": "2025-12-15" },
+        "filterGroup": [condition],
+        "groupBys": [{ "key": "a", "source": "log" }],
+    });
+    for endpoint in
+        ["query", "count", "count-ranges", "sparkline", "services", "group-by", "impact", "patterns"]
+    {
+        let answer = server.ask(endpoint, query.clone()).await;
+        assert_eq!(answer.status, 400, "{endpoint}: {:?}", answer.body);
+    }
+}
