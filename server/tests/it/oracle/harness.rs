@@ -96,6 +96,11 @@ impl Server {
         self.state.engine().flush().await.expect("a flush");
     }
 
+    /// Merges data files as if all time buckets were quiet.
+    pub(super) async fn compact(&self) {
+        self.state.engine().compact(true).await.expect("a merge");
+    }
+
     /// Stops in order and gives the folder back.
     pub(super) async fn stop(self) {
         self.state.close().await.expect("an orderly stop");
