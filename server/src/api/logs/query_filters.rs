@@ -9,7 +9,9 @@ use crate::api::parameters::Parameters;
 use crate::error::ApiError;
 
 /// Texts that are taken as they are, beside those that are JSON.
-const TEXTS: [&str; 4] = ["searchTerm", "resourceFingerprint", "personId", "sessionId"];
+const TEXTS: [&str; 2] = ["searchTerm", "resourceFingerprint"];
+/// Ids of whose rows are meant: an empty one is the id of nobody, never of everybody.
+const IDS: [&str; 2] = ["personId", "sessionId"];
 
 /// What becomes of a list of services that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub(super) enum UnreadableServices {
     Refused,
 }
 
-/// Reads the filters; an empty parameter says nothing.
+/// Reads the filters; an empty parameter says nothing, unless it is an id.
 ///
 /// # Errors
 /// 400 that names the first parameter that is wrong.
@@ -39,6 +41,9 @@ pub(super) fn parse(
     });
     for name in TEXTS {
         query[name] = parameters.filled_text(name).into();
+    }
+    for name in IDS {
+        query[name] = parameters.text(name).into();
     }
     parse_filter(&Fields::of(&query, "")?)
 }
@@ -94,6 +99,17 @@ mod tests {
         for (text, expected) in [("", 0), ("null", 0), ("[]", 0), (nested.as_str(), 1)] {
             let filter = parse(&[("filterGroup", text)], UnreadableServices::Refused).unwrap();
             assert_eq!(filter.properties.len(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_id_is_not_the_absence_of_one() {
+        for name in ["personId", "sessionId"] {
+            assert_eq!(parse(&[(name, "")], UnreadableServices::Ignored).unwrap().properties.len(), 1, "{name}");
+        }
+        for name in ["searchTerm", "resourceFingerprint", "serviceNames", "severityLevels", "filterGroup"] {
+            let filter = parse(&[(name, "")], UnreadableServices::Refused).unwrap();
+            assert_eq!(filter, LogFilter::default(), "{name}");
         }
     }
 

@@ -43,6 +43,18 @@ async fn values_are_verbatim_frequent_ones_first_then_by_value() {
 }
 
 #[tokio::test]
+async fn an_empty_id_is_the_id_of_nobody() {
+    let record = || record_with(&[("level", text("info"))]);
+    let server = server_with(&[group("a", vec![record(), record()])]).await;
+    assert_eq!(ask(&server, json!({"key": "level"})).await, answer(&[("info", 2)]));
+    for name in ["sessionId", "personId"] {
+        for id in ["", " "] {
+            assert_eq!(ask(&server, json!({"key": "level", name: id})).await, answer(&[]), "{name}={id:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn searches_are_literal() {
     let records = ["50%off", "50ABCoff", "a_c", "abc"].map(|value| record_with(&[("k", text(value))]));
     let server = server_with(&[group("a", records.to_vec())]).await;
