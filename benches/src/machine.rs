@@ -1,5 +1,6 @@
 //! Facts about the machine and the build, without which a number says nothing.
 
+use std::fmt::Write;
 use std::fs;
 use std::process::Command;
 
@@ -34,6 +35,14 @@ impl Machine {
             profile: if cfg!(debug_assertions) { "debug: numbers mean little" } else { "release" },
         }
     }
+
+    /// Writes rows of a table with two columns.
+    pub fn write_rows(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "| processor | {}, {} usable |", self.cpu, self.num_cpus)?;
+        writeln!(text, "| memory | {} |", self.memory)?;
+        writeln!(text, "| system | {} |", self.system)?;
+        writeln!(text, "| source | {}, {} build |", self.commit, self.profile)
+    }
 }
 
 /// The most memory this process has had resident so far, bytes.
@@ -44,6 +53,11 @@ pub fn peak_memory_bytes() -> Option<u64> {
 /// The same of another process.
 pub fn peak_memory_bytes_of(process: u32) -> Option<u64> {
     field(&format!("/proc/{process}/status"), "VmHWM").and_then(|text| kib(&text)).map(|kib| kib * 1_024)
+}
+
+/// The memory that another process has resident now, bytes.
+pub fn memory_bytes_of(process: u32) -> Option<u64> {
+    field(&format!("/proc/{process}/status"), "VmRSS").and_then(|text| kib(&text)).map(|kib| kib * 1_024)
 }
 
 fn unknown() -> String {

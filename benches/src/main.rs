@@ -1,156 +1,26 @@
 //! `cargo run --release -p benches -- run --rows N`: measures Timberline on generated logs or a file of one's own.
 
+mod arguments;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use benches::layout::{self, Comparison, Part};
+use benches::layout::{self, Comparison};
 use benches::load::{data_file_bytes, load};
 use benches::machine::{Machine, peak_memory_bytes};
 use benches::report::RunReport;
-use benches::side_by_side::{self, Dataset, default_python};
+use benches::side_by_side::{self, Dataset, Ingestion, default_python};
 use benches::{query_set, questions, size};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, ValueEnum};
 use data::{AttributeKeys, LogSpec, RecordShape};
 use engine::Engine;
 use engine::clock::SystemClock;
 use engine::config::EngineConfig;
 
-#[derive(Debug, Parser)]
-#[command(about = "Measures Timberline on generated logs or a file of one's own")]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Load a server and the other engines that are installed with the same rows, ask all of them the same questions,
-    /// check that they agree, write a report and a plot.
-    Run(RunArgs),
-    /// Load generated logs into an engine in this process, ask the query sets, write a report.
-    Sets(SetsArgs),
-    /// The server's own commands; `run` starts its server with it.
-    #[command(hide = true)]
-    Timberline(TimberlineArgs),
-    /// Compare ways to lay out data files, without an engine, and write a report.
-    Layout(LayoutArgs),
-    /// Load generated logs, merge them, and report the bytes per row of data files and sidecars.
-    Size(SizeArgs),
-}
-
-#[derive(Debug, Args)]
-struct SizeArgs {
-    /// Log records to generate.
-    #[arg(long, default_value_t = 1_048_576)]
-    rows: u64,
-    /// Distinct log attribute keys: 20, 500 or 5000.
-    #[arg(long, default_value = "20")]
-    attribute_keys: AttributeKeys,
-    /// Seed of the generator.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Shape of the records: sizing or natural.
-    #[arg(long, default_value = "sizing")]
-    shape: RecordShape,
-    /// File of the report; `benches/results/size-<rows>-rows-<keys>-keys.md` when left out.
-    #[arg(long)]
-    output: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct LayoutArgs {
-    /// Log records to generate.
-    #[arg(long, default_value_t = 1_000_000)]
-    rows: u64,
-    /// Distinct log attribute keys: 20, 500 or 5000.
-    #[arg(long, default_value = "20")]
-    attribute_keys: AttributeKeys,
-    /// Seed of the generator.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Shape of the records: sizing or natural.
-    #[arg(long, default_value = "sizing")]
-    shape: RecordShape,
-    /// What to compare.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Finalists, Part::Steps, Part::Orders, Part::Attributes, Part::Compression, Part::Columns])]
-    parts: Vec<Part>,
-    /// Rows of one file. The default is what compaction makes; what a flush makes is smaller.
-    #[arg(long, default_value_t = 1 << 20)]
-    rows_per_file: usize,
-    /// Folder, which exists, to leave the files of whole layouts in, for other readers.
-    #[arg(long)]
-    folder: Option<PathBuf>,
-    /// File of the report; `benches/results/layout-<rows>-rows-<keys>-keys.md` when left out.
-    #[arg(long)]
-    output: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct TimberlineArgs {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-struct RunArgs {
-    /// `sizing`, `natural` (generated), or a file: .ndjson, .jsonl, .json, .pb or .parquet.
-    #[arg(long, default_value = "sizing")]
-    dataset: String,
-    /// Log records to generate, or to take of a file at most.
-    #[arg(long, default_value_t = 1_000_000)]
-    rows: u64,
-    /// Distinct log attribute keys of generated records: 20, 500 or 5000.
-    #[arg(long, default_value = "20")]
-    attribute_keys: AttributeKeys,
-    /// Seed of the generator.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Times that every question is asked.
-    #[arg(long, default_value_t = 5)]
-    repetitions: usize,
-    /// Python with chdb and duckdb; `timberline-peers/bin/python` in the user's cache folder when left out.
-    #[arg(long)]
-    python: Option<PathBuf>,
-    /// Measure Timberline alone, whatever is installed.
-    #[arg(long)]
-    alone: bool,
-    /// File of the report; `benches/results/side-by-side-<rows>-rows.md` when left out. The plot goes beside it.
-    #[arg(long)]
-    output: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct SetsArgs {
-    /// Log records to generate.
-    #[arg(long, default_value_t = 1_000_000)]
-    rows: u64,
-    /// Distinct log attribute keys: 20, 500 or 5000.
-    #[arg(long, default_value = "20")]
-    attribute_keys: AttributeKeys,
-    /// Seed of the generator.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Times that every question is asked.
-    #[arg(long, default_value_t = 5)]
-    repetitions: u32,
-    /// File of the report; `benches/results/<rows>-rows-<keys>-keys.md` when left out.
-    #[arg(long)]
-    output: Option<PathBuf>,
-}
-
-impl SizeArgs {
-    fn spec(&self) -> LogSpec {
-        LogSpec {
-            seed: self.seed,
-            rows: self.rows,
-            num_attribute_keys: self.attribute_keys,
-            shape: self.shape,
-            ..LogSpec::default()
-        }
-    }
-}
+use crate::arguments::{Cli, Command, IngestArgs, LayoutArgs, RunArgs, SetsArgs, TimberlineArgs};
 
 /// Better than the system's allocator at the many short-lived columns of queries and ingestion, and what the server has.
 #[global_allocator]
@@ -161,6 +31,7 @@ async fn main() -> Result<()> {
     let (path, report) = match Cli::parse().command {
         Command::Timberline(args) => return timberline(args).await,
         Command::Run(args) => run_args(args).await?,
+        Command::Ingest(args) => ingest_args(args).await?,
         Command::Sets(args) => sets_args(args).await?,
         Command::Size(args) => size::report(args.spec(), args.output).await?,
         Command::Layout(args) => tokio::task::spawn_blocking(move || layout_args(args)).await??,
@@ -183,19 +54,13 @@ async fn timberline(args: TimberlineArgs) -> Result<()> {
 }
 
 async fn run_args(args: RunArgs) -> Result<(PathBuf, String)> {
-    let generated = |shape| {
-        Dataset::Generated(LogSpec {
-            seed: args.seed,
-            rows: args.rows,
-            num_attribute_keys: args.attribute_keys,
-            shape,
-            ..LogSpec::default()
-        })
+    let spec = LogSpec {
+        seed: args.seed,
+        rows: args.rows,
+        num_attribute_keys: args.attribute_keys,
+        ..LogSpec::default()
     };
-    let dataset = match args.dataset.parse::<RecordShape>() {
-        Ok(shape) => generated(shape),
-        Err(_) => Dataset::File(PathBuf::from(&args.dataset)),
-    };
+    let dataset = dataset(&args.dataset, spec);
     let python = if args.alone { None } else { args.python.or_else(default_python) };
     let comparison = side_by_side::Comparison {
         dataset,
@@ -219,6 +84,35 @@ async fn run_args(args: RunArgs) -> Result<(PathBuf, String)> {
     write(&plot, &measured.to_svg())?;
     let plot = plot.file_name().unwrap_or_default().to_string_lossy();
     Ok((path, format!("{}\n![times of all questions]({plot})\n", measured.to_markdown(&command))))
+}
+
+/// Generated rows of a shape that is named, or those of a file.
+fn dataset(name: &str, spec: LogSpec) -> Dataset {
+    match name.parse::<RecordShape>() {
+        Ok(shape) => Dataset::Generated(LogSpec { shape, ..spec }),
+        Err(_) => Dataset::File(PathBuf::from(name)),
+    }
+}
+
+async fn ingest_args(args: IngestArgs) -> Result<(PathBuf, String)> {
+    let spec = LogSpec { seed: args.seed, rows: args.rows, ..LogSpec::default() };
+    let ingestion = Ingestion {
+        dataset: dataset(&args.dataset, spec),
+        max_rows: args.rows,
+        duration: Duration::from_secs(args.seconds),
+        memory: args.memory,
+        program: std::env::current_exe()?,
+    };
+    let measured = side_by_side::ingest(&ingestion).await?;
+    let name = Path::new(&args.dataset).file_name().unwrap_or_default().to_string_lossy();
+    let memory = ingestion.memory.map_or_else(String::new, |memory| format!(" --memory {memory}"));
+    let command = format!(
+        "cargo run --release -p benches -- ingest --dataset {name} --rows {} --seconds {}{memory} --seed {}",
+        args.rows, args.seconds, args.seed
+    );
+    let results = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results");
+    let path = args.output.unwrap_or_else(|| results.join(format!("ingest-{}-seconds.md", args.seconds)));
+    Ok((path, measured.to_markdown(&command)))
 }
 
 async fn sets_args(args: SetsArgs) -> Result<(PathBuf, String)> {

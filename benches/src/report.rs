@@ -49,10 +49,7 @@ impl RunReport {
     fn write_facts(&self, text: &mut String) -> std::fmt::Result {
         let machine = &self.machine;
         writeln!(text, "| | |\n|---|---|")?;
-        writeln!(text, "| processor | {}, {} usable |", machine.cpu, machine.num_cpus)?;
-        writeln!(text, "| memory | {} |", machine.memory)?;
-        writeln!(text, "| system | {} |", machine.system)?;
-        writeln!(text, "| source | {}, {} build |", machine.commit, machine.profile)?;
+        machine.write_rows(text)?;
         writeln!(
             text,
             "| data | generator seed {}, {} to {} us |",

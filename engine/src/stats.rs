@@ -97,6 +97,8 @@ pub struct EngineStats {
     pub num_rows: u64,
     /// Size of the data files that the merges due now would read.
     pub compaction_waiting_bytes: u64,
+    /// Tasks on the threads of queries; none when no question is being answered.
+    pub num_query_tasks: u64,
     /// How often a part of a sidecar was asked for and in memory.
     pub sidecar_cache_hits: u64,
     /// How often one was asked for and had to be read.
@@ -122,6 +124,7 @@ impl Engine {
         let meters = self.tables.meters();
         let (sidecar_cache_hits, sidecar_cache_misses) = self.queries.sidecar_lookups();
         EngineStats {
+            num_query_tasks: self.queries.num_tasks() as u64,
             sidecar_cache_hits,
             sidecar_cache_misses,
             buffer_bytes: self.tables.admitted_bytes() as u64,

@@ -59,6 +59,7 @@ impl Rows {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
             encoder.write_all(&body)?;
             let sent = encoder.finish()?;
+            out.write_all(&u32::try_from(num_records)?.to_le_bytes())?;
             out.write_all(&u32::try_from(sent.len())?.to_le_bytes())?;
             out.write_all(&sent)?;
             num_body_bytes += body.len() as u64;
@@ -78,14 +79,29 @@ impl Rows {
     }
 
     fn bodies(&self) -> Result<impl Iterator<Item = Result<Bytes>>> {
+        Ok(self.counted_bodies()?.map(|counted| counted.map(|(_, body)| body)))
+    }
+
+    /// Each body with the number of its rows.
+    pub(super) fn counted_bodies(&self) -> Result<impl Iterator<Item = Result<(u64, Bytes)>>> {
         let mut file = BufReader::new(File::open(&self.bodies)?);
         Ok(std::iter::from_fn(move || {
-            let mut length = [0; 4];
-            file.read_exact(&mut length).ok()?;
-            let mut body = vec![0; u32::from_le_bytes(length) as usize];
-            Some(file.read_exact(&mut body).map(|()| Bytes::from(body)).context("a body is cut"))
+            let num_records = read_number(&mut file).ok()?;
+            Some(read_body(&mut file).map(|body| (u64::from(num_records), body)).context("a body is cut"))
         }))
     }
+}
+
+fn read_number(file: &mut impl Read) -> std::io::Result<u32> {
+    let mut bytes = [0; 4];
+    file.read_exact(&mut bytes)?;
+    Ok(u32::from_le_bytes(bytes))
+}
+
+fn read_body(file: &mut impl Read) -> std::io::Result<Bytes> {
+    let mut body = vec![0; read_number(file)? as usize];
+    file.read_exact(&mut body)?;
+    Ok(Bytes::from(body))
 }
 
 /// What loading Timberline took.

@@ -10,6 +10,7 @@
 //! | `questions` | what is asked, in every engine's language |
 //! | `answer` | answers in one form, to be compared |
 //! | `report`, `plot` | what came of it |
+//! | `sustained` | the server alone, while rows come in without a break |
 //!
 //! Every question is asked several times, the engines in turn, each time of a window that has moved. The run fails when
 //! two engines disagree.
@@ -22,6 +23,7 @@ mod plain_record;
 mod plot;
 mod questions;
 mod report;
+mod sustained;
 mod timberline;
 mod traits;
 
@@ -33,6 +35,7 @@ use anyhow::{Context, Result, ensure};
 pub use dataset::Dataset;
 pub use peer::default_python;
 pub use report::SideBySide;
+pub use sustained::{Ingestion, Sustained, ingest};
 
 use self::answer::Answer;
 use self::load::{Loaded, Rows};
@@ -84,7 +87,7 @@ pub async fn compare(comparison: &Comparison) -> Result<SideBySide> {
     let rows = Rows::prepare(&comparison.dataset, comparison.max_rows, folder.path(), !peers.is_empty())?;
     eprintln!("loading Timberline with {} rows", rows.chosen.num_rows);
     let data_dir = folder.path().join("timberline");
-    let mut timberline = Timberline::start(&comparison.program, &data_dir)?;
+    let mut timberline = Timberline::start(&comparison.program, &data_dir, &[])?;
     let loaded = Loaded::load(&mut timberline, &rows).await?;
     let size = FolderSize::of(&data_dir)?;
     let mut running = Vec::new();

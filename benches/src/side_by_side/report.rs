@@ -102,10 +102,7 @@ impl SideBySide {
         writeln!(text, "# {} log records side by side\n", self.num_rows)?;
         let machine = &self.machine;
         writeln!(text, "| | |\n|---|---|")?;
-        writeln!(text, "| processor | {}, {} usable |", machine.cpu, machine.num_cpus)?;
-        writeln!(text, "| memory | {} |", machine.memory)?;
-        writeln!(text, "| system | {} |", machine.system)?;
-        writeln!(text, "| source | {}, {} build |", machine.commit, machine.profile)?;
+        machine.write_rows(text)?;
         writeln!(text, "| rows | {} |", self.dataset)?;
         writeln!(text, "| beside | {} |", self.versions())?;
         writeln!(text, "| command | `{command}` |\n")?;

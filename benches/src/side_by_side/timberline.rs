@@ -25,6 +25,7 @@ const POLL: Duration = Duration::from_millis(200);
 pub(super) struct Timberline {
     program: PathBuf,
     data_dir: PathBuf,
+    settings: Vec<(&'static str, String)>,
     token: String,
     key: String,
     running: Option<Running>,
@@ -48,11 +49,16 @@ pub(super) struct Sent {
 }
 
 impl Timberline {
-    /// Makes a folder and serves it. `program` runs the server's commands after the word `timberline`.
+    /// Makes a folder and serves it with some settings, as environment variables. `program` runs the server's commands
+    /// after the word `timberline`.
     ///
     /// # Errors
     /// When the program does not start.
-    pub(super) fn start(program: &Path, data_dir: &Path) -> Result<Self> {
+    pub(super) fn start(
+        program: &Path,
+        data_dir: &Path,
+        settings: &[(&'static str, String)],
+    ) -> Result<Self> {
         let made = command(program)
             .args(["init", "--json", "--data-dir"])
             .arg(data_dir)
@@ -64,6 +70,7 @@ impl Timberline {
         let mut server = Self {
             program: program.to_owned(),
             data_dir: data_dir.to_owned(),
+            settings: settings.to_vec(),
             token: secret("ingest_token")?,
             key: secret("personal_api_key")?,
             running: None,
@@ -76,6 +83,7 @@ impl Timberline {
 
     fn serve(&mut self) -> Result<()> {
         let mut child = command(&self.program)
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&self.data_dir)
             .spawn()?;
@@ -189,6 +197,11 @@ impl Timberline {
         let status = running.child.wait()?;
         ensure!(status.success(), "the server ended with {status}");
         Ok(())
+    }
+
+    /// The id of its process, while it runs.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.running.as_ref().map(|running| running.child.id())
     }
 
     /// The most memory it has had resident in its lives so far, bytes.

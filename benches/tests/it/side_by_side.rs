@@ -1,8 +1,9 @@
 //! The runner loads all engines, asks all questions, and the engines agree.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use benches::side_by_side::{Comparison, Dataset, compare, default_python};
+use benches::side_by_side::{Comparison, Dataset, Ingestion, compare, default_python, ingest};
 use data::{LogSpec, RecordShape};
 
 /// More where somebody wants to wait: an unoptimised build takes a second for some thousand rows.
@@ -29,4 +30,23 @@ async fn all_engines_agree_on_all_questions() {
     }
     let plot = measured.to_svg();
     assert!(plot.starts_with("<svg") && plot.contains("rows by trace id"), "{plot}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_row_that_was_sent_without_a_break_is_there() {
+    let ingestion = Ingestion {
+        dataset: Dataset::Generated(LogSpec { rows: 2_000, ..LogSpec::default() }),
+        max_rows: 2_000,
+        duration: Duration::from_secs(1),
+        memory: Some("512MiB".to_owned()),
+        program: PathBuf::from(env!("CARGO_BIN_EXE_benches")),
+    };
+    let measured = ingest(&ingestion).await.unwrap();
+    assert!(measured.num_rows() > 0);
+    let report = measured.to_markdown("the command");
+    for expected in
+        [&format!("| rows | {} |", measured.num_rows()), "512MiB", "| peak resident memory |", "MiB |\n"]
+    {
+        assert!(report.contains(expected), "{expected:?} is missing in\n{report}");
+    }
 }

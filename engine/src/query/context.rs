@@ -76,6 +76,11 @@ impl QueryContext {
         Ok(Self { store, clock, settings, runtime_env, sidecars, overviews, slices, threads })
     }
 
+    /// Tasks that have not ended: those of questions and whatever they have begun.
+    pub(crate) fn num_tasks(&self) -> usize {
+        self.threads.handle().metrics().num_alive_tasks()
+    }
+
     /// How often a part of a sidecar was in memory, and how often it had to be read.
     pub(crate) fn sidecar_lookups(&self) -> (u64, u64) {
         self.sidecars.lookups()

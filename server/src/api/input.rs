@@ -9,38 +9,8 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::form::is_form;
 use crate::error::ApiError;
-
-/// What marks an object that was sent as a form, whose values are all text. No JSON that clients write has it.
-const FORM_MARK: &str = "\0form";
-/// Most fields of a form.
-const MAX_FORM_FIELDS: usize = 1_000;
-
-/// A form (`application/x-www-form-urlencoded`) as an object of its texts; what is given several times is a list.
-///
-/// # Errors
-/// 400 when it is no UTF-8 or has too many fields.
-pub(super) fn read_form(body: &[u8]) -> Result<Value, ApiError> {
-    let refuse = |detail: String| ApiError::parse_error(None, detail);
-    let text = std::str::from_utf8(body).map_err(|_| refuse("the form is not UTF-8".to_owned()))?;
-    // The rules of a form are those of a query string.
-    let mut address = reqwest::Url::parse("form:/").map_err(ApiError::internal)?;
-    address.set_query(Some(text));
-    let mut object = Map::new();
-    for (index, (name, value)) in address.query_pairs().enumerate() {
-        if index == MAX_FORM_FIELDS {
-            return Err(refuse(format!("a form has at most {MAX_FORM_FIELDS} fields")));
-        }
-        let value = Value::String(value.into_owned());
-        match object.get_mut(name.as_ref()) {
-            None => drop(object.insert(name.into_owned(), value)),
-            Some(Value::Array(list)) => list.push(value),
-            Some(first) => *first = Value::Array(vec![first.take(), value]),
-        }
-    }
-    object.insert(FORM_MARK.to_owned(), Value::Bool(true));
-    Ok(Value::Object(object))
-}
 
 /// The members of one object of a body.
 #[derive(Clone, Debug)]
@@ -61,7 +31,7 @@ impl<'a> Input<'a> {
         let object = body.as_object().ok_or_else(|| {
             ApiError::validation("invalid_input", None, "the request body: expected an object")
         })?;
-        Ok(Self { object, path: String::new(), is_form: object.contains_key(FORM_MARK) })
+        Ok(Self { object, path: String::new(), is_form: is_form(object) })
     }
 
     /// The object at a path of the body.
@@ -291,6 +261,7 @@ fn refused(code: &'static str, path: &str, reason: impl Display) -> ApiError {
 mod tests {
     use serde_json::json;
 
+    use super::super::form::read_urlencoded;
     use super::*;
 
     #[test]
@@ -313,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_form_is_read_like_an_object() {
-        let body = read_form(b"t=a+b%26c&b=Yes&off=0&i=7&l=x&l=%C3%BC&one=y&n=&e").unwrap();
+        let body = read_urlencoded(b"t=a+b%26c&b=Yes&off=0&i=7&l=x&l=%C3%BC&one=y&n=&e").unwrap();
         let input = Input::of(&body).unwrap();
         assert_eq!(input.text("t", 9).unwrap().as_deref(), Some("a b&c"));
         assert_eq!((input.boolean("b").unwrap(), input.boolean("off").unwrap()), (Some(true), Some(false)));
@@ -325,8 +296,6 @@ mod tests {
         check(input.boolean("t"), "invalid_input", "t");
         check(input.integer("t", 0..=9), "invalid_input", "t");
         check(input.integer("i", 0..=5), "max_value", "i");
-        assert_eq!(read_form(b"\xff").unwrap_err().code(), "parse_error");
-        assert_eq!(read_form("a=1&".repeat(1_001).as_bytes()).unwrap_err().code(), "parse_error");
     }
 
     #[track_caller]

@@ -57,6 +57,7 @@ pub(crate) mod activity;
 mod alerts;
 mod basic_user;
 mod fields;
+mod form;
 mod health;
 pub(crate) mod ingest;
 mod input;

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use engine::schema::ProjectId;
 use serde_json::Value;
 
-use super::input::read_form;
+use super::form::{read_multipart, read_urlencoded};
 use super::page::CalledAddress;
 use super::parameters::Parameters;
 use crate::activity::entry::Actor;
@@ -266,22 +266,24 @@ impl FromRequest<AppState> for ProjectCall {
             }
             _ => ApiError::parse_error(None, "the request body could not be read"),
         });
-        let body = body.and_then(|body| match media_type(&headers).as_str() {
-            "application/x-www-form-urlencoded" => read_form(&body),
-            "multipart/form-data" => {
-                Err(ApiError::unsupported_encoding("send JSON, or a form that is URL-encoded"))
-            }
-            _ => parse_json(&body),
-        });
+        let body = match body {
+            Ok(body) => read_body(&headers, body).await,
+            Err(error) => Err(error),
+        };
         let ip_address = remote.map(|ConnectInfo(address)| address.ip());
         Ok(Self { method, path, uri, headers, ip_address, parameters, body })
     }
 }
 
-/// The body's media type without its parameters, in lower case.
-fn media_type(headers: &HeaderMap) -> String {
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+/// Reads a body as what its media type says, and as JSON when that is neither kind of form.
+async fn read_body(headers: &HeaderMap, body: Bytes) -> Result<Value, ApiError> {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let name = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match name.as_str() {
+        "application/x-www-form-urlencoded" => read_urlencoded(&body),
+        "multipart/form-data" => read_multipart(media_type, body).await,
+        _ => parse_json(&body),
+    }
 }
 
 fn parse_json(body: &[u8]) -> Result<Value, ApiError> {

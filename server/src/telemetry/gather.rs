@@ -88,6 +88,7 @@ fn write_engine(text: &mut Exposition, stats: &EngineStats) {
             "Size of the data files that merges due now would read.",
             stats.compaction_waiting_bytes,
         ),
+        ("timberline_query_tasks", "Tasks that answer questions.", stats.num_query_tasks),
     ] {
         text.gauge(name, help, value);
     }

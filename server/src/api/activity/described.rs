@@ -6,6 +6,7 @@ use crate::api::openapi::schema::{
     anything, boolean, integer, integer_within, list, map, members, moment, nullable, object, one_of, text,
     uuid, with_required,
 };
+use crate::api::openapi::shared::user_or_null;
 use crate::api::openapi::{Operation, op};
 use crate::auth::Scope;
 
@@ -17,7 +18,7 @@ fn entry() -> Value {
     with_required(
         &[
             ("id", uuid()),
-            ("user", anything()),
+            ("user", user_or_null()),
             ("unread", boolean()),
             ("team_id", nullable(integer())),
             ("organization_id", uuid()),
@@ -90,7 +91,9 @@ pub(super) fn available() -> Operation {
     let value = || list(members(&[("value", text()), ("label", text())]));
     let static_filters =
         object(&[("users", value()), ("scopes", value()), ("activities", value()), ("clients", value())]);
-    let answer = object(&[("static_filters", static_filters), ("detail_fields", map(anything()))]);
+    let field = object(&[("name", text()), ("types", list(text()))]);
+    let of_scope = object(&[("fields", list(field))]);
+    let answer = object(&[("static_filters", static_filters), ("detail_fields", map(of_scope))]);
     reads("What there is to filter entries by").answers(200, answer)
 }
 
@@ -112,7 +115,16 @@ pub(super) fn create() -> Operation {
 }
 
 fn checkpoint() -> Value {
-    map(anything())
+    object(&[
+        ("version", integer()),
+        ("organization_id", uuid()),
+        ("sequence", integer()),
+        ("hash", text()),
+        ("created_at", moment()),
+        ("kept_from", nullable(moment())),
+        ("public_key", text()),
+        ("signature", text()),
+    ])
 }
 
 pub(super) fn checkpoints() -> Operation {
@@ -125,12 +137,17 @@ pub(super) fn sign() -> Operation {
 }
 
 pub(super) fn verify() -> Operation {
+    let fault = object(&[("sequence", integer()), ("entry_id", nullable(uuid())), ("reason", text())]);
     let answer = with_required(
         &[
             ("organization_id", uuid()),
             ("is_intact", boolean()),
             ("num_entries", integer()),
-            ("fault", nullable(map(anything()))),
+            ("first_sequence", nullable(integer())),
+            ("last_sequence", integer()),
+            ("hash", text()),
+            ("num_checkpoints", integer()),
+            ("fault", nullable(fault)),
         ],
         &["organization_id", "is_intact", "num_entries", "fault"],
     );

@@ -39,6 +39,7 @@ pub(super) struct Content {
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data";
 /// What every endpoint with a known caller may answer.
 const OF_CALLERS: [u16; 5] = [401, 403, 404, 429, 500];
 
@@ -91,14 +92,15 @@ impl Operation {
     /// A JSON body; what is not listed in its schema is ignored.
     pub(in crate::api) fn body(self, schema: Value) -> Self {
         let mut operation = self.body_of(&[(JSON, schema)]);
-        operation.refusals.extend([400, 413, 415]);
+        operation.refusals.extend([400, 413]);
         operation
     }
 
     /// A body as JSON, or as a form when its members are plain.
     pub(in crate::api) fn body_or_form(self, schema: Value) -> Self {
-        let mut operation = self.body_of(&[(JSON, schema.clone()), (FORM, schema)]);
-        operation.refusals.extend([400, 413, 415]);
+        let mut operation =
+            self.body_of(&[(JSON, schema.clone()), (FORM, schema.clone()), (MULTIPART, schema)]);
+        operation.refusals.extend([400, 413]);
         operation
     }
 

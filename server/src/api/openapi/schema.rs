@@ -62,6 +62,11 @@ pub(in crate::api) fn nullable(schema: Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 
+/// Any of some forms.
+pub(in crate::api) fn any_of(schemas: &[Value]) -> Value {
+    json!({ "anyOf": schemas })
+}
+
 /// A list of entries of one form.
 pub(in crate::api) fn list(entry: Value) -> Value {
     json!({ "type": "array", "items": entry })

@@ -52,9 +52,23 @@ async fn what_is_wrong_with_a_form_is_named() {
         let refused = send(&server, Method::PATCH, path, FORM, form).await;
         assert_eq!(refused.refusal(), (status, code.to_owned(), attr), "{form}");
     }
-    let multipart =
-        send(&server, Method::PATCH, "/api/projects/1/", "multipart/form-data; boundary=x", "").await;
-    assert_eq!(multipart.refusal(), (415, "unsupported_media_type".to_owned(), Value::Null));
+    let multipart = |form: &'static str| {
+        send(&server, Method::PATCH, "/api/projects/1/", "multipart/form-data; boundary=x", form)
+    };
+    assert_eq!(multipart("").await.refusal(), (400, "parse_error".to_owned(), Value::Null));
+    let days = "--x\r\nContent-Disposition: form-data; name=\"retention_days\"\r\n\r\nmany\r\n--x--\r\n";
+    let refused = (400, "invalid_input".to_owned(), json!("retention_days"));
+    assert_eq!(multipart(days).await.refusal(), refused);
+}
+
+#[tokio::test]
+async fn a_form_of_parts_does_the_same() {
+    let server = TestServer::start().await;
+    let form = "--x\r\nContent-Disposition: form-data; name=\"retention_days\"\r\n\r\n30\r\n\
+                --x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nSöhne\r\n--x--\r\n";
+    let kind = "multipart/form-data; boundary=x";
+    let project = send(&server, Method::PATCH, "/api/projects/1/", kind, form).await.json();
+    assert_eq!((&project["retention_days"], &project["name"]), (&json!(30), &json!("Söhne")));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod browser;
 mod checklist;
 mod datadog;
 mod deletions;
+mod disconnects;
 mod explain;
 mod explorers;
 mod export_assets;

@@ -71,6 +71,16 @@ async fn of_30_services_25_have_a_sparkline_and_all_are_listed() {
 }
 
 #[tokio::test]
+async fn at_most_10_000_services_are_listed_and_all_are_counted() {
+    let server = server_with(&numbered(10_001, |index| if index == 10_000 { 2 } else { 1 })).await;
+    let answer = services(&server, &day(json!({}))).await;
+    let listed = names(&answer["services"]);
+    assert_eq!((listed.len(), &answer["total_services"]), (10_000, &json!(10_001)));
+    assert_eq!(listed[0], "s10000");
+    assert!(!listed.contains(&"s9999".to_owned()), "the last by name is left out");
+}
+
+#[tokio::test]
 async fn the_sparkline_covers_exactly_the_listed_services_by_time_and_name() {
     let at = |hour: u32| record_at(&format!("{DAY}T{hour:02}:10:00Z"), "x");
     let groups = [group("web", vec![at(1), at(23), at(1)]), group("api", vec![at(23), at(1)])];

@@ -1,12 +1,20 @@
 //! What the endpoints of logs take and answer, for the API's description.
 
-use serde_json::Value;
+mod explanation;
+mod exports;
+mod patterns;
+mod views;
+
+pub(super) use explanation::explain;
+pub(super) use exports::{export_content, export_create, export_list, export_retrieve, export_stream};
+pub(super) use patterns::{patterns, patterns_diff};
+pub(super) use views::{view_change, view_create, view_delete, view_list, view_replace, view_retrieve};
 
 use crate::api::openapi::schema::{
-    anything, boolean, integer, integer_within, list, members, moment, nullable, number, object, one_of,
+    any_of, boolean, integer, integer_within, list, members, moment, nullable, number, object, one_of,
     reference, text, text_up_to, uuid, with_required,
 };
-use crate::api::openapi::shared::{question, sparkline, user_or_null};
+use crate::api::openapi::shared::{question, sparkline};
 use crate::api::openapi::{Operation, op};
 use crate::auth::Scope;
 
@@ -50,14 +58,17 @@ pub(super) fn count_ranges() -> Operation {
 }
 
 pub(super) fn services() -> Operation {
+    let breakdown = ["debug", "info", "warn", "error"].map(|severity| (severity, integer()));
+    let breakdown = object(&breakdown);
+    let rule = object(&[("rule_id", uuid()), ("rule_name", text()), ("summary_string", text())]);
     let service = object(&[
         ("service_name", text()),
         ("log_count", integer()),
         ("error_count", integer()),
         ("error_rate", number()),
         ("volume_share_pct", number()),
-        ("severity_breakdown", anything()),
-        ("active_rules", list(anything())),
+        ("severity_breakdown", breakdown),
+        ("active_rules", list(rule)),
     ]);
     let point = object(&[("time", moment()), ("service_name", text()), ("count", integer())]);
     let summary = object(&[("top_services_count", integer()), ("top_services_volume_share_pct", number())]);
@@ -120,38 +131,6 @@ pub(super) fn sparkline_op() -> Operation {
     asks("Numbers of rows over time").body(question(&more)).answers(200, sparkline())
 }
 
-fn pattern() -> Value {
-    members(&[("pattern", text()), ("count", integer()), ("examples", list(anything()))])
-}
-
-pub(super) fn patterns() -> Operation {
-    asks("What bodies have in common").body(question(&[("limit", nullable(integer()))])).answers(
-        200,
-        with_required(
-            &[("patterns", list(pattern())), ("scanned_count", integer()), ("total_count", integer())],
-            &["patterns", "scanned_count", "total_count"],
-        ),
-    )
-}
-
-pub(super) fn patterns_diff() -> Operation {
-    let body = with_required(
-        &[("query", reference("LogsFilter")), ("baselineDateRange", nullable(reference("DateRange")))],
-        &["query"],
-    );
-    let entry = with_required(
-        &[
-            ("classification", one_of(&["new", "gone", "rate_shift", "unchanged"])),
-            ("rate_ratio", nullable(number())),
-            ("pattern", pattern()),
-        ],
-        &["classification", "pattern"],
-    );
-    asks("How what bodies have in common has changed")
-        .body(body)
-        .answers(200, with_required(&[("entries", list(entry))], &["entries"]))
-}
-
 pub(super) fn has_logs() -> Operation {
     asks("Whether there is any row").answers(200, object(&[("hasLogs", boolean())]))
 }
@@ -193,6 +172,13 @@ pub(super) fn values() -> Operation {
 
 pub(super) fn facet_values() -> Operation {
     let keys = || nullable(list(text()));
+    let value = || object(&[("value", text()), ("count", integer())]);
+    let of_keys = || list(object(&[("key", text()), ("values", list(value()))]));
+    let of_lists = object(&[
+        ("facetField", list(value())),
+        ("facetResourceAttributes", of_keys()),
+        ("facetAttributes", of_keys()),
+    ]);
     let more = [
         ("facetField", nullable(one_of(&["severity_text", "service_name"]))),
         ("facetResourceAttribute", nullable(text())),
@@ -203,94 +189,7 @@ pub(super) fn facet_values() -> Operation {
     ];
     asks("Values of columns and attributes, as if nothing was asked of them")
         .body(question(&more))
-        .answers(200, object(&[("results", anything())]))
-}
-
-pub(super) fn explain() -> Operation {
-    let body = with_required(
-        &[("uuid", uuid()), ("timestamp", moment()), ("force_refresh", boolean())],
-        &["uuid", "timestamp"],
-    );
-    let answer = with_required(
-        &[("headline", text()), ("severity_assessment", text()), ("probable_causes", list(anything()))],
-        &["headline", "severity_assessment"],
-    );
-    op("What a model makes of a log", &[Scope::LOGS_WRITE])
-        .body(body)
-        .answers(200, answer)
-        .refuses(&[503, 504])
-}
-
-fn export_body() -> Value {
-    with_required(&[("query", reference("LogsFilter")), ("columns", nullable(list(anything())))], &["query"])
-}
-
-fn export_members() -> Vec<(&'static str, Value)> {
-    vec![
-        ("id", integer()),
-        ("export_format", text()),
-        ("created_at", moment()),
-        ("has_content", boolean()),
-        ("filename", text()),
-    ]
-}
-
-fn export() -> Value {
-    let mut of_export = export_members();
-    of_export.extend([("expires_after", moment()), ("exception", nullable(text()))]);
-    object(&of_export)
-}
-
-pub(super) fn export_create() -> Operation {
-    op("Make a file in the background", &[Scope::LOGS_READ])
-        .body(export_body())
-        .creates(object(&export_members()))
-        .refuses(&[503])
-}
-
-pub(super) fn export_stream() -> Operation {
-    let body = with_required(
-        &[
-            ("query", reference("LogsFilter")),
-            ("columns", nullable(list(text()))),
-            ("format", nullable(one_of(&["csv", "ndjson", "parquet"]))),
-        ],
-        &["query"],
-    );
-    asks("Every row of a query, as it is read").body(body).answers_as(
-        200,
-        "the rows",
-        &[
-            ("text/csv", text()),
-            ("application/x-ndjson", text()),
-            ("application/vnd.apache.parquet", anything()),
-        ],
-    )
-}
-
-const EXPORT_SCOPES: [Scope; 2] = [Scope::EXPORT_READ, Scope::LOGS_READ];
-
-pub(super) fn export_list() -> Operation {
-    op("Exports", &EXPORT_SCOPES).lists(export())
-}
-
-pub(super) fn export_retrieve() -> Operation {
-    op("An export", &EXPORT_SCOPES).answers(200, export())
-}
-
-pub(super) fn export_content() -> Operation {
-    op("The file of an export", &EXPORT_SCOPES)
-        .query("download", text(), "`true`: to be saved")
-        .answers_as(
-            200,
-            "the file",
-            &[
-                ("text/csv", text()),
-                ("application/x-ndjson", text()),
-                ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", text()),
-            ],
-        )
-        .refuses(&[400, 409])
+        .answers(200, object(&[("results", any_of(&[list(value()), of_lists]))]))
 }
 
 pub(super) fn tail() -> Operation {
@@ -309,58 +208,4 @@ pub(super) fn tail() -> Operation {
         operation = operation.query(name, text(), "as API.md says");
     }
     operation.answers_as(200, "events", &[("text/event-stream", text())])
-}
-
-fn view() -> Value {
-    object(&[
-        ("id", uuid()),
-        ("short_id", text()),
-        ("name", text()),
-        ("filters", anything()),
-        ("columns", nullable(list(anything()))),
-        ("pinned", boolean()),
-        ("created_at", moment()),
-        ("created_by", user_or_null()),
-        ("updated_at", moment()),
-    ])
-}
-
-fn view_members() -> Vec<(&'static str, Value)> {
-    vec![
-        ("name", text_up_to(400)),
-        ("filters", members(&[])),
-        ("columns", nullable(list(anything()))),
-        ("pinned", boolean()),
-    ]
-}
-
-pub(super) fn view_list() -> Operation {
-    op("Saved views", &[Scope::LOGS_READ]).lists(view())
-}
-
-pub(super) fn view_create() -> Operation {
-    op("Save a view", &[Scope::LOGS_WRITE])
-        .body_or_form(with_required(&view_members(), &["name"]))
-        .creates(view())
-        .refuses(&[503])
-}
-
-pub(super) fn view_retrieve() -> Operation {
-    op("A saved view", &[Scope::LOGS_READ]).answers(200, view())
-}
-
-pub(super) fn view_replace() -> Operation {
-    op("Change a saved view", &[Scope::LOGS_WRITE])
-        .body_or_form(with_required(&view_members(), &["name"]))
-        .answers(200, view())
-}
-
-pub(super) fn view_change() -> Operation {
-    op("Change a saved view", &[Scope::LOGS_WRITE])
-        .body_or_form(members(&view_members()))
-        .answers(200, view())
-}
-
-pub(super) fn view_delete() -> Operation {
-    op("Delete a saved view", &[Scope::LOGS_WRITE]).answers_nothing(204, "gone")
 }

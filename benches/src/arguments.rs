@@ -1,0 +1,167 @@
+//! What the command line takes.
+
+use std::path::PathBuf;
+
+use benches::layout::Part;
+use clap::{Args, Parser, Subcommand};
+use data::{AttributeKeys, LogSpec, RecordShape};
+
+#[derive(Debug, Parser)]
+#[command(about = "Measures Timberline on generated logs or a file of one's own")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load a server and the other engines that are installed with the same rows, ask all of them the same questions,
+    /// check that they agree, write a report and a plot.
+    Run(RunArgs),
+    /// Send rows to a server without a break, and report rows per second and what memory it takes.
+    Ingest(IngestArgs),
+    /// Load generated logs into an engine in this process, ask the query sets, write a report.
+    Sets(SetsArgs),
+    /// The server's own commands; `run` starts its server with it.
+    #[command(hide = true)]
+    Timberline(TimberlineArgs),
+    /// Compare ways to lay out data files, without an engine, and write a report.
+    Layout(LayoutArgs),
+    /// Load generated logs, merge them, and report the bytes per row of data files and sidecars.
+    Size(SizeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SizeArgs {
+    /// Log records to generate.
+    #[arg(long, default_value_t = 1_048_576)]
+    pub(crate) rows: u64,
+    /// Distinct log attribute keys: 20, 500 or 5000.
+    #[arg(long, default_value = "20")]
+    pub(crate) attribute_keys: AttributeKeys,
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Shape of the records: sizing or natural.
+    #[arg(long, default_value = "sizing")]
+    pub(crate) shape: RecordShape,
+    /// File of the report; `benches/results/size-<rows>-rows-<keys>-keys.md` when left out.
+    #[arg(long)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LayoutArgs {
+    /// Log records to generate.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) rows: u64,
+    /// Distinct log attribute keys: 20, 500 or 5000.
+    #[arg(long, default_value = "20")]
+    pub(crate) attribute_keys: AttributeKeys,
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Shape of the records: sizing or natural.
+    #[arg(long, default_value = "sizing")]
+    pub(crate) shape: RecordShape,
+    /// What to compare.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Finalists, Part::Steps, Part::Orders, Part::Attributes, Part::Compression, Part::Columns])]
+    pub(crate) parts: Vec<Part>,
+    /// Rows of one file. The default is what compaction makes; what a flush makes is smaller.
+    #[arg(long, default_value_t = 1 << 20)]
+    pub(crate) rows_per_file: usize,
+    /// Folder, which exists, to leave the files of whole layouts in, for other readers.
+    #[arg(long)]
+    pub(crate) folder: Option<PathBuf>,
+    /// File of the report; `benches/results/layout-<rows>-rows-<keys>-keys.md` when left out.
+    #[arg(long)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TimberlineArgs {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// `sizing`, `natural` (generated), or a file: .ndjson, .jsonl, .json, .pb or .parquet.
+    #[arg(long, default_value = "sizing")]
+    pub(crate) dataset: String,
+    /// Log records to generate, or to take of a file at most.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) rows: u64,
+    /// Distinct log attribute keys of generated records: 20, 500 or 5000.
+    #[arg(long, default_value = "20")]
+    pub(crate) attribute_keys: AttributeKeys,
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Times that every question is asked.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) repetitions: usize,
+    /// Python with chdb and duckdb; `timberline-peers/bin/python` in the user's cache folder when left out.
+    #[arg(long)]
+    pub(crate) python: Option<PathBuf>,
+    /// Measure Timberline alone, whatever is installed.
+    #[arg(long)]
+    pub(crate) alone: bool,
+    /// File of the report; `benches/results/side-by-side-<rows>-rows.md` when left out. The plot goes beside it.
+    #[arg(long)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IngestArgs {
+    /// `sizing`, `natural` (generated), or a file: .ndjson, .jsonl, .json, .pb or .parquet.
+    #[arg(long, default_value = "natural")]
+    pub(crate) dataset: String,
+    /// Log records to make bodies of, which are sent again and again.
+    #[arg(long, default_value_t = 500_000)]
+    pub(crate) rows: u64,
+    /// Seconds of sending.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) seconds: u64,
+    /// The server's `memory.total_bytes`, like `512MiB`.
+    #[arg(long)]
+    pub(crate) memory: Option<String>,
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// File of the report; `benches/results/ingest-<seconds>-seconds.md` when left out.
+    #[arg(long)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetsArgs {
+    /// Log records to generate.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) rows: u64,
+    /// Distinct log attribute keys: 20, 500 or 5000.
+    #[arg(long, default_value = "20")]
+    pub(crate) attribute_keys: AttributeKeys,
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Times that every question is asked.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) repetitions: u32,
+    /// File of the report; `benches/results/<rows>-rows-<keys>-keys.md` when left out.
+    #[arg(long)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+impl SizeArgs {
+    /// What is generated.
+    pub(crate) fn spec(&self) -> LogSpec {
+        LogSpec {
+            seed: self.seed,
+            rows: self.rows,
+            num_attribute_keys: self.attribute_keys,
+            shape: self.shape,
+            ..LogSpec::default()
+        }
+    }
+}
