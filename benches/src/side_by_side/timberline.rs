@@ -12,6 +12,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
 use crate::machine::peak_memory_bytes_of;
+use crate::size::FolderSize;
 
 /// Requests in flight at one time, as from several collectors.
 const NUM_SENDERS: usize = 8;
@@ -169,16 +170,21 @@ impl Timberline {
         self.serve()
     }
 
-    /// Waits until no merge is due.
+    /// Waits until no merge is due, and nothing that was merged is still on the disk.
     ///
     /// # Errors
     /// When the server does not answer.
     pub(super) async fn settle(&self) -> Result<()> {
         loop {
             let text = self.client.get(format!("{}/metrics", self.url()?)).send().await?.text().await?;
-            let waiting =
-                text.lines().find_map(|line| line.strip_prefix("timberline_compaction_waiting_bytes "));
-            if waiting.context("no numbers about compaction")?.parse::<f64>()? == 0.0 {
+            let number = |name: &str| -> Result<u64> {
+                let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+                Ok(value.with_context(|| format!("no number {name}"))?.parse()?)
+            };
+            let is_merged = number("timberline_compaction_waiting_bytes")? == 0;
+            let num_files = FolderSize::of(&self.data_dir).map(|size| size.data_files.num_files);
+            // A file may go while it is counted.
+            if is_merged && num_files.ok() == Some(number("timberline_data_files")?) {
                 return Ok(());
             }
             tokio::time::sleep(POLL).await;

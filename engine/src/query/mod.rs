@@ -15,7 +15,7 @@
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
 //! | `rows`, `count`, `sparkline`, `facets`, `earliest`, `expiry`, `sampled` | the questions |
 //! | `count_ranges`, `count_every`, `services`, `groups`, `impact` | the questions that count by time, by service and by value |
-//! | `time_bucket`, `dimension`, `first_filled`, `top` | what those share: what rows are grouped by, and the best groups |
+//! | `dimension`, `first_filled`, `texts`, `top` | what those share: what rows are grouped by, and the best groups |
 //! | `patterns` | what bodies have in common, and how that differs between two times |
 //! | `tail` | rows by their place in the order of ingestion |
 //! | `export` | every row of a query, in order and in bounded memory |
@@ -58,8 +58,8 @@ mod sparkline;
 mod stream;
 mod table;
 mod tail;
+mod texts;
 mod threads;
-mod time_bucket;
 mod time_range;
 mod top;
 mod unexpired;

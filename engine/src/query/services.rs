@@ -3,30 +3,21 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::Result as DataFusionResult;
-use datafusion::dataframe::DataFrame;
 use datafusion::execution::memory_pool::MemoryReservation;
-use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::logical_expr::ExprFunctionExt;
-use datafusion::prelude::{Expr, ident, lit};
-use futures::StreamExt;
+use datafusion::prelude::Expr;
 
 use super::context::QueryContext;
-use super::filter::{has_service, has_severity};
-use super::groups::{ERROR_SEVERITIES, totals};
+use super::filter::has_service;
+use super::groups::ERROR_SEVERITIES;
 use super::interval::{Interval, SPARKLINE_BUCKETS};
 use super::model::LogFilter;
 use super::planner::{CellQuestion, CellTotal, GroupBy, answer_from_cells};
 use super::session::QuerySession;
-use super::time_bucket::time_bucket;
 use super::time_range::{ResolvedRange, TimeRange};
 use super::top::Top;
 use crate::catalog::Snapshot;
 use crate::error::Result;
-use crate::schema::columns;
 
 /// A request for services.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,8 +95,6 @@ impl QueryContext {
     }
 }
 
-const LOG_COUNT: &str = "log_count";
-
 /// What is counted apart, and the severities that it is.
 const SEVERITIES: [(&str, &[&str]); 4] =
     [("debug", &["trace", "debug"]), ("info", &["info"]), ("warn", &["warn"]), ("error", &ERROR_SEVERITIES)];
@@ -117,39 +106,24 @@ async fn services(
     range: TimeRange,
     limit: NonZeroUsize,
 ) -> DataFusionResult<Services> {
-    let mut known = KnownServices::new(session.reserve("services of sidecars"));
+    let mut counts = ServiceCounts::new(session.reserve("services"));
     let group_by = GroupBy::ServiceAndSeverity;
     let question = CellQuestion { condition, range, interval: None, group_by };
-    let rest = answer_from_cells(session, &question, |total| known.add(total)).await?;
-    let mut list =
-        ServiceList { top: Top::new(limit.get(), session.reserve("services")), total_services: 0, known };
-    if let Some(rows) = rest.rows_where(session, condition)? {
-        let mut batches = session.execute(totals_by_service(rows)?).await?;
-        while let Some(batch) = batches.next().await {
-            list.add(&batch?)?;
-        }
-    }
-    list.finish()
-}
-
-fn totals_by_service(rows: DataFrame) -> DataFusionResult<DataFrame> {
-    let mut counts = vec![count(lit(1)).alias(LOG_COUNT)];
-    for (name, severities) in SEVERITIES {
-        counts.push(count(lit(1)).filter(has_severity(severities)).build()?.alias(name));
-    }
-    rows.aggregate(vec![ident(columns::SERVICE_NAME)], counts)
+    let rest = answer_from_cells(session, &question, |total| counts.add(total)).await?;
+    rest.visit_cells(session, &question, |total| counts.add(total)).await?;
+    counts.ranked(limit, session.reserve("services of the list"))
 }
 
 /// The rows of a service: all, then by severity as in [`SEVERITIES`].
 type Counts = (u64, [u64; 4]);
 
-/// What is known of services without reading rows.
-struct KnownServices {
+/// How much each service logs, in memory that counts as the query's.
+struct ServiceCounts {
     by_name: HashMap<String, Counts>,
     reservation: MemoryReservation,
 }
 
-impl KnownServices {
+impl ServiceCounts {
     /// What a service without its name takes up, generously.
     const SERVICE_BYTES: usize = 160;
 
@@ -171,45 +145,14 @@ impl KnownServices {
         }
         Ok(())
     }
-}
 
-/// The services on their way into the list: each from what is known and from the rows that were read.
-struct ServiceList {
-    top: Top<Counts>,
-    total_services: u64,
-    /// Those that have not been met among the rows that were read.
-    known: KnownServices,
-}
-
-impl ServiceList {
-    /// Adds services of rows that were read, each once in all batches.
-    fn add(&mut self, batch: &RecordBatch) -> DataFusionResult<()> {
-        let names = cast(batch.column(0), &DataType::Utf8)?;
-        let names = names.as_string::<i32>();
-        let log_counts = totals::<Int64Type>(batch, LOG_COUNT)?;
-        let [debug, info, warn, error] = SEVERITIES.map(|(name, _)| totals::<Int64Type>(batch, name));
-        let by_severity = [debug?, info?, warn?, error?];
-        for row in 0..batch.num_rows() {
-            let name = names.value(row);
-            let (mut log_count, mut counts) = self.known.by_name.remove(name).unwrap_or_default();
-            log_count += log_counts.value(row).unsigned_abs();
-            for (count, read) in counts.iter_mut().zip(&by_severity) {
-                *count += read.value(row).unsigned_abs();
-            }
-            self.offer(name, (log_count, counts))?;
-        }
-        Ok(())
-    }
-
-    fn offer(&mut self, name: &str, counts: Counts) -> DataFusionResult<()> {
-        self.total_services += 1;
-        let rank = i64::try_from(counts.0).unwrap_or(i64::MAX);
-        self.top.offer(rank, counts, || Ok(vec![name.to_owned()]))
-    }
-
-    fn finish(mut self) -> DataFusionResult<Services> {
-        for (name, counts) in std::mem::take(&mut self.known.by_name) {
-            self.offer(&name, counts)?;
+    /// The services with the most rows, without a sparkline.
+    fn ranked(self, limit: NonZeroUsize, reservation: MemoryReservation) -> DataFusionResult<Services> {
+        let mut top = Top::new(limit.get(), reservation);
+        let total_services = self.by_name.len() as u64;
+        for (name, counts) in self.by_name {
+            let rank = i64::try_from(counts.0).unwrap_or(i64::MAX);
+            top.offer(rank, counts, || Ok(vec![name]))?;
         }
         let service =
             |(values, (log_count, [debug, info, warn, error])): (Vec<String>, Counts)| ServiceTotals {
@@ -220,8 +163,8 @@ impl ServiceList {
                 warn,
                 error,
             };
-        let services = self.top.into_ranked().map(service).collect();
-        Ok(Services { services, total_services: self.total_services, sparkline: Vec::new() })
+        let services = top.into_ranked().map(service).collect();
+        Ok(Services { services, total_services, sparkline: Vec::new() })
     }
 }
 
@@ -241,27 +184,12 @@ async fn sparkline(
     let mut counts: BTreeMap<(i64, String), u64> = BTreeMap::new();
     let question =
         CellQuestion { condition: &condition, range, interval: Some(interval), group_by: GroupBy::Service };
-    let rest = answer_from_cells(session, &question, |total| {
+    let mut add = |total: &CellTotal<'_>| {
         *counts.entry((total.bucket_us, total.service.to_owned())).or_default() += total.num_rows;
         Ok(())
-    })
-    .await?;
-    if let Some(rows) = rest.rows_where(session, &condition)? {
-        let query = rows.aggregate(
-            vec![time_bucket(interval), ident(columns::SERVICE_NAME)],
-            vec![count(lit(1)).alias(LOG_COUNT)],
-        )?;
-        for batch in &session.collect(query).await?.batches {
-            let times = batch.column(0).as_primitive::<Int64Type>();
-            let names = cast(batch.column(1), &DataType::Utf8)?;
-            let names = names.as_string::<i32>();
-            let log_counts = totals::<Int64Type>(batch, LOG_COUNT)?;
-            for row in 0..batch.num_rows() {
-                let key = (times.value(row), names.value(row).to_owned());
-                *counts.entry(key).or_default() += log_counts.value(row).unsigned_abs();
-            }
-        }
-    }
+    };
+    let rest = answer_from_cells(session, &question, &mut add).await?;
+    rest.visit_cells(session, &question, &mut add).await?;
     let bucket = |((time_us, service_name), count)| ServiceBucket { time_us, service_name, count };
     Ok(counts.into_iter().map(bucket).collect())
 }

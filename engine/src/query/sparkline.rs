@@ -2,22 +2,15 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{AsArray, RecordBatch, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, UInt64Type};
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
-use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::prelude::{Expr, ident, lit};
-use futures::StreamExt;
+use datafusion::prelude::Expr;
 
 use super::interval::{Interval, SPARKLINE_BUCKETS};
 use super::model::{Breakdown, LogFilter, RankBy};
-use super::planner::{CellQuestion, GroupBy, answer_from_cells};
+use super::planner::{CellQuestion, CellTotal, GroupBy, answer_from_cells};
 use super::session::QuerySession;
-use super::time_bucket::time_bucket;
 use super::time_range::{ResolvedRange, TimeRange};
-use crate::schema::columns;
 
 /// How many values have a series of their own.
 const MAX_SERIES: usize = 10;
@@ -63,29 +56,20 @@ pub(super) async fn sparkline(
     earliest_us: Option<i64>,
 ) -> Result<Vec<SparklineEntry>> {
     let Some(spine) = Spine::of(&request.range, earliest_us) else { return Ok(Vec::new()) };
-    let (value, group_by) = match request.breakdown {
-        Breakdown::Severity => (columns::SEVERITY_TEXT, GroupBy::Severity),
-        Breakdown::Service => (columns::SERVICE_NAME, GroupBy::Service),
+    let group_by = match request.breakdown {
+        Breakdown::Severity => GroupBy::Severity,
+        Breakdown::Service => GroupBy::Service,
     };
     let mut series = SeriesByValue::new(session.reserve("sparkline"));
-    let question =
-        CellQuestion { condition: &filter, range: spine.range(), interval: Some(&spine.interval), group_by };
-    let rest = answer_from_cells(session, &question, |total| {
+    let mut add = |total: &CellTotal<'_>| {
         let value = if group_by == GroupBy::Severity { total.severity } else { total.service };
         let rows = Total { count: total.num_rows, bytes: total.bytes_uncompressed };
         series.add_rows(total.bucket_us, value, rows)
-    })
-    .await?;
-    if let Some(rows) = rest.rows_where(session, &filter)? {
-        let totals = rows.aggregate(
-            vec![time_bucket(&spine.interval), ident(value)],
-            vec![count(lit(1)), sum(ident(columns::BYTES_UNCOMPRESSED))],
-        )?;
-        let mut batches = session.execute(totals).await?;
-        while let Some(batch) = batches.next().await {
-            series.add(&batch?)?;
-        }
-    }
+    };
+    let question =
+        CellQuestion { condition: &filter, range: spine.range(), interval: Some(&spine.interval), group_by };
+    let rest = answer_from_cells(session, &question, &mut add).await?;
+    rest.visit_cells(session, &question, &mut add).await?;
     Ok(spine.entries(&series.ranked(request.rank_by)))
 }
 
@@ -188,20 +172,6 @@ impl SeriesByValue {
 
     fn new(reservation: MemoryReservation) -> Self {
         Self { by_value: HashMap::new(), reservation }
-    }
-
-    /// Adds a batch of (bucket, value, count, bytes).
-    fn add(&mut self, batch: &RecordBatch) -> Result<()> {
-        let values = cast(batch.column(1), &DataType::Utf8)?;
-        let values: &StringArray = values.as_string();
-        let buckets = batch.column(0).as_primitive::<Int64Type>();
-        let counts = batch.column(2).as_primitive::<Int64Type>();
-        let bytes = batch.column(3).as_primitive::<UInt64Type>();
-        for row in 0..batch.num_rows() {
-            let rows = Total { count: counts.value(row).unsigned_abs(), bytes: bytes.value(row) };
-            self.add_rows(buckets.value(row), values.value(row), rows)?;
-        }
-        Ok(())
     }
 
     /// Adds the rows of a bucket and a value. Every value is text, and the empty one is none.

@@ -1,6 +1,6 @@
 """Reads the data files of a folder with DuckDB and with pyarrow and prints every row as JSON, one a line.
 
-    python3 outside_reader.py duckdb|pyarrow FOLDER
+    python3 outside_reader.py duckdb|pyarrow logs|activity FOLDER
 
 Knows of the layout what engine/LAYOUT.md says and nothing else: attributes stand in the maps or, promoted, in
 columns named after the map, a slash and the key; ids are null when unset; the observed time is a delay.
@@ -52,12 +52,18 @@ def whole(row):
     return plain
 
 
+def entry(row):
+    """An entry of the audit trail, with its bytes as text."""
+    return {name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()}
+
+
 def main():
-    reader, folder = sys.argv[1:]
-    files = sorted(glob.glob(f"{folder}/**/*.parquet", recursive=True))
+    reader, dataset, folder = sys.argv[1:]
+    files = sorted(glob.glob(f"{folder}/{dataset}/**/*.parquet", recursive=True))
     rows = {"duckdb": duckdb_rows, "pyarrow": pyarrow_rows}[reader]
+    written = {"logs": whole, "activity": entry}[dataset]
     for row in rows(files):
-        print(json.dumps(whole(row)))
+        print(json.dumps(written(row)))
 
 
 main()

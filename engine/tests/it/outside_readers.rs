@@ -9,14 +9,16 @@ use std::process::Command;
 use std::sync::Arc;
 
 use data::{LogGenerator, LogSpec, encode};
+use engine::activity::{ActivityEntry, ChainHead, Delivery, StoredEntry};
 use engine::clock::{Clock, ManualClock};
 use engine::ingest::{RecordLimits, decode_otlp_protobuf};
 use engine::query::model::{AttributeMaps, LogFilter, LogQuery, Order};
 use engine::query::{LogRow, TimeRange};
-use engine::schema::{ProjectId, TableId};
+use engine::schema::{OrganizationId, ProjectId, TableId};
 use engine::{Engine, EngineConfig};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 const NOW_US: i64 = 1_765_881_156_184_820;
 const PROJECT: ProjectId = ProjectId(1);
@@ -65,9 +67,10 @@ async fn write_files(folder: &Path) -> Vec<LogRow> {
     rows
 }
 
-fn read_by(reader: &str, python: &str, folder: &Path) -> BTreeMap<String, Json> {
+/// The rows of a dataset by their row ids.
+fn read_by(reader: &str, python: &str, dataset: &str, folder: &Path) -> BTreeMap<String, Json> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/outside_reader.py");
-    let output = Command::new(python).arg(script).arg(reader).arg(folder).output().unwrap();
+    let output = Command::new(python).arg(script).args([reader, dataset]).arg(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let rows = std::str::from_utf8(&output.stdout).unwrap().lines().map(|line| {
         let row: Json = serde_json::from_str(line).unwrap();
@@ -107,26 +110,105 @@ fn compare(expected: &LogRow, read: &Json) {
     assert!(read["trace_flags"].is_u64());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn other_programs_read_every_column_and_every_attribute() {
-    let folder = TempDir::new().unwrap();
-    let expected = write_files(folder.path()).await;
+/// The readers that are installed, with the interpreter.
+fn readers() -> Vec<(&'static str, String)> {
+    let mut readers = Vec::new();
     for reader in ["duckdb", "pyarrow"] {
-        let python = match python(reader) {
-            Ok(python) => python,
+        match python(reader) {
+            Ok(python) => readers.push((reader, python)),
             Err(reason) => {
                 assert!(
                     std::env::var_os("CI").is_none(),
                     "in continuous integration nothing is skipped: {reason}"
                 );
                 println!("SKIPPED: {reason}");
-                continue;
             }
-        };
-        let read = read_by(reader, &python, folder.path());
+        }
+    }
+    readers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_programs_read_every_column_and_every_attribute() {
+    let folder = TempDir::new().unwrap();
+    let expected = write_files(folder.path()).await;
+    for (reader, python) in readers() {
+        let read = read_by(reader, &python, "logs", folder.path());
         assert_eq!(read.len(), expected.len(), "{reader}");
         for row in &expected {
             compare(row, &read[&hex(row.uuid.as_bytes())]);
+        }
+    }
+}
+
+/// Entries with everything, and with as little as there may be.
+fn entries() -> Vec<ActivityEntry> {
+    let whole = |number: i64| ActivityEntry {
+        id: Uuid::from_u128(number as u128 + 1),
+        timestamp_us: NOW_US - number,
+        project: Some(PROJECT),
+        user_id: Some(number),
+        was_impersonated: Some(true),
+        is_system: Some(false),
+        client: Some("web \u{1f980}".to_owned()),
+        ip_address: Some("2001:db8::1".to_owned()),
+        scope: "Role".to_owned(),
+        activity: "created".to_owned(),
+        item_id: Some(number.to_string()),
+        detail: Some(format!(r#"{{"name": "x", "changes": [{{"after": {number}}}]}}"#)),
+    };
+    let few = |number| ActivityEntry {
+        project: None,
+        user_id: None,
+        was_impersonated: None,
+        is_system: None,
+        client: None,
+        ip_address: None,
+        item_id: None,
+        detail: None,
+        ..whole(number)
+    };
+    (0..400).map(|number| if number % 3 == 0 { few(number) } else { whole(number) }).collect()
+}
+
+#[track_caller]
+fn compare_entry(expected: &StoredEntry, read: &Json) {
+    let StoredEntry { entry, link, ingested_us } = expected;
+    let read_as = json!({
+        "id": hex(entry.id.as_bytes()), "timestamp": entry.timestamp_us, "ingested_timestamp": ingested_us,
+        "project_id": entry.project.map(|project| project.0), "user_id": entry.user_id,
+        "was_impersonated": entry.was_impersonated, "is_system": entry.is_system, "client": entry.client,
+        "ip_address": entry.ip_address, "scope": entry.scope, "activity": entry.activity,
+        "item_id": entry.item_id, "detail": entry.detail, "sequence": link.sequence,
+        "chain_version": link.version, "hash": hex(&link.hash), "uuid": read["uuid"],
+        "bytes_uncompressed": read["bytes_uncompressed"],
+    });
+    assert_eq!(*read, read_as);
+    assert!(read["bytes_uncompressed"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_programs_read_every_entry_of_the_audit_trail() {
+    let folder = TempDir::new().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW_US));
+    let config = EngineConfig { compaction: false, ..EngineConfig::new(folder.path()) };
+    let engine = Engine::open(config, clock).await.unwrap();
+    let organization = OrganizationId(Uuid::from_u128(7));
+    for part in entries().chunks(150) {
+        let appended =
+            engine.append_activity(organization, part.to_vec(), Delivery::First, ChainHead::default());
+        appended.await.unwrap();
+        engine.flush().await.unwrap();
+    }
+    let expected = engine.chain_part(organization, 0..i64::MAX).await.unwrap();
+    assert_eq!(expected.len(), 400);
+    for (reader, python) in readers() {
+        let read = read_by(reader, &python, "activity", folder.path());
+        assert_eq!(read.len(), expected.len(), "{reader}");
+        let by_id: BTreeMap<&str, &Json> =
+            read.values().map(|row| (row["id"].as_str().unwrap(), row)).collect();
+        for stored in &expected {
+            compare_entry(stored, by_id[hex(stored.entry.id.as_bytes()).as_str()]);
         }
     }
 }

@@ -240,10 +240,15 @@ impl ServerConfig {
         }
     }
 
-    /// Shares memory out among requests on their way in, fresh rows, queries, caches and compaction.
+    /// Shares memory out among requests on their way in, fresh rows, queries, caches and compaction. The largest request
+    /// is no larger than its share allows, compressed and decompressed.
     pub fn share_memory(&mut self, memory_bytes: usize) {
         self.engine.share_memory(memory_bytes);
-        self.ingest.max_in_flight_bytes = memory_bytes / 8;
+        let ingest = &mut self.ingest;
+        ingest.max_in_flight_bytes = memory_bytes / 8;
+        let largest = ingest.max_in_flight_bytes / 2;
+        ingest.max_encoded_bytes = ingest.max_encoded_bytes.min(largest);
+        ingest.max_decompressed_bytes = ingest.max_decompressed_bytes.min(largest);
     }
 
     /// The data folder.

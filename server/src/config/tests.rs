@@ -86,6 +86,15 @@ fn memory_is_shared_out_before_its_parts_are_set() {
 }
 
 #[test]
+fn little_memory_makes_the_largest_request_smaller() {
+    let config = from_environment("TIMBERLINE_MEMORY__TOTAL_BYTES", "512MiB").unwrap();
+    assert_eq!(config.ingest.max_in_flight_bytes, 64 * MIB);
+    assert_eq!((config.ingest.max_encoded_bytes, config.ingest.max_decompressed_bytes), (32 * MIB, 32 * MIB));
+    let config = from_environment("TIMBERLINE_MEMORY__TOTAL_BYTES", "1GiB").unwrap();
+    assert_eq!((config.ingest.max_encoded_bytes, config.ingest.max_decompressed_bytes), (64 * MIB, 64 * MIB));
+}
+
+#[test]
 fn an_unknown_name_is_an_error_that_names_it() {
     assert_eq!(from_file("[server]\nlissten = 'x'").unwrap_err(), "unknown setting server.lissten in t.toml");
     assert_eq!(from_file("[sever]\nlisten = 'x'").unwrap_err(), "unknown setting sever.listen in t.toml");

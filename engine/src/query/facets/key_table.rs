@@ -63,6 +63,15 @@ impl KeyTable {
 
     /// Adds rows as lists of keys, see [`attribute_keys`](crate::query::attribute_keys).
     pub(super) fn add_keys(&mut self, lists: &ArrayRef) -> Result<()> {
+        self.change(lists, |total, count| Some(total + count))
+    }
+
+    /// Takes off rows that were added with a file.
+    pub(super) fn subtract_keys(&mut self, lists: &ArrayRef) -> Result<()> {
+        self.change(lists, u64::checked_sub)
+    }
+
+    fn change(&mut self, lists: &ArrayRef, change: impl Fn(u64, u64) -> Option<u64>) -> Result<()> {
         let lists = lists.as_list::<i32>();
         let offsets = lists.value_offsets();
         let used = lists.values().slice(offsets[0] as usize, (offsets[lists.len()] - offsets[0]) as usize);
@@ -75,8 +84,10 @@ impl KeyTable {
             counts[*name as usize] += 1;
         }
         for (name, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
-            if let Found::ByName(_, total) = self.found(names.value(name))? {
-                *total += count;
+            let Found::ByName(_, total) = self.found(names.value(name))? else { continue };
+            match change(*total, count) {
+                Some(changed) => *total = changed,
+                None => return internal_err!("more rows have a key than a sidecar knows of"),
             }
         }
         Ok(())
@@ -165,7 +176,7 @@ impl Found {
     /// The key with its place; none when nothing was found.
     fn ranked(self, name: String) -> Option<(Rank, AttributeKey)> {
         match self {
-            Self::Not => None,
+            Self::Not | Self::ByName(_, 0) => None,
             Self::ByName(closeness, count) => {
                 let key = AttributeKey { name, count, matched_value: None };
                 Some(((false, closeness, Reverse(count)), key))

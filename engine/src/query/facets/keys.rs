@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use datafusion::common::Result as DataFusionResult;
 use datafusion::prelude::{Expr, ident};
-use futures::StreamExt;
 
 use super::facet::AttributeSource;
 use super::key_table::{KeyTable, WantedKeys};
@@ -105,37 +104,29 @@ async fn keys(
     }
     let wanted = WantedKeys { search, search_in: asked.search_in, keys: asked.keys };
     let mut table = KeyTable::new(wanted, session.reserve("attribute keys"));
-    let rest = match asked.search_in {
-        SearchIn::Keys => {
-            answer_from_keys(session, &condition, asked.range, |file| {
-                table.add_known(asked.source.known_keys(file))
-            })
-            .await?
-        }
-        SearchIn::KeysAndValues => Rest::everything(asked.range),
-    };
-    let Some(rows) = rest.rows_where(session, &condition)? else {
-        return Ok(table.into_list(asked.list));
-    };
-    let rows = rows.select(vec![looked_at(asked.source, asked.search_in)])?;
-    let mut batches = session.execute(rows).await?;
-    while let Some(batch) = batches.next().await {
-        let batch = batch?;
-        match asked.search_in {
-            SearchIn::Keys => table.add_keys(batch.column(0))?,
-            SearchIn::KeysAndValues => table.add_maps(batch.column(0))?,
+    match asked.search_in {
+        SearchIn::Keys => count_keys(session, &condition, asked.range, asked.source, &mut table).await?,
+        SearchIn::KeysAndValues => {
+            let map = ident(asked.source.column());
+            let rest = Rest::everything(asked.range);
+            rest.visit_values(session, &condition, &[map], |columns| table.add_maps(&columns[0])).await?;
         }
     }
     Ok(table.into_list(asked.list))
 }
 
-/// What is read of a row.
-fn looked_at(source: AttributeSource, search_in: SearchIn) -> Expr {
-    let map = ident(source.column());
-    match search_in {
-        SearchIn::Keys => attribute_keys(map),
-        SearchIn::KeysAndValues => map,
-    }
+async fn count_keys(
+    session: &QuerySession,
+    condition: &Expr,
+    range: TimeRange,
+    source: AttributeSource,
+    table: &mut KeyTable,
+) -> DataFusionResult<()> {
+    let rest =
+        answer_from_keys(session, condition, range, |file| table.add_known(source.known_keys(file))).await?;
+    let keys = [attribute_keys(ident(source.column()))];
+    rest.visit_surplus(session, condition, &keys, |columns| table.subtract_keys(&columns[0])).await?;
+    rest.visit_values(session, condition, &keys, |columns| table.add_keys(&columns[0])).await
 }
 
 #[cfg(test)]
@@ -201,7 +192,7 @@ pub(super) mod tests {
             let range = TimeRange { start_us: 3, end_us: 7 };
             let session = session_over_unopened_files(1);
             let rows = session.rows_where(in_range(range).and(condition)).unwrap();
-            let rows = rows.select(vec![looked_at(AttributeSource::Record, SearchIn::Keys)]).unwrap();
+            let rows = rows.select(vec![attribute_keys(ident(AttributeSource::Record.column()))]).unwrap();
             let plan = rows.create_physical_plan().await.unwrap();
             let plan = displayable(plan.as_ref()).indent(false).to_string();
             let scan = plan.lines().find(|line| line.contains("DataSourceExec")).unwrap_or_default();

@@ -6,20 +6,20 @@ use std::collections::{BinaryHeap, HashMap};
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion::common::Result;
+use datafusion::common::{Result, internal_err};
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use super::ListRange;
 use super::values::ValueCount;
 use crate::query::filter::TextSearch;
 
-/// The values that are known without reading rows, and have not been met among the rows that were read.
-pub(super) struct KnownValues {
+/// Values with how many rows have each, in memory that counts as the query's.
+pub(super) struct ValueCounts {
     counts: HashMap<String, u64>,
     reservation: MemoryReservation,
 }
 
-impl KnownValues {
+impl ValueCounts {
     pub(super) fn new(reservation: MemoryReservation) -> Self {
         Self { counts: HashMap::new(), reservation }
     }
@@ -32,6 +32,21 @@ impl KnownValues {
         self.reservation.try_grow(TopValues::VALUE_BYTES + value.len())?;
         self.counts.insert(value.to_owned(), count);
         Ok(())
+    }
+
+    /// Takes off rows that were added.
+    pub(super) fn subtract(&mut self, value: &str, count: u64) -> Result<()> {
+        match self.counts.get_mut(value) {
+            Some(known) if *known > count => *known -= count,
+            Some(known) if *known == count => drop(self.counts.remove(value)),
+            _ => return internal_err!("more rows have a value than a sidecar knows of"),
+        }
+        Ok(())
+    }
+
+    /// Takes a value out.
+    pub(super) fn take(&mut self, value: &str) -> u64 {
+        self.counts.remove(value).unwrap_or_default()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
@@ -62,7 +77,7 @@ impl TopValues {
     pub(super) fn add(
         &mut self,
         batch: &RecordBatch,
-        known: &mut KnownValues,
+        known: &mut ValueCounts,
         search: &TextSearch,
     ) -> Result<()> {
         let values = cast(batch.column(0), &DataType::Utf8)?;
@@ -70,7 +85,7 @@ impl TopValues {
         let counts = batch.column(1).as_primitive::<Int64Type>();
         for row in (0..batch.num_rows()).filter(|row| values.is_valid(*row)) {
             let value = values.value(row);
-            let known = known.counts.remove(value).unwrap_or_default();
+            let known = known.take(value);
             self.offer(value, known + counts.value(row).unsigned_abs(), search)?;
         }
         Ok(())

@@ -2,12 +2,13 @@
 
 use datafusion::common::Result as DataFusionResult;
 use datafusion::dataframe::DataFrame;
+use datafusion::error::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::{Expr, ident, lit};
 use futures::StreamExt;
 
 use super::facet::Facet;
-use super::top_values::{KnownValues, TopValues};
+use super::top_values::{TopValues, ValueCounts};
 use super::{ListRange, external, translate};
 use crate::catalog::Snapshot;
 use crate::error::Result;
@@ -19,6 +20,7 @@ use crate::query::model::{FilterNode, LogFilter};
 use crate::query::planner::{CellQuestion, GroupBy, Rest, answer_from_cells, answer_from_keys};
 use crate::query::session::QuerySession;
 use crate::query::settings::QueryKind;
+use crate::query::texts::Texts;
 use crate::query::time_range::TimeRange;
 
 /// A request for the values of one facet.
@@ -128,15 +130,30 @@ impl Values<'_> {
         if self.range.is_empty() || self.list.limit == 0 {
             return Ok(Vec::new());
         }
-        let mut known = KnownValues::new(self.session.reserve("values of sidecars"));
+        let mut known = ValueCounts::new(self.session.reserve("values of sidecars"));
         let rest = self.known_values(facet, &condition, &mut known).await?;
+        let value = [facet.value()];
+        let surplus = rest.visit_surplus(self.session, &condition, &value, |columns| {
+            Texts::of(&columns[0])?.count(|value, count| known.subtract(value, count))
+        });
+        surplus.await?;
         let mut top = TopValues::new(self.list, self.session.reserve("values"));
-        if let Some(rows) = rest.rows_where(self.session, &condition)? {
-            let values = counted_values(facet, rows)?;
-            let mut batches = self.session.execute(values).await?;
-            while let Some(batch) = batches.next().await {
-                top.add(&batch?, &mut known, &self.search)?;
+        match self.read_values(&rest, &condition, &value).await {
+            Ok(read) => {
+                for (value, count) in read.iter() {
+                    top.offer(value, count + known.take(value), &self.search)?;
+                }
             }
+            // There are more values than fit: the plan of DataFusion spills them.
+            Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
+                if let Some(rows) = rest.rows_where(self.session, &condition)? {
+                    let mut batches = self.session.execute(counted_values(facet, rows)?).await?;
+                    while let Some(batch) = batches.next().await {
+                        top.add(&batch?, &mut known, &self.search)?;
+                    }
+                }
+            }
+            Err(error) => return Err(error),
         }
         for (value, count) in known.iter() {
             top.offer(value, count, &self.search)?;
@@ -144,12 +161,28 @@ impl Values<'_> {
         Ok(top.into_list())
     }
 
+    /// The values of the rows that are left which contain the text.
+    async fn read_values(
+        &self,
+        rest: &Rest,
+        condition: &Expr,
+        value: &[Expr],
+    ) -> DataFusionResult<ValueCounts> {
+        let mut read = ValueCounts::new(self.session.reserve("values of rows"));
+        let visited = rest.visit_values(self.session, condition, value, |columns| {
+            Texts::of(&columns[0])?
+                .count(|value, count| if self.search.is_in(value) { read.add(value, count) } else { Ok(()) })
+        });
+        visited.await?;
+        Ok(read)
+    }
+
     /// Takes the values that are known without reading rows, and returns the rows that are left.
     async fn known_values(
         &self,
         facet: &Facet,
         condition: &Expr,
-        known: &mut KnownValues,
+        known: &mut ValueCounts,
     ) -> DataFusionResult<Rest> {
         let (source, key) = match facet {
             Facet::Severity => return self.known_of_cells(GroupBy::Severity, condition, known).await,
@@ -173,7 +206,7 @@ impl Values<'_> {
         &self,
         group_by: GroupBy,
         condition: &Expr,
-        known: &mut KnownValues,
+        known: &mut ValueCounts,
     ) -> DataFusionResult<Rest> {
         let question = CellQuestion { condition, range: self.range, interval: None, group_by };
         answer_from_cells(self.session, &question, |total| {

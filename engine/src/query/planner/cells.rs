@@ -210,7 +210,7 @@ impl CellQuestion<'_> {
         is_whole.then_some(start_us)
     }
 
-    fn bucket_us(&self, us: i64) -> i64 {
+    pub(super) fn bucket_us(&self, us: i64) -> i64 {
         self.interval.map_or(0, |interval| interval.floor(us))
     }
 }

@@ -13,6 +13,7 @@ use super::cells::NUM_LOADS;
 use super::rest::Rest;
 use crate::catalog::Sources;
 use crate::index::AttributeValues;
+use crate::storage::DataFile;
 
 /// Which of a file's rows are meant.
 enum Meant {
@@ -23,6 +24,9 @@ enum Meant {
 
 /// Gives `take` what the sidecars know of the files all of whose rows are meant, and returns the rows that are left.
 /// `take` says whether that was enough; if not, it has taken nothing.
+///
+/// A file of which the range cuts off less than half of its time is taken too; what is cut off is the surplus of the
+/// rest.
 pub(in crate::query) async fn answer_from_keys(
     session: &QuerySession,
     condition: &Expr,
@@ -36,7 +40,8 @@ pub(in crate::query) async fn answer_from_keys(
     let mut rest = Rest::of(range, Sources { files: others.files, segments: others.segments });
     rest.add_segments(live.segments);
     let (asked, cut) = live.files.into_iter().partition::<Vec<_>, _>(|file| {
-        file.sidecar_bytes > 0 && range.covers(file.min_timestamp_us, file.max_timestamp_us)
+        file.sidecar_bytes > 0
+            && cut_off(file, range).iter().map(width_us).sum::<i64>() < file_width_us(file) / 2
     });
     cut.into_iter().for_each(|file| rest.add_whole(file));
     let (sidecars, cost) = (session.sidecars.clone(), Arc::clone(&session.cost));
@@ -59,18 +64,41 @@ pub(in crate::query) async fn answer_from_keys(
     }))
     .buffered(NUM_LOADS);
     while let Some((file, meant, values)) = answers.next().await {
-        let is_answered = match (meant?, values) {
-            (Meant::None, _) => true,
-            (Meant::All, Some(values)) => take(&values)?,
-            (Meant::All | Meant::Some, _) => false,
+        let (is_answered, is_taken) = match (meant?, values) {
+            (Meant::None, _) => (true, false),
+            (Meant::All, Some(values)) => {
+                let is_taken = take(&values)?;
+                (is_taken, is_taken)
+            }
+            (Meant::All | Meant::Some, _) => (false, false),
         };
         if is_answered {
             session.cost.add_sidecar(file.id);
+            let surplus = cut_off(&file, range);
+            if !surplus.is_empty() && is_taken {
+                rest.add_surplus(file, surplus);
+            }
         } else {
             rest.add_whole(file);
         }
     }
     Ok(rest)
+}
+
+/// The stretches of a file's time that are outside of a range, earliest first.
+fn cut_off(file: &DataFile, range: TimeRange) -> Vec<TimeRange> {
+    let end_us = file.max_timestamp_us.saturating_add(1);
+    let before = TimeRange { start_us: file.min_timestamp_us, end_us: range.start_us.min(end_us) };
+    let after = TimeRange { start_us: range.end_us.max(file.min_timestamp_us), end_us };
+    [before, after].into_iter().filter(|stretch| !stretch.is_empty()).collect()
+}
+
+fn width_us(range: &TimeRange) -> i64 {
+    range.end_us.saturating_sub(range.start_us)
+}
+
+fn file_width_us(file: &DataFile) -> i64 {
+    file.max_timestamp_us.saturating_sub(file.min_timestamp_us).saturating_add(2)
 }
 
 impl Meant {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::TimestampMicrosecondArray;
+use arrow::array::{ArrayRef, TimestampMicrosecondArray};
 use datafusion::common::Result;
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::{Expr, ident};
@@ -11,7 +11,7 @@ use futures::StreamExt;
 use super::super::filter::in_range;
 use super::super::rows::column;
 use super::super::session::QuerySession;
-use super::super::slices::{Seen, Wanted, visit_times};
+use super::super::slices::{Seen, Wanted, visit_times, visit_values};
 use super::super::time_range::TimeRange;
 use crate::buffer::BufferSegment;
 use crate::catalog::Sources;
@@ -28,6 +28,8 @@ const MAX_PIECES: usize = 16;
 pub(in crate::query) struct Rest {
     /// The first is of the whole range.
     pieces: Vec<Piece>,
+    /// Rows that were taken with a whole file though they are not in the range.
+    surplus: Vec<Piece>,
     /// Whether the first piece is all that there is, so that the table itself can be read.
     is_everything: bool,
 }
@@ -42,12 +44,13 @@ impl Rest {
     /// All rows of a range.
     pub(in crate::query) fn everything(range: TimeRange) -> Self {
         let piece = Piece { ranges: vec![range], sources: Sources::default() };
-        Self { pieces: vec![piece], is_everything: true }
+        Self { pieces: vec![piece], surplus: Vec::new(), is_everything: true }
     }
 
     /// The rows of a range in some sources; others can follow.
     pub(super) fn of(range: TimeRange, sources: Sources) -> Self {
-        Self { pieces: vec![Piece { ranges: vec![range], sources }], is_everything: false }
+        let piece = Piece { ranges: vec![range], sources };
+        Self { pieces: vec![piece], surplus: Vec::new(), is_everything: false }
     }
 
     /// Adds the rows in memory that are in the whole range.
@@ -70,6 +73,45 @@ impl Rest {
                 let sources = Sources { files: vec![file], segments: Vec::new() };
                 self.pieces.push(Piece { ranges: ranges.to_vec(), sources });
             }
+        }
+        Ok(())
+    }
+
+    /// Says that a file was taken whole, and its rows of some stretches of time are to be taken off again.
+    pub(super) fn add_surplus(&mut self, file: Arc<DataFile>, ranges: Vec<TimeRange>) {
+        let sources = Sources { files: vec![file], segments: Vec::new() };
+        self.surplus.push(Piece { ranges, sources });
+    }
+
+    /// Gives `take` the values of some expressions for the rows that meet a condition, some rows at a time and in no
+    /// order. Texts come plain or with a dictionary.
+    pub(in crate::query) async fn visit_values(
+        &self,
+        session: &QuerySession,
+        condition: &Expr,
+        wanted: &[Expr],
+        mut take: impl FnMut(&[ArrayRef]) -> Result<()>,
+    ) -> Result<()> {
+        for piece in &self.pieces {
+            let sources = match (self.is_everything, piece.ranges.as_slice()) {
+                (true, [range]) => session.sources_in_any_state(*range),
+                _ => piece.sources.clone(),
+            };
+            visit_values_of(session, condition, &piece.ranges, sources, wanted, &mut take).await?;
+        }
+        Ok(())
+    }
+
+    /// The same of the rows that are to be taken off again.
+    pub(in crate::query) async fn visit_surplus(
+        &self,
+        session: &QuerySession,
+        condition: &Expr,
+        wanted: &[Expr],
+        mut take: impl FnMut(&[ArrayRef]) -> Result<()>,
+    ) -> Result<()> {
+        for Piece { ranges, sources } in &self.surplus {
+            visit_values_of(session, condition, ranges, sources.clone(), wanted, &mut take).await?;
         }
         Ok(())
     }
@@ -135,4 +177,34 @@ impl Rest {
         }
         Ok(rows)
     }
+}
+
+async fn visit_values_of(
+    session: &QuerySession,
+    condition: &Expr,
+    ranges: &[TimeRange],
+    sources: Sources,
+    wanted: &[Expr],
+    take: &mut impl FnMut(&[ArrayRef]) -> Result<()>,
+) -> Result<()> {
+    let others = match &session.slices {
+        Some(reader) => {
+            let (live, others) = sources.split(session.table.snapshot().retention.as_deref());
+            visit_values(session, reader, condition, ranges, live, wanted, &mut *take).await?;
+            others
+        }
+        None => sources,
+    };
+    if others.is_empty() {
+        return Ok(());
+    }
+    let Some(within) = ranges.iter().map(|range| in_range(*range)).reduce(Expr::or) else { return Ok(()) };
+    let table = Arc::new(session.table.restricted(others));
+    let rows = session.session.read_table(table)?.filter(within.and(condition.clone()))?;
+    let named = wanted.iter().enumerate().map(|(place, value)| value.clone().alias(place.to_string()));
+    let mut batches = session.execute(rows.select(named.collect::<Vec<_>>())?).await?;
+    while let Some(batch) = batches.next().await {
+        take(batch?.columns())?;
+    }
+    Ok(())
 }

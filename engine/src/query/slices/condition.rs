@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, exec_err};
@@ -72,8 +72,9 @@ pub(super) struct FileCondition {
     parts: Vec<FilePart>,
 }
 
+/// An expression over some columns of a file.
 #[derive(Clone, Debug)]
-struct FilePart {
+pub(super) struct FilePart {
     /// Over the columns below, in their order.
     expr: Arc<dyn PhysicalExpr>,
     /// Of the file, rising.
@@ -121,7 +122,25 @@ impl FileCondition {
 
 impl FilePart {
     fn new(expr: Arc<dyn PhysicalExpr>, decoded: &SchemaRef) -> Result<Self> {
-        let expr = with_texts(expr, decoded)?;
+        Self::over(with_texts(expr, decoded)?, decoded)
+    }
+
+    /// Of a value, which keeps its dictionary when it is a column.
+    pub(super) fn value(expr: Arc<dyn PhysicalExpr>, decoded: &SchemaRef) -> Result<Self> {
+        if expr.is::<Column>() { Self::over(expr, decoded) } else { Self::new(expr, decoded) }
+    }
+
+    /// The columns of the file that it reads, rising.
+    pub(super) fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// Its value for rows of these columns.
+    pub(super) fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        self.expr.evaluate(rows)?.into_array(rows.num_rows())
+    }
+
+    fn over(expr: Arc<dyn PhysicalExpr>, decoded: &SchemaRef) -> Result<Self> {
         let mut columns: Vec<usize> = collect_columns(&expr).iter().map(Column::index).collect();
         columns.sort_unstable();
         let read = Arc::new(decoded.project(&columns)?);

@@ -14,6 +14,7 @@
 //! | `prune` | which rows need not be looked at, by what sidecars say |
 //! | `newest` | the first rows in the order of time |
 //! | `times` | when the rows were that meet a condition |
+//! | `projection`, `values` | expressions over the rows that meet a condition |
 //!
 //! Every row that is found was tested with the condition itself; what knows which slices need not be read only saves
 //! reading. Files some of whose rows may have expired are not read here.
@@ -22,11 +23,14 @@ mod cache;
 mod condition;
 mod newest;
 mod open_file;
+mod projection;
 mod prune;
 mod reader;
 mod times;
+mod values;
 
 pub(super) use cache::SliceCache;
 pub(super) use newest::{NewestQuestion, find, rows_at};
 pub(super) use reader::SliceReader;
 pub(super) use times::{Seen, Wanted, visit_times};
+pub(super) use values::visit_values;

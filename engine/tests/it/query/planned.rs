@@ -257,12 +257,33 @@ async fn keys_and_values_of_whole_files_are_known_unread() {
         with_cost(corpus.context.values(&corpus.snapshot, &values(LogFilter::default()))).await;
     assert_eq!((found.unwrap().len(), cost.sidecars, cost.scanned), (2, 1, 0));
     let (found, cost) = with_cost(corpus.context.values(&corpus.snapshot, &values(of_service("db")))).await;
-    assert_eq!((found.unwrap().len(), cost.sidecars, cost.scanned), (1, 0, 1));
+    assert_eq!((found.unwrap().len(), cost.sidecars, cost.scanned), (1, 1, 1), "it says where rows may be");
     let (found, cost) = with_cost(corpus.context.values(&corpus.snapshot, &values(of_service("none")))).await;
     assert_eq!((found.unwrap().len(), cost.sidecars, cost.scanned), (0, 1, 0));
     let keys = keys_request(LogFilter::default(), EVERYTHING, AttributeSource::Record, "", SearchIn::Keys);
     let (found, cost) = with_cost(corpus.context.attribute_keys(&corpus.snapshot, &keys)).await;
     assert_eq!((found.unwrap().total, cost.sidecars, cost.scanned), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn of_a_file_that_is_cut_a_little_only_what_is_cut_off_is_read() {
+    let corpus = corpus().await;
+    let facet = Facet::Attribute { source: AttributeSource::Record, key: "k".to_owned() };
+    // A page has ten rows, a second apart. Rows are cut off at one end, at the other, at both, and most of them.
+    for (start, end, num_rows) in [(3, 60, 57), (0, 58, 58), (5, 55, 50), (1, 60, 59), (50, 60, 10)] {
+        let range = TimeRange { start_us: start * SECOND, end_us: end * SECOND };
+        let (facet, search) = (facet.clone(), String::new());
+        let values = ValuesRequest { filter: LogFilter::default(), range, facet, search, list: LIST };
+        let (found, cost) = with_cost(corpus.context.values(&corpus.snapshot, &values)).await;
+        let found = found.unwrap();
+        assert_eq!(found.iter().map(|value| value.count).sum::<u64>(), num_rows, "{start}..{end}");
+        assert!(cost.scanned == 1 && cost.rows <= 20, "{start}..{end}: {cost}");
+        assert_eq!(cost.sidecars, u64::from(start < 50), "{start}..{end}: {cost}");
+        let keys = keys_request(LogFilter::default(), range, AttributeSource::Record, "", SearchIn::Keys);
+        let (found, cost) = with_cost(corpus.context.attribute_keys(&corpus.snapshot, &keys)).await;
+        assert_eq!(found.unwrap().keys[0].count, num_rows, "{start}..{end}");
+        assert!(cost.rows <= 20, "{start}..{end}: {cost}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the endpoints of exports take and answer.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::asks;
 use crate::api::openapi::schema::{
@@ -25,7 +25,14 @@ fn export_members() -> Vec<(&'static str, Value)> {
 
 fn export() -> Value {
     let mut of_export = export_members();
-    of_export.extend([("expires_after", moment()), ("exception", nullable(text()))]);
+    let nothing = || json!({ "type": "null" });
+    of_export.extend([
+        ("dashboard", nothing()),
+        ("insight", nothing()),
+        ("export_context", anything()),
+        ("expires_after", moment()),
+        ("exception", nullable(text())),
+    ]);
     object(&of_export)
 }
 

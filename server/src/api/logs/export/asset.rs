@@ -204,10 +204,14 @@ fn written(asset: &ExportAsset) -> Value {
         ExportState::Failed { error, .. } => Some(error),
         ExportState::Pending | ExportState::Ready => None,
     };
+    // Clients of the reference look for the first two, which only other kinds of exports have there.
     json!({
         "id": asset.id,
+        "dashboard": null,
+        "insight": null,
         "export_format": asset.export_format,
         "created_at": iso_time::format(asset.created_us),
+        "export_context": serde_json::from_str::<Value>(&asset.request).unwrap_or_default(),
         "has_content": asset.state == ExportState::Ready,
         "filename": asset.filename,
         "expires_after": iso_time::format(asset.expires_us),

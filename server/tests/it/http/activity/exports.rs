@@ -69,6 +69,8 @@ async fn a_table_has_the_columns_and_every_filter_is_honoured() {
         (&asset["has_content"], &asset["exception"], &asset["export_format"]),
         (&json!(true), &Value::Null, &json!("text/csv"))
     );
+    assert_eq!((&asset["dashboard"], &asset["insight"]), (&Value::Null, &Value::Null));
+    assert!(asset["export_context"]["filters"].is_object(), "what was asked for: {asset}");
     // Two false truth values are filters too.
     let id = create(&server, EXPORT, json!({ "filters": { "is_system": false, "scopes": ["Thing"] } })).await;
     assert_eq!(text(&content(&server, "projects/1", id).await).lines().count(), 3);
