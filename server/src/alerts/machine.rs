@@ -22,6 +22,35 @@ pub enum AlertState {
     Broken,
 }
 
+impl AlertState {
+    /// Every state there is.
+    pub const ALL: [Self; 6] = [
+        Self::NotFiring,
+        Self::Firing,
+        Self::PendingResolve,
+        Self::Errored,
+        Self::Snoozed,
+        Self::Broken,
+    ];
+
+    /// The word of the API, and as it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFiring => "not_firing",
+            Self::Firing => "firing",
+            Self::PendingResolve => "pending_resolve",
+            Self::Errored => "errored",
+            Self::Snoozed => "snoozed",
+            Self::Broken => "broken",
+        }
+    }
+
+    /// The state that a word is.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
 /// When a count is a breach. Never when both are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThresholdOperator {
@@ -46,6 +75,11 @@ impl ThresholdOperator {
             Self::Above => "above",
             Self::Below => "below",
         }
+    }
+
+    /// The operator that a word is.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Above, Self::Below].into_iter().find(|operator| operator.as_str() == word)
     }
 }
 
@@ -196,14 +230,7 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_765_881_180_000_000;
-    const STATES: [AlertState; 6] = [
-        AlertState::NotFiring,
-        AlertState::Firing,
-        AlertState::PendingResolve,
-        AlertState::Errored,
-        AlertState::Snoozed,
-        AlertState::Broken,
-    ];
+    const STATES: [AlertState; 6] = AlertState::ALL;
 
     fn standing(state: AlertState, consecutive_failures: u32) -> Standing {
         Standing { state, consecutive_failures, ..Standing::NEW }

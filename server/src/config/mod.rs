@@ -51,6 +51,10 @@ pub struct ServerConfig {
     pub tail: TailConfig,
     /// What exports may take.
     pub export: ExportConfig,
+    /// Bounds on alerts.
+    pub alerts: AlertsConfig,
+    /// Where people reach the server, for links in messages; without it the address it listens on.
+    pub public_url: Option<String>,
     /// The model that explains logs.
     pub ai: AiConfig,
     /// Log-ins of the web page.
@@ -124,6 +128,13 @@ pub struct ExportConfig {
     pub max_file_bytes: usize,
     /// How long such a file is kept, days.
     pub keep_days: u32,
+}
+
+/// Bounds on alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertsConfig {
+    /// Most alerts of a project; 0 is no bound.
+    pub max_per_project: u32,
 }
 
 /// Bounds on requests that send records.
@@ -221,6 +232,8 @@ impl ServerConfig {
             metadata_url: None,
             tail: TailConfig { max_subscribers: 64, max_subscribers_per_project: 16, buffer_bytes: MIB },
             export: ExportConfig { max_streams: 4, max_file_bytes: 256 * MIB, keep_days: 7 },
+            alerts: AlertsConfig { max_per_project: 0 },
+            public_url: None,
             ai: AiConfig { base_url: None, model: None, api_key: None, timeout: Duration::from_secs(60) },
             auth: AuthConfig {
                 session_lifetime: Duration::from_secs(336 * 3_600),

@@ -5,6 +5,7 @@
 
 pub mod access_control;
 pub mod activity;
+pub mod alert;
 pub mod bootstrap;
 mod counter;
 pub mod deletion;
@@ -41,7 +42,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 9] = [
+const SCHEMA: [SchemaStep; 10] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -78,6 +79,11 @@ const SCHEMA: [SchemaStep; 9] = [
         version: 10,
         description: "checkpoints of the audit trail and its exports",
         sql: include_str!("migrations/0010_activity.sql"),
+    },
+    SchemaStep {
+        version: 20,
+        description: "alerts on logs",
+        sql: include_str!("migrations/0020_alerts.sql"),
     },
 ];
 

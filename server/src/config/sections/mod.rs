@@ -1,6 +1,7 @@
 //! Every setting there is: one file per section.
 
 mod ai;
+mod alerts;
 mod auth;
 mod engine;
 mod export;
@@ -31,6 +32,7 @@ const SECTIONS: &[&[Setting]] = &[
     query::SETTINGS,
     tail::SETTINGS,
     export::SETTINGS,
+    alerts::SETTINGS,
     ai::SETTINGS,
     auth::SETTINGS,
     oidc::SETTINGS,
