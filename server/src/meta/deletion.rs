@@ -8,8 +8,16 @@ use super::{Meta, MetaError};
 
 /// Tables with what belongs to one project, those first that others refer to last. [`tests`] tells of one that is
 /// missing.
-const OF_PROJECT: [&str; 6] =
-    ["access_controls", "integrations", "project_tokens", "log_views", "export_assets", "logs_rules"];
+const OF_PROJECT: [&str; 8] = [
+    "notifications",
+    "destinations",
+    "access_controls",
+    "integrations",
+    "project_tokens",
+    "log_views",
+    "export_assets",
+    "logs_rules",
+];
 
 /// Something whose data are still to be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,12 +8,14 @@ pub mod activity;
 pub mod bootstrap;
 mod counter;
 pub mod deletion;
+pub mod destination;
 pub mod export_asset;
 pub(crate) mod identity;
 pub mod integration;
 pub mod invite;
 pub mod log_view;
 pub mod membership;
+pub mod notification;
 pub mod organization;
 pub mod outbox;
 pub mod personal_api_key;
@@ -41,7 +43,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 9] = [
+const SCHEMA: [SchemaStep; 10] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -78,6 +80,11 @@ const SCHEMA: [SchemaStep; 9] = [
         version: 10,
         description: "checkpoints of the audit trail and its exports",
         sql: include_str!("migrations/0010_activity.sql"),
+    },
+    SchemaStep {
+        version: 21,
+        description: "destinations of notifications",
+        sql: include_str!("migrations/0021_destinations.sql"),
     },
 ];
 

@@ -2,6 +2,7 @@
 
 mod ai;
 mod auth;
+mod delivery;
 mod engine;
 mod export;
 mod ingest;
@@ -14,6 +15,7 @@ mod query;
 mod rate_limits;
 mod secrets;
 mod server;
+mod smtp;
 mod storage;
 mod tail;
 
@@ -35,6 +37,8 @@ const SECTIONS: &[&[Setting]] = &[
     auth::SETTINGS,
     oidc::SETTINGS,
     secrets::SETTINGS,
+    delivery::SETTINGS,
+    smtp::SETTINGS,
     log::SETTINGS,
     metrics::SETTINGS,
     rate_limits::SETTINGS,
