@@ -56,6 +56,7 @@
 pub(crate) mod activity;
 mod alerts;
 mod basic_user;
+mod destinations;
 mod fields;
 mod health;
 pub(crate) mod ingest;

@@ -7,6 +7,7 @@
 //! Reading order: [`ServerConfig`] (what comes out), `setting` (one entry, and the parsers), `sections` (the entries),
 //! `load` (the sources), `effective` (what comes out, for people).
 
+mod delivery;
 mod effective;
 mod load;
 mod sections;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use engine::EngineConfig;
 
+pub use self::delivery::{DeliveryConfig, SmtpConfig, SmtpTls};
 pub use self::effective::EffectiveSetting;
 pub use self::load::{SettingError, Sources};
 pub use self::sections::settings;
@@ -63,6 +65,10 @@ pub struct ServerConfig {
     pub sign_on: SignOnConfig,
     /// What secrets of other services are stored encrypted with; without it a file of the data folder has it.
     pub secret_key: Option<Secret>,
+    /// Where notifications may go.
+    pub delivery: DeliveryConfig,
+    /// The server that takes e-mails.
+    pub smtp: SmtpConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
     /// How much one key and one project may ask for and send.
@@ -242,6 +248,8 @@ impl ServerConfig {
             },
             sign_on: SignOnConfig::default(),
             secret_key: None,
+            delivery: DeliveryConfig::default(),
+            smtp: SmtpConfig::default(),
             log: LogConfig {
                 format: LogFormat::Text,
                 filter: "info".to_owned(),

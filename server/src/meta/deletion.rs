@@ -8,7 +8,9 @@ use super::{Meta, MetaError};
 
 /// Tables with what belongs to one project, those first that others refer to last. [`tests`] tells of one that is
 /// missing.
-const OF_PROJECT: [&str; 8] = [
+const OF_PROJECT: [&str; 10] = [
+    "notifications",
+    "destinations",
     "access_controls",
     "integrations",
     "project_tokens",
@@ -118,7 +120,7 @@ mod tests {
     use crate::meta::FILE_NAME;
 
     /// What a table of an organization is called in [`remove_organization`], or why it is not there.
-    const OF_ORGANIZATION: [&str; 8] = [
+    const OF_ORGANIZATION: [&str; 10] = [
         "projects",
         "roles",
         "invites",

@@ -9,12 +9,14 @@ pub mod alert;
 pub mod bootstrap;
 mod counter;
 pub mod deletion;
+pub mod destination;
 pub mod export_asset;
 pub(crate) mod identity;
 pub mod integration;
 pub mod invite;
 pub mod log_view;
 pub mod membership;
+pub mod notification;
 pub mod organization;
 pub mod outbox;
 pub mod personal_api_key;
@@ -42,7 +44,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 10] = [
+const SCHEMA: [SchemaStep; 11] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -84,6 +86,11 @@ const SCHEMA: [SchemaStep; 10] = [
         version: 20,
         description: "alerts on logs",
         sql: include_str!("migrations/0020_alerts.sql"),
+    },
+    SchemaStep {
+        version: 21,
+        description: "destinations of notifications",
+        sql: include_str!("migrations/0021_destinations.sql"),
     },
 ];
 

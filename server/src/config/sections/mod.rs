@@ -3,6 +3,7 @@
 mod ai;
 mod alerts;
 mod auth;
+mod delivery;
 mod engine;
 mod export;
 mod ingest;
@@ -15,6 +16,7 @@ mod query;
 mod rate_limits;
 mod secrets;
 mod server;
+mod smtp;
 mod storage;
 mod tail;
 
@@ -37,6 +39,8 @@ const SECTIONS: &[&[Setting]] = &[
     auth::SETTINGS,
     oidc::SETTINGS,
     secrets::SETTINGS,
+    delivery::SETTINGS,
+    smtp::SETTINGS,
     log::SETTINGS,
     metrics::SETTINGS,
     rate_limits::SETTINGS,
