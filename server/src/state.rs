@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::activity::trail::ActivityTrail;
 use crate::ai::Explainer;
+use crate::alerts::notice::public_url;
+use crate::alerts::scheduler::AlertScheduler;
 use crate::api::TailSubscribers;
 use crate::api::ingest::IngestBudget;
 use crate::api::logs::export::Exports;
@@ -43,6 +45,7 @@ struct Shared {
     exports: Exports,
     activity: ActivityTrail,
     deletions: Deletions,
+    alerts: AlertScheduler,
     explainer: Explainer,
     login_throttle: LoginThrottle,
     sign_on: Option<Provider>,
@@ -113,6 +116,7 @@ impl AppState {
                 })?;
         let exports_folder = exports.folder().to_owned();
         let deletions = Deletions::start(meta.clone(), &engine, Arc::clone(&clock), exports_folder);
+        let alerts = AlertScheduler::start(meta.clone(), &engine, Arc::clone(&clock), public_url(config));
         let explainer = Explainer::new(&config.ai).map_err(OpenError::Tls)?;
         let sign_on = match config.sign_on.is_configured() {
             true => Some(Provider::new(&config.sign_on).map_err(OpenError::Tls)?),
@@ -136,6 +140,7 @@ impl AppState {
             exports,
             activity,
             deletions,
+            alerts,
             explainer,
             login_throttle: LoginThrottle::default(),
             sign_on,
@@ -215,6 +220,19 @@ impl AppState {
         self.0.deletions.look().await
     }
 
+    /// The checks of alerts.
+    pub(crate) fn alerts(&self) -> &AlertScheduler {
+        &self.0.alerts
+    }
+
+    /// Checks every alert that is due, as happens in the background once a minute.
+    ///
+    /// # Errors
+    /// When the metadata database does not answer; what is left is checked later.
+    pub async fn check_alerts(&self) -> Result<(), MetaError> {
+        self.0.alerts.check_due().await
+    }
+
     /// What keys and projects have had.
     pub(crate) fn rate_limits(&self) -> &RateLimits {
         &self.0.rate_limits
@@ -275,6 +293,7 @@ impl AppState {
     /// # Errors
     /// When the engine cannot flush; what was acknowledged is in its write-ahead log all the same.
     pub async fn close(&self) -> Result<(), engine::Error> {
+        self.0.alerts.stop().await;
         self.0.retention.stop();
         self.0.rules.stop();
         self.0.activity.stop().await;

@@ -160,7 +160,12 @@ mod tests {
         use AlertState::{NotFiring, Snoozed};
         for state in AlertState::ALL {
             let of = |edited: Edited| {
-                (edited.standing.state, edited.standing.consecutive_failures, edited.next_check_us, edited.event)
+                (
+                    edited.standing.state,
+                    edited.standing.consecutive_failures,
+                    edited.next_check_us,
+                    edited.event,
+                )
             };
             let off = AlertSettings { enabled: false, ..AlertSettings::default() };
             let on = edit((&at(state), Some(5)), &off, &AlertSettings::default(), SnoozeEdit::Kept);
@@ -228,7 +233,8 @@ mod tests {
         );
         assert_eq!((edited.event, edited.standing.state), (Some(EventKind::Disable), AlertState::NotFiring));
         assert_eq!((edited.standing.snooze_until_us, edited.next_check_us), (Some(LATER), None));
-        let both = change(AlertState::Firing, |settings| settings.threshold_count = 1, SnoozeEdit::Until(LATER));
+        let both =
+            change(AlertState::Firing, |settings| settings.threshold_count = 1, SnoozeEdit::Until(LATER));
         assert_eq!((both.event, both.standing.state), (Some(EventKind::Snooze), AlertState::Snoozed));
         assert_eq!(both.next_check_us, None, "another threshold is due at once");
     }

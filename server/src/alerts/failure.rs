@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn only_texts_for_callers_are_passed_on_and_not_without_end() {
         let secret = "s3://bucket/file.parquet";
-        for kind in [ErrorKind::Unavailable, ErrorKind::Internal, ErrorKind::CorruptData, ErrorKind::NotFound] {
+        for kind in [ErrorKind::Unavailable, ErrorKind::Internal, ErrorKind::CorruptData, ErrorKind::NotFound]
+        {
             assert!(!Failure::of_engine(&Error::new(kind, secret)).text.contains(secret), "{kind:?}");
         }
         let long = Failure::of_engine(&Error::invalid_request("ü".repeat(900)));

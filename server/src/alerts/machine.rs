@@ -24,14 +24,8 @@ pub enum AlertState {
 
 impl AlertState {
     /// Every state there is.
-    pub const ALL: [Self; 6] = [
-        Self::NotFiring,
-        Self::Firing,
-        Self::PendingResolve,
-        Self::Errored,
-        Self::Snoozed,
-        Self::Broken,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::NotFiring, Self::Firing, Self::PendingResolve, Self::Errored, Self::Snoozed, Self::Broken];
 
     /// The word of the API, and as it is stored.
     pub fn as_str(self) -> &'static str {

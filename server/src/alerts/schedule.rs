@@ -85,7 +85,9 @@ impl Grid {
 /// `received_us` can be counted.
 pub fn date_to(anchor_us: i64, received_us: Option<i64>) -> i64 {
     match received_us {
-        Some(received_us) if received_us < anchor_us && anchor_us - received_us <= MAX_STALENESS_US => received_us,
+        Some(received_us) if received_us < anchor_us && anchor_us - received_us <= MAX_STALENESS_US => {
+            received_us
+        }
         _ => anchor_us,
     }
 }
@@ -173,10 +175,8 @@ mod tests {
         let settings =
             AlertSettings { window_minutes: 15, evaluation_periods: 3, ..AlertSettings::default() };
         let windows = windows(&settings, at(12, 0, 0));
-        let expected = [(11, 45, 12, 0), (11, 40, 11, 55), (11, 35, 11, 50)].map(|(a, b, c, d)| TimeRange {
-            start_us: at(a, b, 0),
-            end_us: at(c, d, 0),
-        });
+        let expected = [(11, 45, 12, 0), (11, 40, 11, 55), (11, 35, 11, 50)]
+            .map(|(a, b, c, d)| TimeRange { start_us: at(a, b, 0), end_us: at(c, d, 0) });
         assert_eq!(windows, expected);
         let whole = whole(&settings, at(12, 0, 0));
         assert_eq!(whole, TimeRange { start_us: at(11, 35, 0), end_us: at(12, 0, 0) });

@@ -60,10 +60,7 @@ impl Default for AlertSettings {
 impl AlertSettings {
     /// What a decision depends on.
     pub fn sensitivity(&self) -> Sensitivity {
-        Sensitivity {
-            datapoints_to_alarm: self.datapoints_to_alarm,
-            cooldown_minutes: self.cooldown_minutes,
-        }
+        Sensitivity { datapoints_to_alarm: self.datapoints_to_alarm, cooldown_minutes: self.cooldown_minutes }
     }
 
     /// The filters as JSON; null when they cannot be read.

@@ -55,8 +55,7 @@ pub fn timeline(known: &Known<'_>, now_us: i64) -> Vec<Interval> {
         _ => None,
     };
     let first_switch = known.steps.iter().find_map(switched);
-    let mut enabled =
-        known.enabled_before.or_else(|| first_switch.map(|on| !on)).unwrap_or(known.enabled);
+    let mut enabled = known.enabled_before.or_else(|| first_switch.map(|on| !on)).unwrap_or(known.enabled);
     let mut state = known.steps.first().map_or(known.state, |step| step.before);
     let mut start_us = now_us - TIMELINE_US;
     let mut intervals = Vec::new();
@@ -139,7 +138,9 @@ mod tests {
             step(60, EventKind::Snooze, Firing, Snoozed),
             step(1440, EventKind::Check, Snoozed, NotFiring),
         ];
-        assert!(timeline(&known(&steps[..2]), NOW).iter().all(|interval| interval.start_us < interval.end_us));
+        assert!(
+            timeline(&known(&steps[..2]), NOW).iter().all(|interval| interval.start_us < interval.end_us)
+        );
         assert_eq!(seen(&known(&steps[2..])), [(1440, 0, NotFiring, true)]);
     }
 }

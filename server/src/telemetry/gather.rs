@@ -6,11 +6,14 @@ use engine::stats::{CountedDurations, EngineStats};
 
 use super::exposition::Exposition;
 use super::{IngestCounts, Telemetry};
+use crate::alerts::scheduler::AlertCounts;
 use crate::state::AppState;
 
 /// All numbers as text. Those of a metadata database that does not answer are left out.
 pub(crate) async fn gather(state: &AppState) -> String {
     let waiting_exports = state.meta().num_pending_exports().await.ok();
+    let oldest_due = state.meta().oldest_due_alert(state.clock().now_us()).await.ok();
+    let active_alerts = state.meta().num_active_alerts().await.ok();
     let mut text = Exposition::default();
     text.family("timberline_build_info", "gauge", "The version that runs.");
     text.series("timberline_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -27,7 +30,39 @@ pub(crate) async fn gather(state: &AppState) -> String {
     if let Some(count) = waiting_exports {
         text.gauge("timberline_exports_waiting", "Exports that are asked for and not made yet.", count);
     }
+    if let Some(count) = active_alerts {
+        text.gauge("timberline_alerts_active", "Alerts that are switched on and not broken.", count);
+    }
+    if let Some(oldest_us) = oldest_due {
+        let late_us = oldest_us.map_or(0, |oldest_us| (state.clock().now_us() - oldest_us).max(0));
+        let help = "How long the alert waits to be checked that has waited longest.";
+        text.gauge("timberline_alerts_lag_seconds", help, late_us as f64 / 1e6);
+    }
+    state.alerts().counts().write(&mut text);
     text.into_text()
+}
+
+impl AlertCounts {
+    fn write(&self, text: &mut Exposition) {
+        const NAME: &str = "timberline_alert_checks_total";
+        text.family(NAME, "counter", "Checks of alerts, by outcome.");
+        for (outcome, count) in [
+            ("counted", &self.counted),
+            ("failed", &self.failed),
+            ("refused", &self.refused),
+            ("discarded", &self.discarded),
+        ] {
+            text.series(NAME, &[("outcome", outcome)], count.load(Ordering::Relaxed));
+        }
+        for (name, help, count) in [
+            ("timberline_alert_questions_total", "Questions asked for checks of alerts.", &self.questions),
+            ("timberline_alert_notices_total", "Notices that checks of alerts led to.", &self.notices),
+        ] {
+            text.counter(name, help, count.load(Ordering::Relaxed));
+        }
+        let help = "Runs over the alerts that were due.";
+        text.histogram("timberline_alert_run_duration_seconds", help, &self.runs.counted());
+    }
 }
 
 impl Telemetry {

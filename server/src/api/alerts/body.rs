@@ -222,7 +222,8 @@ mod tests {
     fn a_body_says_what_it_says_and_the_rest_has_defaults() {
         let draft = settings(json!({ "enabled": false })).unwrap();
         assert_eq!(draft, AlertSettings { enabled: false, ..AlertSettings::default() });
-        let named = settings(json!({ "name": "  ", "filters": errors(), "state": "firing", "x": 1 })).unwrap();
+        let named =
+            settings(json!({ "name": "  ", "filters": errors(), "state": "firing", "x": 1 })).unwrap();
         assert_eq!((named.name.as_str(), named.filters), (DEFAULT_NAME, errors().to_string()));
         let texts = json!({ "filters": errors(), "threshold_count": "7", "window_minutes": "15" });
         let texts = settings(texts).unwrap();

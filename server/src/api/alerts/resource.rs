@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use engine::query::TimeRange;
+use engine::query::filter::{FilterContext, translate};
 use engine::query::model::LogFilter;
 use engine::schema::ProjectId;
 use serde_json::Value;
@@ -12,10 +12,10 @@ use uuid::Uuid;
 use super::body::{self, Absent, Given};
 use super::{filters, written};
 use crate::activity::entry::Actor;
+use crate::alerts::MINUTE_US;
 use crate::alerts::control::{EventKind, SnoozeEdit};
 use crate::alerts::machine::AlertState;
 use crate::alerts::settings::{AlertSettings, MAX_NUMBER};
-use crate::alerts::MINUTE_US;
 use crate::api::input::Input;
 use crate::api::page;
 use crate::api::project_call::ProjectCall;
@@ -63,7 +63,7 @@ pub(super) async fn create(
     let (project, actor) = authorize_change(&state, &call).await?;
     let now_us = state.clock().now_us();
     let given = body::parse(&call.into_json()?, now_us)?;
-    check_meaning(&state, project, given.filter.as_ref()).await?;
+    check_meaning(given.filter.as_ref(), now_us)?;
     let (settings, snooze_until_us) = given.or_default()?;
     let new = NewAlert { settings, snooze_until_us };
     let max_alerts = state.config().alerts.max_per_project;
@@ -97,8 +97,9 @@ pub(super) async fn replace(
 async fn update(state: &AppState, call: ProjectCall, absent: Absent) -> Result<Json<Value>, ApiError> {
     let (project, actor) = authorize_change(state, &call).await?;
     let id = find(state, project, &call).await?.id;
-    let given = body::parse(&call.into_json()?, state.clock().now_us())?;
-    check_meaning(state, project, given.filter.as_ref()).await?;
+    let now_us = state.clock().now_us();
+    let given = body::parse(&call.into_json()?, now_us)?;
+    check_meaning(given.filter.as_ref(), now_us)?;
     let Given { snooze, .. } = given;
     apply(state, (project, &id), &actor, |stored| Ok((given.over(&stored.settings, absent)?, snooze))).await
 }
@@ -213,21 +214,11 @@ pub(super) async fn events(
     Ok(Json(page::page(&call.address(), window, count, events)))
 }
 
-/// Refuses conditions that make no sense, which a question about no time tells without looking at rows.
-async fn check_meaning(
-    state: &AppState,
-    project: ProjectId,
-    filter: Option<&LogFilter>,
-) -> Result<(), ApiError> {
+/// Refuses conditions that make no sense.
+fn check_meaning(filter: Option<&LogFilter>, now_us: i64) -> Result<(), ApiError> {
     let Some(filter) = filter else { return Ok(()) };
-    let nothing = TimeRange { start_us: 0, end_us: 0 };
-    match state.engine().count(project, filter, nothing).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == engine::ErrorKind::InvalidRequest => {
-            Err(filters::invalid(error.message()))
-        }
-        Err(error) => Err(error.into()),
-    }
+    let translated = translate(filter, &FilterContext { now_us });
+    translated.map(drop).map_err(|error| filters::invalid(error.message()))
 }
 
 /// Who changes the alerts of which project.
@@ -243,7 +234,11 @@ pub(super) async fn authorize_change(
 ///
 /// # Errors
 /// 404 when the project has none.
-pub(super) async fn find(state: &AppState, project: ProjectId, call: &ProjectCall) -> Result<Alert, ApiError> {
+pub(super) async fn find(
+    state: &AppState,
+    project: ProjectId,
+    call: &ProjectCall,
+) -> Result<Alert, ApiError> {
     state.meta().alert(project, &alert_id(call)?).await?.ok_or_else(not_found)
 }
 

@@ -12,6 +12,7 @@ use crate::alerts::control::{self, Edited, EventKind, SnoozeEdit};
 use crate::alerts::machine::{AlertState, Standing};
 use crate::alerts::settings::AlertSettings;
 use crate::api::iso_time;
+use crate::meta::destination::{self, Owner};
 use crate::meta::{Meta, MetaError, outbox};
 
 const SCOPE: Scope = Scope::plain("LogsAlertConfiguration");
@@ -213,7 +214,7 @@ impl Meta {
         Ok(())
     }
 
-    /// Removes an alert with its history.
+    /// Removes an alert with its history and its destinations.
     ///
     /// # Errors
     /// [`AlertError::NotFound`].
@@ -227,7 +228,12 @@ impl Meta {
         let mut transaction = self.begin_write().await?;
         let connection = &mut *transaction;
         let before = get(connection, project, id).await?.ok_or(AlertError::NotFound)?;
-        for sql in ["DELETE FROM log_alert_events WHERE alert_id = $1", "DELETE FROM log_alerts WHERE id = $1"] {
+        if let Ok(uuid) = Uuid::parse_str(id) {
+            destination::delete_all(connection, Owner::LogAlert(uuid), actor, now_us).await?;
+        }
+        for sql in
+            ["DELETE FROM log_alert_events WHERE alert_id = $1", "DELETE FROM log_alerts WHERE id = $1"]
+        {
             sqlx::query(sql).bind(id.to_owned()).execute(&mut *connection).await?;
         }
         tell(connection, (project, actor), "deleted", (id, &before.settings.name), vec![], now_us).await?;

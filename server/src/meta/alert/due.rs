@@ -32,7 +32,8 @@ pub(crate) struct Checked {
 
 /// Alerts that are due at `$1`: switched on, neither broken nor snoozed, and their time has come. One whose time is
 /// further ahead than a check ever puts it was put there by a clock that ran ahead.
-const DUE: &str = "a.enabled = 1 AND a.state <> 'broken' AND NOT (a.state = 'snoozed' AND a.snooze_until > $1)
+const DUE: &str =
+    "a.enabled = 1 AND a.state <> 'broken' AND NOT (a.state = 'snoozed' AND a.snooze_until > $1)
     AND (a.next_check_at IS NULL OR a.next_check_at <= $1
       OR a.next_check_at > $1 + 120000000 * a.check_interval_minutes)";
 

@@ -103,7 +103,8 @@ pub(super) async fn insert(
 
 fn kind(row: &AnyRow) -> Result<EventKind, MetaError> {
     let word: String = row.try_get("kind")?;
-    EventKind::parse(&word).ok_or_else(|| MetaError::Corrupt(format!("an event of an alert of kind {word:?}")))
+    EventKind::parse(&word)
+        .ok_or_else(|| MetaError::Corrupt(format!("an event of an alert of kind {word:?}")))
 }
 
 fn from_row(row: &AnyRow) -> Result<AlertEvent, MetaError> {

@@ -161,3 +161,6 @@ impl Meta {
         Ok((rows.iter().map(from_row).collect::<Result<_, _>>()?, count))
     }
 }
+
+#[cfg(test)]
+mod tests;

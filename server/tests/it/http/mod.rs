@@ -2,6 +2,7 @@
 
 mod access_controls;
 mod activity;
+mod alerts;
 mod alerts_simulate;
 mod auth;
 mod browser;

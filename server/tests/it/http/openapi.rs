@@ -184,6 +184,8 @@ async fn foreign(server: &TestServer) -> Foreign {
     let of_organization = format!("/api/organizations/{}", made.id);
     let invite = json!({ "target_email": format!("guest-{MARK}@example.org") });
     let invite = make(server, key, &format!("{of_organization}/invites"), invite).await;
+    let alert = json!({ "name": MARK, "filters": { "serviceNames": [MARK] } });
+    let alert = make(server, key, &format!("{of_project}/logs/alerts"), alert).await;
     let own_key =
         make(server, key, "/api/personal_api_keys", json!({ "label": MARK, "scopes": ["*"] })).await;
     let tokens = server.request_as(key, Method::GET, &format!("{of_project}/tokens"), "").await.json();
@@ -192,6 +194,7 @@ async fn foreign(server: &TestServer) -> Foreign {
         "role_membership_id": in_role.id, "user_uuid": person.uuid, "short_id": view["short_id"],
         "rule_id": rule["id"], "export_id": export["id"], "integration_id": integration["id"],
         "invite_id": invite["id"], "key_id": own_key["id"], "token_id": tokens["results"][0]["id"],
+        "alert_id": alert["id"],
     });
     let parts = parts.as_object().unwrap().clone();
     Foreign { person, organization_id: made.id, project, parts }
