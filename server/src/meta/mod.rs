@@ -5,6 +5,7 @@
 
 pub mod access_control;
 pub mod activity;
+pub mod activity_subscription;
 pub mod bootstrap;
 mod counter;
 pub mod deletion;
@@ -43,7 +44,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 10] = [
+const SCHEMA: [SchemaStep; 11] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -85,6 +86,11 @@ const SCHEMA: [SchemaStep; 10] = [
         version: 21,
         description: "destinations of notifications",
         sql: include_str!("migrations/0021_destinations.sql"),
+    },
+    SchemaStep {
+        version: 22,
+        description: "subscriptions to the audit trail",
+        sql: include_str!("migrations/0022_activity_subscriptions.sql"),
     },
 ];
 

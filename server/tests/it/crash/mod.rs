@@ -5,6 +5,7 @@
 //! must then be stored.
 
 mod ledger;
+mod notifications;
 pub(crate) mod process;
 mod writers;
 
