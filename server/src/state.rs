@@ -18,6 +18,7 @@ use crate::api::logs::export::Exports;
 use crate::auth::throttle::LoginThrottle;
 use crate::config::ServerConfig;
 use crate::deletions::Deletions;
+use crate::delivery::{Delivery, DeliveryError};
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{Meta, MetaError};
@@ -46,10 +47,11 @@ struct Shared {
     activity: ActivityTrail,
     deletions: Deletions,
     alerts: AlertScheduler,
+    delivery: Delivery,
     explainer: Explainer,
     login_throttle: LoginThrottle,
     sign_on: Option<Provider>,
-    secret_key: SecretKey,
+    secret_key: Arc<SecretKey>,
     rate_limits: RateLimits,
     question_slots: QuestionSlots,
     telemetry: Telemetry,
@@ -77,6 +79,9 @@ pub enum OpenError {
     /// There is no key to encrypt secrets with.
     #[error("cannot open the data folder: {0}")]
     SecretKey(#[from] SecretKeyError),
+    /// Notifications cannot be sent.
+    #[error("cannot send notifications: {0}")]
+    Delivery(#[from] DeliveryError),
     /// The metadata database cannot be opened.
     #[error("cannot open the data folder: {0}")]
     Meta(#[from] MetaError),
@@ -122,7 +127,9 @@ impl AppState {
             true => Some(Provider::new(&config.sign_on).map_err(OpenError::Tls)?),
             false => None,
         };
-        let secret_key = SecretKey::open(config.secret_key.as_ref(), config.data_dir())?;
+        let secret_key = Arc::new(SecretKey::open(config.secret_key.as_ref(), config.data_dir())?);
+        let key = Arc::clone(&secret_key);
+        let delivery = Delivery::start(meta.clone(), key, config, Arc::clone(&clock)).await?;
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
         let rate_limits = RateLimits::new(&config.rate_limits);
@@ -141,6 +148,7 @@ impl AppState {
             activity,
             deletions,
             alerts,
+            delivery,
             explainer,
             login_throttle: LoginThrottle::default(),
             sign_on,
@@ -210,6 +218,11 @@ impl AppState {
     /// What is being removed.
     pub(crate) fn deletions(&self) -> &Deletions {
         &self.0.deletions
+    }
+
+    /// The sending of notifications.
+    pub(crate) fn delivery(&self) -> &Delivery {
+        &self.0.delivery
     }
 
     /// Removes what belongs to deleted projects and organizations, as happens in the background.
@@ -299,7 +312,8 @@ impl AppState {
         self.0.activity.stop().await;
         self.0.exports.stop().await;
         self.0.deletions.stop().await;
-        let closed = self.engine().shutdown().await;
+        // A receiver may take seconds, which the rows need not wait for.
+        let ((), closed) = tokio::join!(self.0.delivery.stop(), self.engine().shutdown());
         self.meta().close().await;
         closed
     }

@@ -39,6 +39,7 @@
 //! | `POST /api/projects/{id}/logs/patterns`, `.../patterns_diff` | [`logs`] | 200 patterns; the engine's memory and time |
 //! | `GET /api/projects/{id}/advanced_activity_logs`, `.../available_filters`, `GET .../activity_log` | [`activity`] | 1,000 entries; the engine's memory and time |
 //! | `POST /api/projects/{id}/activity_log` | [`activity`] | 1,000 entries, 256 KiB of a detail |
+//! | `/api/projects/{id}/activity_log/subscriptions`, `.../subscriptions/{subscription_id}` | [`activity`] | 100 per project |
 //! | `POST /api/projects/{id}/advanced_activity_logs/export` | [`activity`] | bytes of a file, 1,000 exports |
 //! | `/api/organizations/{id}/advanced_activity_logs` and below, `.../activity_log/checkpoints`, `/verify`, `/retention` | [`activity`] | as above |
 //! | `/api/organizations/{id}/exports` and below | [`logs`] | 1,000 per page |

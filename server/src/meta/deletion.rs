@@ -8,9 +8,10 @@ use super::{Meta, MetaError};
 
 /// Tables with what belongs to one project, those first that others refer to last. [`tests`] tells of one that is
 /// missing.
-const OF_PROJECT: [&str; 10] = [
+const OF_PROJECT: [&str; 11] = [
     "notifications",
     "destinations",
+    "activity_subscriptions",
     "access_controls",
     "integrations",
     "project_tokens",

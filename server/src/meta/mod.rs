@@ -6,6 +6,7 @@
 pub mod access_control;
 pub mod activity;
 pub mod alert;
+pub mod activity_subscription;
 pub mod bootstrap;
 mod counter;
 pub mod deletion;
@@ -44,7 +45,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 11] = [
+const SCHEMA: [SchemaStep; 12] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -91,6 +92,11 @@ const SCHEMA: [SchemaStep; 11] = [
         version: 21,
         description: "destinations of notifications",
         sql: include_str!("migrations/0021_destinations.sql"),
+    },
+    SchemaStep {
+        version: 22,
+        description: "subscriptions to the audit trail",
+        sql: include_str!("migrations/0022_activity_subscriptions.sql"),
     },
 ];
 

@@ -7,13 +7,14 @@ use engine::stats::{CountedDurations, EngineStats};
 use super::exposition::Exposition;
 use super::{IngestCounts, Telemetry};
 use crate::alerts::scheduler::AlertCounts;
+use crate::delivery::DeliveryCounts;
+use crate::meta::notification::Waiting;
 use crate::state::AppState;
 
 /// All numbers as text. Those of a metadata database that does not answer are left out.
 pub(crate) async fn gather(state: &AppState) -> String {
+    let waiting_notifications = state.meta().waiting_notifications().await.ok();
     let waiting_exports = state.meta().num_pending_exports().await.ok();
-    let oldest_due = state.meta().oldest_due_alert(state.clock().now_us()).await.ok();
-    let active_alerts = state.meta().num_active_alerts().await.ok();
     let mut text = Exposition::default();
     text.family("timberline_build_info", "gauge", "The version that runs.");
     text.series("timberline_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -30,16 +31,25 @@ pub(crate) async fn gather(state: &AppState) -> String {
     if let Some(count) = waiting_exports {
         text.gauge("timberline_exports_waiting", "Exports that are asked for and not made yet.", count);
     }
-    if let Some(count) = active_alerts {
+    state.delivery().counts().write(&mut text);
+    if let Some(waiting) = waiting_notifications {
+        write_waiting(&mut text, waiting, state.clock().now_us());
+    }
+    write_alerts(&mut text, state).await;
+    text.into_text()
+}
+
+async fn write_alerts(text: &mut Exposition, state: &AppState) {
+    let now_us = state.clock().now_us();
+    if let Ok(count) = state.meta().num_active_alerts().await {
         text.gauge("timberline_alerts_active", "Alerts that are switched on and not broken.", count);
     }
-    if let Some(oldest_us) = oldest_due {
-        let late_us = oldest_us.map_or(0, |oldest_us| (state.clock().now_us() - oldest_us).max(0));
+    if let Ok(oldest_us) = state.meta().oldest_due_alert(now_us).await {
+        let late_us = oldest_us.map_or(0, |oldest_us| (now_us - oldest_us).max(0));
         let help = "How long the alert waits to be checked that has waited longest.";
         text.gauge("timberline_alerts_lag_seconds", help, late_us as f64 / 1e6);
     }
-    state.alerts().counts().write(&mut text);
-    text.into_text()
+    state.alerts().counts().write(text);
 }
 
 impl AlertCounts {
@@ -107,6 +117,33 @@ impl IngestCounts {
             text.counter(name, help, count.load(Ordering::Relaxed));
         }
     }
+}
+
+impl DeliveryCounts {
+    fn write(&self, text: &mut Exposition) {
+        const NAME: &str = "timberline_notifications_total";
+        text.family(
+            NAME,
+            "counter",
+            "Notifications by outcome, once for each destination; tries that are repeated.",
+        );
+        for (outcome, count) in [("sent", &self.sent), ("failed", &self.failed), ("retried", &self.retried)] {
+            text.series(NAME, &[("outcome", outcome)], count.load(Ordering::Relaxed));
+        }
+    }
+}
+
+fn write_waiting(text: &mut Exposition, waiting: Waiting, now_us: i64) {
+    const US_PER_SECOND: i64 = 1_000_000;
+    let age_us = waiting.oldest_us.map_or(0, |oldest_us| now_us.saturating_sub(oldest_us).max(0));
+    let name = "timberline_notifications_waiting";
+    text.gauge(
+        name,
+        "Notifications that are to be sent, once for each destination.",
+        waiting.num_notifications,
+    );
+    let name = "timberline_notifications_oldest_waiting_seconds";
+    text.gauge(name, "How long the oldest of them has waited.", age_us / US_PER_SECOND);
 }
 
 fn write_engine(text: &mut Exposition, stats: &EngineStats) {

@@ -101,6 +101,7 @@ pub(super) async fn test(
         waiting::insert(connection, &id, project, (told.id, content.as_str()), now_us).await?;
     }
     transaction.commit().await.map_err(ApiError::internal)?;
+    state.delivery().wake();
     let ids: Vec<Uuid> = tested.iter().map(|destination| destination.id).collect();
     Ok((StatusCode::ACCEPTED, Json(json!({ "notification_id": told.id, IDS: ids }))))
 }

@@ -181,6 +181,10 @@ async fn foreign(server: &TestServer) -> Foreign {
     let export = make(server, key, &format!("{of_project}/logs/export"), export).await;
     let integration = json!({ "kind": "slack", "name": MARK, "config": { "access_token": MARK } });
     let integration = make(server, key, &format!("{of_project}/integrations"), integration).await;
+    let destination = json!({ "type": "webhook", "webhook_url": format!("https://{MARK}.example.org") });
+    let subscription = json!({ "name": MARK, "destination": destination });
+    let subscription =
+        make(server, key, &format!("{of_project}/activity_log/subscriptions"), subscription).await;
     let of_organization = format!("/api/organizations/{}", made.id);
     let invite = json!({ "target_email": format!("guest-{MARK}@example.org") });
     let invite = make(server, key, &format!("{of_organization}/invites"), invite).await;
@@ -193,6 +197,7 @@ async fn foreign(server: &TestServer) -> Foreign {
         "organization_id": made.id, "project_id": project.0, "role_id": role.id,
         "role_membership_id": in_role.id, "user_uuid": person.uuid, "short_id": view["short_id"],
         "rule_id": rule["id"], "export_id": export["id"], "integration_id": integration["id"],
+        "subscription_id": subscription["id"],
         "invite_id": invite["id"], "key_id": own_key["id"], "token_id": tokens["results"][0]["id"],
         "alert_id": alert["id"],
     });
