@@ -78,7 +78,7 @@ async fn count_cells(
     if range.is_empty() {
         return Ok(Vec::new());
     }
-    let mut reservation = session.reserve("cells");
+    let reservation = session.reserve("cells");
     let mut cells: BTreeMap<Cell, u64> = BTreeMap::new();
     let mut add = |cell: Cell, num_rows: u64| {
         if let Some(count) = cells.get_mut(&cell) {

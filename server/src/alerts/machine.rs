@@ -199,7 +199,9 @@ fn counted(standing: &Standing, sensitivity: Sensitivity, num_breached: u32, now
         (true, true) => (AlertState::Firing, None),
         (false, false) => (AlertState::NotFiring, None),
     };
-    let standing = Standing { state, consecutive_failures: 0, ..*standing };
+    // A snooze that is over is not kept; one of another state never held.
+    let snooze_until_us = standing.snooze_until_us.filter(|_| standing.state != AlertState::Snoozed);
+    let standing = Standing { state, consecutive_failures: 0, snooze_until_us, ..*standing };
     match notice {
         Some(notice) if notice.is_about_the_condition() && is_cooling(&standing, sensitivity, now_us) => {
             Decision { standing, notice: None, swallowed: Some(notice) }
@@ -298,6 +300,7 @@ mod tests {
     fn a_snooze_ends_with_its_time_and_is_ignored_in_other_states() {
         let over = Standing { snooze_until_us: Some(NOW), ..standing(AlertState::Snoozed, 0) };
         assert_eq!(after(over, of(1), hits(1)), (AlertState::Firing, 0, Some(Notice::Fire)));
+        assert_eq!(check(&over, of(1), hits(0), NOW).standing.snooze_until_us, None, "it is not kept");
         let other = Standing { snooze_until_us: Some(NOW + 1), ..Standing::NEW };
         assert_eq!(after(other, of(1), hits(1)), (AlertState::Firing, 0, Some(Notice::Fire)));
     }

@@ -76,8 +76,7 @@ impl Grid {
 
     /// The point of the unmoved grid at or before an instant: the grid begins anew with each day.
     fn floor(&self, us: i64) -> i64 {
-        let in_day = us.rem_euclid(DAY_US);
-        us - in_day + in_day - in_day % self.interval_us
+        us - us.rem_euclid(DAY_US) % self.interval_us
     }
 }
 

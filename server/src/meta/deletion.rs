@@ -121,7 +121,7 @@ mod tests {
     use crate::meta::FILE_NAME;
 
     /// What a table of an organization is called in [`remove_organization`], or why it is not there.
-    const OF_ORGANIZATION: [&str; 10] = [
+    const OF_ORGANIZATION: [&str; 8] = [
         "projects",
         "roles",
         "invites",

@@ -5,8 +5,8 @@
 
 pub mod access_control;
 pub mod activity;
-pub mod alert;
 pub mod activity_subscription;
+pub mod alert;
 pub mod bootstrap;
 mod counter;
 pub mod deletion;

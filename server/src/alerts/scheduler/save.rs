@@ -87,24 +87,24 @@ pub(super) struct Saved {
 
 /// Writes outcomes in one transaction; when that fails, each in its own.
 pub(super) async fn save(meta: &Meta, outcomes: &[Outcome], now_us: i64) -> Saved {
-    match save_together(meta, outcomes, now_us).await {
-        Ok(saved) => saved,
-        Err(_) if outcomes.len() > 1 => {
-            let mut all = Saved::default();
-            for outcome in outcomes {
-                let saved = Box::pin(save(meta, std::slice::from_ref(outcome), now_us)).await;
+    if let Ok(saved) = save_together(meta, outcomes, now_us).await {
+        return saved;
+    }
+    let mut all = Saved::default();
+    for outcome in outcomes {
+        match save_together(meta, std::slice::from_ref(outcome), now_us).await {
+            Ok(saved) => {
                 all.num_saved += saved.num_saved;
                 all.num_notices += saved.num_notices;
                 all.unsaved.extend(saved.unsaved);
             }
-            all
-        }
-        Err(error) => {
-            tracing::error!(%error, "cannot write the check of an alert");
-            let unsaved = outcomes.iter().map(|outcome| outcome.alert_id().to_owned()).collect();
-            Saved { unsaved, ..Saved::default() }
+            Err(error) => {
+                tracing::error!(%error, alert = outcome.alert_id(), "cannot write the check of an alert");
+                all.unsaved.push(outcome.alert_id().to_owned());
+            }
         }
     }
+    all
 }
 
 async fn save_together(meta: &Meta, outcomes: &[Outcome], now_us: i64) -> Result<Saved, MetaError> {

@@ -269,7 +269,7 @@ impl Worker {
     ) -> Vec<String> {
         let is_permanent =
             found.as_ref().is_err_and(|failure| failure.finding() == Finding::PermanentFailure);
-        if let Some(alone) = unit.split().filter(|_| is_permanent) {
+        if is_permanent && let Some(alone) = unit.split() {
             alone.into_iter().for_each(|unit| self.check_beside(engine, unit, now_us));
             return Vec::new();
         }

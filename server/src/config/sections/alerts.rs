@@ -8,7 +8,5 @@ pub(super) const SETTINGS: &[Setting] = &[Setting {
     key: "max_per_project",
     doc: "most alerts of one project, those that are switched off included; 0 is no bound",
     default: "0",
-    apply: |config, text| {
-        parse(text, "a whole number").map(|value| config.alerts.max_per_project = value)
-    },
+    apply: |config, text| parse(text, "a whole number").map(|value| config.alerts.max_per_project = value),
 }];

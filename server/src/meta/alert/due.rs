@@ -12,7 +12,7 @@ use crate::alerts::machine::{AlertState, Standing};
 use crate::meta::{Meta, MetaError};
 
 /// How long a lease lasts without being renewed, microseconds. What ends later was taken by a clock that ran ahead.
-pub const LEASE_US: i64 = MINUTE_US;
+const LEASE_US: i64 = MINUTE_US;
 
 /// Ids of one statement.
 const MAX_IDS: usize = 500;

@@ -125,7 +125,8 @@ async fn a_check_is_discarded_when_its_alert_was_changed_meanwhile_but_not_when_
         for (index, (change, is_saved)) in changes.into_iter().enumerate() {
             let id = add(&meta, "a").await;
             let before = meta.alert(FIRST_PROJECT, &id).await.unwrap().unwrap();
-            let changed = meta.change_alert(FIRST_PROJECT, &id, &ann(), NOW, |stored| {
+            let actor = ann();
+            let changed = meta.change_alert(FIRST_PROJECT, &id, &actor, NOW, |stored| {
                 let mut settings = stored.settings.clone();
                 let snooze = change(&mut settings);
                 Ok((settings, snooze))

@@ -43,7 +43,10 @@ async fn an_incident_is_told_once_when_it_begins_and_once_when_it_ends() {
         watched.check_at(minute).await;
     }
     let fired = first.next().await.body;
-    assert_eq!((&fired["type"], &fired["timestamp"]), (&json!("logs_alert.firing"), &json!("2025-12-16T10:40:00+00:00")));
+    assert_eq!(
+        (&fired["type"], &fired["timestamp"]),
+        (&json!("logs_alert.firing"), &json!("2025-12-16T10:40:00+00:00"))
+    );
     let data = &fired["data"];
     assert_eq!((&data["alert_id"], &data["alert_name"]), (&alert["id"], &json!("5xx")));
     assert_eq!((&data["result_count"], &data["threshold_count"]), (&json!(5), &json!(3)));
@@ -51,7 +54,10 @@ async fn an_incident_is_told_once_when_it_begins_and_once_when_it_ends() {
     assert_eq!(data["alert_url"], format!("{base}/alerts/{}", alert["id"].as_str().unwrap()));
     assert!(data["logs_url"].as_str().unwrap().starts_with(&format!("{base}?severityLevels=")), "{data}");
     let resolved = first.next().await.body;
-    assert_eq!((&resolved["type"], &resolved["data"]["result_count"]), (&json!("logs_alert.resolved"), &json!(0)));
+    assert_eq!(
+        (&resolved["type"], &resolved["data"]["result_count"]),
+        (&json!("logs_alert.resolved"), &json!(0))
+    );
     for expected in [&fired, &resolved] {
         assert_eq!(second.next().await.body, *expected, "the same id for every destination");
     }
@@ -76,10 +82,16 @@ async fn failures_are_told_at_the_first_and_at_the_last() {
         watched.check_at(minute).await;
     }
     let errored = receiver.next().await.body;
-    assert_eq!((&errored["type"], &errored["data"]["consecutive_failures"]), (&json!("logs_alert.errored"), &json!(1)));
+    assert_eq!(
+        (&errored["type"], &errored["data"]["consecutive_failures"]),
+        (&json!("logs_alert.errored"), &json!(1))
+    );
     assert!(errored["data"]["error_message"].as_str().unwrap().contains("regex"), "{errored}");
     let broken = receiver.next().await.body;
-    assert_eq!((&broken["type"], &broken["data"]["consecutive_failures"]), (&json!("logs_alert.auto_disabled"), &json!(5)));
+    assert_eq!(
+        (&broken["type"], &broken["data"]["consecutive_failures"]),
+        (&json!("logs_alert.auto_disabled"), &json!(5))
+    );
     assert_eq!(broken["data"]["last_error_message"], errored["data"]["error_message"]);
     watched.check_at(90).await;
     assert!(receiver.is_empty());
@@ -129,7 +141,8 @@ async fn two_servers_on_one_database_never_both_tell() {
     let mut alerts = Vec::new();
     for index in 0..20 {
         let filters = json!({ "serviceNames": ["api"], "severityLevels": ["error"] });
-        let settings = json!({ "filters": filters, "threshold_operator": "below", "threshold_count": 1 + index % 3 });
+        let settings =
+            json!({ "filters": filters, "threshold_operator": "below", "threshold_count": 1 + index % 3 });
         let alert = watched.create(settings).await;
         attach(&watched, &alert, &receiver).await;
         alerts.push(alert["id"].clone());
