@@ -199,12 +199,15 @@ fn of_all(planned: &[Planned]) -> LogFilter {
     }
 }
 
-/// Rows per minute, in the order of time, by service and by severity.
-struct ByGroup<'c>(HashMap<&'c str, HashMap<&'c str, Vec<(i64, u64)>>>);
+/// Rows per minute, in the order of time, by severity.
+type BySeverity<'c> = HashMap<&'c str, Vec<(i64, u64)>>;
+
+/// The same by service.
+struct ByGroup<'c>(HashMap<&'c str, BySeverity<'c>>);
 
 impl<'c> ByGroup<'c> {
     fn of(cells: &'c [CellCount]) -> Self {
-        let mut by_service: HashMap<&str, HashMap<&str, Vec<(i64, u64)>>> = HashMap::new();
+        let mut by_service: HashMap<&str, BySeverity<'c>> = HashMap::new();
         for cell in cells {
             let by_severity = by_service.entry(&cell.service_name).or_default();
             by_severity.entry(&cell.severity).or_default().push((cell.start_us, cell.count));
@@ -217,7 +220,7 @@ impl<'c> ByGroup<'c> {
         let is_one_of = |list: &[String], name: &str| list.is_empty() || list.iter().any(|one| one == name);
         let windows = planned.windows();
         let mut counts = vec![0; windows.len()];
-        let mut add = |by_severity: &HashMap<&str, Vec<(i64, u64)>>| {
+        let mut add = |by_severity: &BySeverity<'_>| {
             for (severity, minutes) in by_severity {
                 if is_one_of(severity_levels, severity) {
                     for (count, window) in counts.iter_mut().zip(&windows) {
