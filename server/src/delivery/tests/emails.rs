@@ -27,7 +27,6 @@ struct MailServer {
 /// How recipients are answered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mood {
-    Taking,
     Refusing,
     Busy,
     WithLogin,

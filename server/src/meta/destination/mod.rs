@@ -192,7 +192,7 @@ fn label(new: &NewGroup<'_>, event: EventKind) -> String {
 ///
 /// # Errors
 /// [`DestinationError::NotOwned`], and nothing is deleted.
-pub(crate) async fn delete(
+pub async fn delete(
     connection: &mut AnyConnection,
     owner: Owner,
     project: ProjectId,
