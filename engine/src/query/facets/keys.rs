@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use datafusion::common::Result as DataFusionResult;
 use datafusion::prelude::{Expr, ident};
+use futures::StreamExt;
 
 use super::facet::AttributeSource;
 use super::key_table::{KeyTable, WantedKeys};
@@ -12,9 +13,9 @@ use crate::catalog::Snapshot;
 use crate::error::Result;
 use crate::query::QueryContext;
 use crate::query::attribute_keys::attribute_keys;
-use crate::query::filter::{FilterContext, TextSearch};
+use crate::query::filter::{FilterContext, TextSearch, in_range};
 use crate::query::model::LogFilter;
-use crate::query::planner::{Rest, answer_from_keys};
+use crate::query::planner::answer_from_keys;
 use crate::query::session::QuerySession;
 use crate::query::settings::QueryKind;
 use crate::query::time_range::TimeRange;
@@ -107,12 +108,26 @@ async fn keys(
     match asked.search_in {
         SearchIn::Keys => count_keys(session, &condition, asked.range, asked.source, &mut table).await?,
         SearchIn::KeysAndValues => {
-            let map = ident(asked.source.column());
-            let rest = Rest::everything(asked.range);
-            rest.visit_values(session, &condition, &[map], |columns| table.add_maps(&columns[0])).await?;
+            search_values(session, condition, asked.range, asked.source, &mut table).await?
         }
     }
     Ok(table.into_list(asked.list))
+}
+
+/// Looks at the maps of all rows. They are read as a stream: slices would push everything else out of their cache.
+async fn search_values(
+    session: &QuerySession,
+    condition: Expr,
+    range: TimeRange,
+    source: AttributeSource,
+    table: &mut KeyTable,
+) -> DataFusionResult<()> {
+    let rows = session.rows_where(in_range(range).and(condition))?.select([ident(source.column())])?;
+    let mut batches = session.execute(rows).await?;
+    while let Some(batch) = batches.next().await {
+        table.add_maps(batch?.column(0))?;
+    }
+    Ok(())
 }
 
 async fn count_keys(
@@ -142,7 +157,7 @@ pub(super) mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::query::QuerySettings;
-    use crate::query::filter::{in_range, translate};
+    use crate::query::filter::translate;
     use crate::query::model::{FilterLeaf, FilterNode, Namespace, Operand, Operator};
     use crate::query::planner::Sidecars;
     use crate::query::slices::SliceCache;

@@ -1,3 +1,5 @@
+//! Tests of stored alerts, on every database.
+
 use engine::schema::ProjectId;
 
 use super::*;
