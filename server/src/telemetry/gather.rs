@@ -13,8 +13,6 @@ use crate::state::AppState;
 
 /// All numbers as text. Those of a metadata database that does not answer are left out.
 pub(crate) async fn gather(state: &AppState) -> String {
-    let waiting_notifications = state.meta().waiting_notifications().await.ok();
-    let waiting_exports = state.meta().num_pending_exports().await.ok();
     let mut text = Exposition::default();
     text.family("timberline_build_info", "gauge", "The version that runs.");
     text.series("timberline_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -28,11 +26,12 @@ pub(crate) async fn gather(state: &AppState) -> String {
         "Live tails that are followed now.",
         state.tail_subscribers().count(),
     );
-    if let Some(count) = waiting_exports {
+    if let Ok(count) = state.meta().num_pending_exports().await {
         text.gauge("timberline_exports_waiting", "Exports that are asked for and not made yet.", count);
     }
+    // What ends is noted first and counted then. Read the other way round, what is counted as ended never waits as well.
     state.delivery().counts().write(&mut text);
-    if let Some(waiting) = waiting_notifications {
+    if let Ok(waiting) = state.meta().waiting_notifications().await {
         write_waiting(&mut text, waiting, state.clock().now_us());
     }
     write_alerts(&mut text, state).await;

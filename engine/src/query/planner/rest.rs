@@ -93,10 +93,7 @@ impl Rest {
         mut take: impl FnMut(&[ArrayRef]) -> Result<()>,
     ) -> Result<()> {
         for piece in &self.pieces {
-            let sources = match (self.is_everything, piece.ranges.as_slice()) {
-                (true, [range]) => session.sources_in_any_state(*range),
-                _ => piece.sources.clone(),
-            };
+            let sources = self.sources_of(session, piece);
             visit_values_of(session, condition, &piece.ranges, sources, wanted, &mut take).await?;
         }
         Ok(())
@@ -124,11 +121,8 @@ impl Rest {
         wanted: Wanted,
         mut take: impl FnMut(Seen) -> Result<()>,
     ) -> Result<()> {
-        for Piece { ranges, sources } in &self.pieces {
-            let sources = match (self.is_everything, ranges.as_slice()) {
-                (true, [range]) => session.sources_in_any_state(*range),
-                _ => sources.clone(),
-            };
+        for piece in &self.pieces {
+            let (ranges, sources) = (&piece.ranges, self.sources_of(session, piece));
             let others = match &session.slices {
                 Some(reader) => {
                     let (live, others) = sources.split(session.table.snapshot().retention.as_deref());
@@ -137,12 +131,7 @@ impl Rest {
                 }
                 None => sources,
             };
-            if others.is_empty() {
-                continue;
-            }
-            let Some(within) = ranges.iter().map(|range| in_range(*range)).reduce(Expr::or) else { continue };
-            let table = Arc::new(session.table.restricted(others));
-            let rows = session.session.read_table(table)?.filter(within.and(condition.clone()))?;
+            let Some(rows) = rows_of(session, condition, ranges, others)? else { continue };
             let mut batches = session.execute(rows.select([ident(columns::TIMESTAMP)])?).await?;
             while let Some(batch) = batches.next().await {
                 let batch = batch?;
@@ -151,6 +140,13 @@ impl Rest {
             }
         }
         Ok(())
+    }
+
+    fn sources_of(&self, session: &QuerySession, piece: &Piece) -> Sources {
+        match (self.is_everything, piece.ranges.as_slice()) {
+            (true, [range]) => session.sources_in_any_state(*range),
+            _ => piece.sources.clone(),
+        }
     }
 
     /// The rows that meet a condition; none when there is nothing to read.
@@ -195,16 +191,26 @@ async fn visit_values_of(
         }
         None => sources,
     };
-    if others.is_empty() {
-        return Ok(());
-    }
-    let Some(within) = ranges.iter().map(|range| in_range(*range)).reduce(Expr::or) else { return Ok(()) };
-    let table = Arc::new(session.table.restricted(others));
-    let rows = session.session.read_table(table)?.filter(within.and(condition.clone()))?;
+    let Some(rows) = rows_of(session, condition, ranges, others)? else { return Ok(()) };
     let named = wanted.iter().enumerate().map(|(place, value)| value.clone().alias(place.to_string()));
     let mut batches = session.execute(rows.select(named.collect::<Vec<_>>())?).await?;
     while let Some(batch) = batches.next().await {
         take(batch?.columns())?;
     }
     Ok(())
+}
+
+/// The rows of some sources that are in one of some ranges and meet a condition, as a plan; none without sources.
+fn rows_of(
+    session: &QuerySession,
+    condition: &Expr,
+    ranges: &[TimeRange],
+    sources: Sources,
+) -> Result<Option<DataFrame>> {
+    if sources.is_empty() {
+        return Ok(None);
+    }
+    let Some(within) = ranges.iter().map(|range| in_range(*range)).reduce(Expr::or) else { return Ok(None) };
+    let table = Arc::new(session.table.restricted(sources));
+    session.session.read_table(table)?.filter(within.and(condition.clone())).map(Some)
 }
