@@ -6,9 +6,10 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::query::model::LogFilter;
 use crate::query::{
-    AttributeKeys, AttributeKeysRequest, CountRange, CountRanges, CountRangesRequest, FacetsRequest, Groups,
-    GroupsRequest, Impact, ImpactRequest, PatternsAnswer, PatternsDiff, PatternsDiffRequest, PatternsRequest,
-    SampledRows, Services, ServicesRequest, TimeRange, ValueCount, ValuesRequest,
+    AttributeKeys, AttributeKeysRequest, CellCount, CountRange, CountRanges, CountRangesRequest,
+    FacetsRequest, Groups, GroupsRequest, Impact, ImpactRequest, PatternsAnswer, PatternsDiff,
+    PatternsDiffRequest, PatternsRequest, SampledRows, Services, ServicesRequest, TimeRange, ValueCount,
+    ValuesRequest,
 };
 use crate::rules::SamplingRule;
 use crate::schema::{ProjectId, TableId};
@@ -39,6 +40,20 @@ impl Engine {
         minutes: u32,
     ) -> Result<Vec<CountRange>> {
         self.queries.count_every(&self.snapshot(project), filter, range, minutes).await
+    }
+
+    /// How many rows of `range` pass a filter, per bucket of so many minutes, service and severity.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count_cells`](crate::query::QueryContext::count_cells).
+    pub async fn count_cells(
+        &self,
+        project: ProjectId,
+        filter: &LogFilter,
+        range: TimeRange,
+        minutes: u32,
+    ) -> Result<Vec<CellCount>> {
+        self.queries.count_cells(&self.snapshot(project), filter, range, minutes).await
     }
 
     /// The services of a project's rows, with how much each logs and when.

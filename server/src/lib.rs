@@ -12,6 +12,7 @@
 //! - [`accounts`]: what may be done to organizations, people, projects and keys, for the API and the command line;
 //! - [`activity`]: the audit trail's entries;
 //! - [`alerts`]: what an alert on logs decides;
+//! - [`delivery`]: notifications on their way to webhooks, Slack, e-mail and PagerDuty;
 //! - [`secret`]: how keys and tokens are made, hashed and masked; [`secret_key`]: how others' secrets are encrypted;
 //! - [`password`]: how passwords are hashed and compared;
 //! - [`auth`]: who calls, and whether they may;
@@ -33,6 +34,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 mod deletions;
+pub mod delivery;
 pub mod error;
 pub mod meta;
 mod middleware;

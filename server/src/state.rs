@@ -10,12 +10,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::activity::trail::ActivityTrail;
 use crate::ai::Explainer;
+use crate::alerts::notice::public_url;
+use crate::alerts::scheduler::AlertScheduler;
 use crate::api::TailSubscribers;
 use crate::api::ingest::IngestBudget;
 use crate::api::logs::export::Exports;
 use crate::auth::throttle::LoginThrottle;
 use crate::config::ServerConfig;
 use crate::deletions::Deletions;
+use crate::delivery::{Delivery, DeliveryError};
 use crate::error::ApiError;
 use crate::meta::bootstrap::{Credentials, bootstrap};
 use crate::meta::{Meta, MetaError};
@@ -43,10 +46,12 @@ struct Shared {
     exports: Exports,
     activity: ActivityTrail,
     deletions: Deletions,
+    alerts: AlertScheduler,
+    delivery: Delivery,
     explainer: Explainer,
     login_throttle: LoginThrottle,
     sign_on: Option<Provider>,
-    secret_key: SecretKey,
+    secret_key: Arc<SecretKey>,
     rate_limits: RateLimits,
     question_slots: QuestionSlots,
     telemetry: Telemetry,
@@ -74,6 +79,9 @@ pub enum OpenError {
     /// There is no key to encrypt secrets with.
     #[error("cannot open the data folder: {0}")]
     SecretKey(#[from] SecretKeyError),
+    /// Notifications cannot be sent.
+    #[error("cannot send notifications: {0}")]
+    Delivery(#[from] DeliveryError),
     /// The metadata database cannot be opened.
     #[error("cannot open the data folder: {0}")]
     Meta(#[from] MetaError),
@@ -113,12 +121,15 @@ impl AppState {
                 })?;
         let exports_folder = exports.folder().to_owned();
         let deletions = Deletions::start(meta.clone(), &engine, Arc::clone(&clock), exports_folder);
+        let alerts = AlertScheduler::start(meta.clone(), &engine, Arc::clone(&clock), public_url(config));
         let explainer = Explainer::new(&config.ai).map_err(OpenError::Tls)?;
         let sign_on = match config.sign_on.is_configured() {
             true => Some(Provider::new(&config.sign_on).map_err(OpenError::Tls)?),
             false => None,
         };
-        let secret_key = SecretKey::open(config.secret_key.as_ref(), config.data_dir())?;
+        let secret_key = Arc::new(SecretKey::open(config.secret_key.as_ref(), config.data_dir())?);
+        let key = Arc::clone(&secret_key);
+        let delivery = Delivery::start(meta.clone(), key, config, Arc::clone(&clock)).await?;
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
         let rate_limits = RateLimits::new(&config.rate_limits);
@@ -136,6 +147,8 @@ impl AppState {
             exports,
             activity,
             deletions,
+            alerts,
+            delivery,
             explainer,
             login_throttle: LoginThrottle::default(),
             sign_on,
@@ -207,12 +220,30 @@ impl AppState {
         &self.0.deletions
     }
 
+    /// The sending of notifications.
+    pub(crate) fn delivery(&self) -> &Delivery {
+        &self.0.delivery
+    }
+
     /// Removes what belongs to deleted projects and organizations, as happens in the background.
     ///
     /// # Errors
     /// When a database or the storage fails; what is left is removed later.
     pub async fn remove_deleted(&self) -> Result<(), ApiError> {
         self.0.deletions.look().await
+    }
+
+    /// The checks of alerts.
+    pub(crate) fn alerts(&self) -> &AlertScheduler {
+        &self.0.alerts
+    }
+
+    /// Checks every alert that is due, as happens in the background once a minute.
+    ///
+    /// # Errors
+    /// When the metadata database does not answer; what is left is checked later.
+    pub async fn check_alerts(&self) -> Result<(), MetaError> {
+        self.0.alerts.check_due().await
     }
 
     /// What keys and projects have had.
@@ -275,12 +306,14 @@ impl AppState {
     /// # Errors
     /// When the engine cannot flush; what was acknowledged is in its write-ahead log all the same.
     pub async fn close(&self) -> Result<(), engine::Error> {
+        self.0.alerts.stop().await;
         self.0.retention.stop();
         self.0.rules.stop();
         self.0.activity.stop().await;
         self.0.exports.stop().await;
         self.0.deletions.stop().await;
-        let closed = self.engine().shutdown().await;
+        // A receiver may take seconds, which the rows need not wait for.
+        let ((), closed) = tokio::join!(self.0.delivery.stop(), self.engine().shutdown());
         self.meta().close().await;
         closed
     }

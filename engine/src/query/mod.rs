@@ -14,7 +14,7 @@
 //! | `cost` | what questions cost, and from which sources they were answered |
 //! | `session`, `settings`, `threads` | what one query has, what it may use, where it runs |
 //! | `rows`, `count`, `sparkline`, `facets`, `earliest`, `expiry`, `sampled` | the questions |
-//! | `count_ranges`, `count_every`, `services`, `groups`, `impact` | the questions that count by time, by service and by value |
+//! | `count_ranges`, `count_every`, `count_cells`, `services`, `groups`, `impact` | the questions that count by time, by service and by value |
 //! | `dimension`, `first_filled`, `texts`, `top` | what those share: what rows are grouped by, and the best groups |
 //! | `patterns` | what bodies have in common, and how that differs between two times |
 //! | `tail` | rows by their place in the order of ingestion |
@@ -29,6 +29,7 @@ mod attribute_value;
 mod context;
 mod cost;
 mod count;
+mod count_cells;
 mod count_every;
 mod count_ranges;
 mod data_file_reader;
@@ -71,6 +72,7 @@ pub use activity::{
 };
 pub use context::QueryContext;
 pub use cost::{QueryCost, with_cost};
+pub use count_cells::CellCount;
 pub use count_ranges::{CountRange, CountRanges, CountRangesRequest};
 pub use dimension::Dimension;
 pub use error::{QueryOrigin, from_datafusion};

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::checkpoint::Signer;
 use super::keeping::Keeping;
+use super::subscriptions;
 use crate::error::ApiError;
 use crate::meta::outbox::WaitingEntry;
 use crate::meta::{Meta, MetaError};
@@ -166,9 +167,10 @@ impl Shared {
             for (organization, waiting) in by_organization {
                 let delivery =
                     if certain.remove(&organization) { Delivery::First } else { Delivery::PerhapsAgain };
-                self.append(&engine, organization, &waiting, delivery).await?;
-                let ids: Vec<String> = waiting.into_iter().map(|entry| entry.id).collect();
-                self.meta.forget_waiting(&ids).await?;
+                let entries = waiting.iter().map(entry_of).collect::<Result<Vec<_>, _>>()?;
+                drop(waiting);
+                self.append(&engine, organization, &entries, delivery).await?;
+                subscriptions::take(&self.meta, organization, &entries, self.clock.now_us()).await?;
                 certain.insert(organization);
             }
         }
@@ -178,18 +180,17 @@ impl Shared {
         &self,
         engine: &Arc<Engine>,
         organization: OrganizationId,
-        waiting: &[WaitingEntry],
+        entries: &[ActivityEntry],
         delivery: Delivery,
     ) -> Result<(), TrailError> {
-        let entries = waiting.iter().map(entry_of).collect::<Result<Vec<_>, _>>()?;
         // A chain of which nothing is left goes on where its last checkpoint ends.
         let floor = match delivery {
             Delivery::First => ChainHead::default(),
             Delivery::PerhapsAgain => self.signer.last_end(organization).await?,
         };
-        let appended = engine.append_activity(organization, entries, delivery, floor).await?;
-        if appended.num_new < waiting.len() {
-            let num_known = waiting.len() - appended.num_new;
+        let appended = engine.append_activity(organization, entries.to_vec(), delivery, floor).await?;
+        if appended.num_new < entries.len() {
+            let num_known = entries.len() - appended.num_new;
             tracing::info!(%organization, num_known, "entries of the outbox were in the trail already");
         }
         Ok(())

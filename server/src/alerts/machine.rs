@@ -22,6 +22,29 @@ pub enum AlertState {
     Broken,
 }
 
+impl AlertState {
+    /// Every state there is.
+    pub const ALL: [Self; 6] =
+        [Self::NotFiring, Self::Firing, Self::PendingResolve, Self::Errored, Self::Snoozed, Self::Broken];
+
+    /// The word of the API, and as it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFiring => "not_firing",
+            Self::Firing => "firing",
+            Self::PendingResolve => "pending_resolve",
+            Self::Errored => "errored",
+            Self::Snoozed => "snoozed",
+            Self::Broken => "broken",
+        }
+    }
+
+    /// The state that a word is.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
 /// When a count is a breach. Never when both are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThresholdOperator {
@@ -46,6 +69,11 @@ impl ThresholdOperator {
             Self::Above => "above",
             Self::Below => "below",
         }
+    }
+
+    /// The operator that a word is.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Above, Self::Below].into_iter().find(|operator| operator.as_str() == word)
     }
 }
 
@@ -171,7 +199,9 @@ fn counted(standing: &Standing, sensitivity: Sensitivity, num_breached: u32, now
         (true, true) => (AlertState::Firing, None),
         (false, false) => (AlertState::NotFiring, None),
     };
-    let standing = Standing { state, consecutive_failures: 0, ..*standing };
+    // A snooze that is over is not kept; one of another state never held.
+    let snooze_until_us = standing.snooze_until_us.filter(|_| standing.state != AlertState::Snoozed);
+    let standing = Standing { state, consecutive_failures: 0, snooze_until_us, ..*standing };
     match notice {
         Some(notice) if notice.is_about_the_condition() && is_cooling(&standing, sensitivity, now_us) => {
             Decision { standing, notice: None, swallowed: Some(notice) }
@@ -196,14 +226,7 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_765_881_180_000_000;
-    const STATES: [AlertState; 6] = [
-        AlertState::NotFiring,
-        AlertState::Firing,
-        AlertState::PendingResolve,
-        AlertState::Errored,
-        AlertState::Snoozed,
-        AlertState::Broken,
-    ];
+    const STATES: [AlertState; 6] = AlertState::ALL;
 
     fn standing(state: AlertState, consecutive_failures: u32) -> Standing {
         Standing { state, consecutive_failures, ..Standing::NEW }
@@ -277,6 +300,7 @@ mod tests {
     fn a_snooze_ends_with_its_time_and_is_ignored_in_other_states() {
         let over = Standing { snooze_until_us: Some(NOW), ..standing(AlertState::Snoozed, 0) };
         assert_eq!(after(over, of(1), hits(1)), (AlertState::Firing, 0, Some(Notice::Fire)));
+        assert_eq!(check(&over, of(1), hits(0), NOW).standing.snooze_until_us, None, "it is not kept");
         let other = Standing { snooze_until_us: Some(NOW + 1), ..Standing::NEW };
         assert_eq!(after(other, of(1), hits(1)), (AlertState::Firing, 0, Some(Notice::Fire)));
     }

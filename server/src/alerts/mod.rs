@@ -1,10 +1,20 @@
 //! Alerts on logs: what one check decides, and the same decided over the past.
 //!
-//! Everything here is a pure function of what it is given: no clock, no storage. [`machine`] decides one check,
-//! [`simulation`] runs it over history.
+//! Most of it is pure functions of what they are given: no clock, no storage. [`settings`] is what people decide about
+//! an alert, [`machine`] decides one check, [`control`] is what people do to an alert, [`schedule`] says when it is
+//! checked and what a check counts, [`failure`] what a check that could not count means, [`timeline`] where an alert
+//! stood, [`simulation`] runs the machine over history. `scheduler` checks what is due, and `notice` is what people are
+//! told then.
 
+pub mod control;
+pub mod failure;
 pub mod machine;
+pub(crate) mod notice;
+pub mod schedule;
+pub(crate) mod scheduler;
+pub mod settings;
 pub mod simulation;
+pub mod timeline;
 
 /// Microseconds of a minute.
 pub const MINUTE_US: i64 = 60_000_000;

@@ -39,11 +39,14 @@
 //! | `POST /api/projects/{id}/logs/patterns`, `.../patterns_diff` | [`logs`] | 200 patterns; the engine's memory and time |
 //! | `GET /api/projects/{id}/advanced_activity_logs`, `.../available_filters`, `GET .../activity_log` | [`activity`] | 1,000 entries; the engine's memory and time |
 //! | `POST /api/projects/{id}/activity_log` | [`activity`] | 1,000 entries, 256 KiB of a detail |
+//! | `/api/projects/{id}/activity_log/subscriptions`, `.../subscriptions/{subscription_id}` | [`activity`] | 100 per project |
 //! | `POST /api/projects/{id}/advanced_activity_logs/export` | [`activity`] | bytes of a file, 1,000 exports |
 //! | `/api/organizations/{id}/advanced_activity_logs` and below, `.../activity_log/checkpoints`, `/verify`, `/retention` | [`activity`] | as above |
 //! | `/api/organizations/{id}/exports` and below | [`logs`] | 1,000 per page |
 //! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
 //! | `POST /api/projects/{id}/logs/alerts/simulate` | [`alerts`] | 15,000 checks; the engine's memory and time |
+//! | `/api/projects/{id}/logs/alerts`, `.../{alert_id}` and below | [`alerts`] | 1,000 per page; alerts of a project, by a setting |
+//! | `GET /project/{id}/logs`, `/project/{id}/logs/alerts/{alert_id}` | [`alerts`] | - |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /metrics` | [`metrics`] | one series per route, method and status |
@@ -56,6 +59,7 @@
 pub(crate) mod activity;
 mod alerts;
 mod basic_user;
+mod destinations;
 mod fields;
 mod form;
 mod health;
@@ -78,6 +82,7 @@ mod sign_on;
 pub(crate) mod signup;
 mod users;
 
+pub(crate) use alerts::of_stored as alert_filters;
 pub(crate) use logs::TailSubscribers;
 
 use std::borrow::Cow;
@@ -108,6 +113,7 @@ fn routes() -> Routes {
         .merge(login::routes())
         .merge(sign_on::routes())
         .merge(signup::routes())
+        .merge(alerts::page_routes())
         .merge(openapi::page::routes())
         .around(|router| router.layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES)))
         .merge(ingest::routes())

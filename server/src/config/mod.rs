@@ -7,6 +7,7 @@
 //! Reading order: [`ServerConfig`] (what comes out), `setting` (one entry, and the parsers), `sections` (the entries),
 //! `load` (the sources), `effective` (what comes out, for people).
 
+mod delivery;
 mod effective;
 mod load;
 mod sections;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use engine::EngineConfig;
 
+pub use self::delivery::{DeliveryConfig, SmtpConfig, SmtpTls};
 pub use self::effective::EffectiveSetting;
 pub use self::load::{SettingError, Sources};
 pub use self::sections::settings;
@@ -51,6 +53,10 @@ pub struct ServerConfig {
     pub tail: TailConfig,
     /// What exports may take.
     pub export: ExportConfig,
+    /// Bounds on alerts.
+    pub alerts: AlertsConfig,
+    /// Where people reach the server, for links in messages; without it the address it listens on.
+    pub public_url: Option<String>,
     /// The model that explains logs.
     pub ai: AiConfig,
     /// Log-ins of the web page.
@@ -59,6 +65,10 @@ pub struct ServerConfig {
     pub sign_on: SignOnConfig,
     /// What secrets of other services are stored encrypted with; without it a file of the data folder has it.
     pub secret_key: Option<Secret>,
+    /// Where notifications may go.
+    pub delivery: DeliveryConfig,
+    /// The server that takes e-mails.
+    pub smtp: SmtpConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
     /// How much one key and one project may ask for and send.
@@ -124,6 +134,13 @@ pub struct ExportConfig {
     pub max_file_bytes: usize,
     /// How long such a file is kept, days.
     pub keep_days: u32,
+}
+
+/// Bounds on alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertsConfig {
+    /// Most alerts of a project; 0 is no bound.
+    pub max_per_project: u32,
 }
 
 /// Bounds on requests that send records.
@@ -221,6 +238,8 @@ impl ServerConfig {
             metadata_url: None,
             tail: TailConfig { max_subscribers: 64, max_subscribers_per_project: 16, buffer_bytes: MIB },
             export: ExportConfig { max_streams: 4, max_file_bytes: 256 * MIB, keep_days: 7 },
+            alerts: AlertsConfig { max_per_project: 0 },
+            public_url: None,
             ai: AiConfig { base_url: None, model: None, api_key: None, timeout: Duration::from_secs(60) },
             auth: AuthConfig {
                 session_lifetime: Duration::from_secs(336 * 3_600),
@@ -229,6 +248,8 @@ impl ServerConfig {
             },
             sign_on: SignOnConfig::default(),
             secret_key: None,
+            delivery: DeliveryConfig::default(),
+            smtp: SmtpConfig::default(),
             log: LogConfig {
                 format: LogFormat::Text,
                 filter: "info".to_owned(),

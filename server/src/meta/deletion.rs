@@ -8,8 +8,19 @@ use super::{Meta, MetaError};
 
 /// Tables with what belongs to one project, those first that others refer to last. [`tests`] tells of one that is
 /// missing.
-const OF_PROJECT: [&str; 6] =
-    ["access_controls", "integrations", "project_tokens", "log_views", "export_assets", "logs_rules"];
+const OF_PROJECT: [&str; 11] = [
+    "notifications",
+    "destinations",
+    "activity_subscriptions",
+    "access_controls",
+    "integrations",
+    "project_tokens",
+    "log_views",
+    "export_assets",
+    "logs_rules",
+    "log_alert_events",
+    "log_alerts",
+];
 
 /// Something whose data are still to be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]

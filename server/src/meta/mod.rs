@@ -5,15 +5,19 @@
 
 pub mod access_control;
 pub mod activity;
+pub mod activity_subscription;
+pub mod alert;
 pub mod bootstrap;
 mod counter;
 pub mod deletion;
+pub mod destination;
 pub mod export_asset;
 pub(crate) mod identity;
 pub mod integration;
 pub mod invite;
 pub mod log_view;
 pub mod membership;
+pub mod notification;
 pub mod organization;
 pub mod outbox;
 pub mod personal_api_key;
@@ -41,7 +45,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 9] = [
+const SCHEMA: [SchemaStep; 12] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -78,6 +82,21 @@ const SCHEMA: [SchemaStep; 9] = [
         version: 10,
         description: "checkpoints of the audit trail and its exports",
         sql: include_str!("migrations/0010_activity.sql"),
+    },
+    SchemaStep {
+        version: 20,
+        description: "alerts on logs",
+        sql: include_str!("migrations/0020_alerts.sql"),
+    },
+    SchemaStep {
+        version: 21,
+        description: "destinations of notifications",
+        sql: include_str!("migrations/0021_destinations.sql"),
+    },
+    SchemaStep {
+        version: 22,
+        description: "subscriptions to the audit trail",
+        sql: include_str!("migrations/0022_activity_subscriptions.sql"),
     },
 ];
 

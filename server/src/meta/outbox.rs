@@ -72,6 +72,13 @@ pub(crate) async fn push_for_project(
     }
 }
 
+/// Takes an entry out of the outbox; whether it was there.
+pub(crate) async fn forget(connection: &mut AnyConnection, id: &str) -> Result<bool, MetaError> {
+    let deleted =
+        sqlx::query("DELETE FROM outbox WHERE id = $1").bind(id.to_owned()).execute(connection).await?;
+    Ok(deleted.rows_affected() > 0)
+}
+
 impl Meta {
     /// Puts entries into the outbox that no change of this product goes with, all or none; `entries` are with the times
     /// when they were done, microseconds. Returns their ids.
@@ -88,19 +95,6 @@ impl Meta {
         }
         transaction.commit().await?;
         Ok(ids)
-    }
-
-    /// Takes entries out of the outbox: they are in the trail.
-    pub async fn forget_waiting(&self, ids: &[String]) -> Result<(), MetaError> {
-        let mut transaction = self.begin_write().await?;
-        for id in ids {
-            sqlx::query("DELETE FROM outbox WHERE id = $1")
-                .bind(id.clone())
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
     }
 
     /// The entries that have waited longest, at most `limit`.
@@ -151,7 +145,11 @@ mod tests {
                 meta.push_entries("o", None, &[(entry("three"), 1), (nothing.clone(), 2)]).await.unwrap();
             let all = meta.waiting_entries(10).await.unwrap();
             assert_eq!(all.iter().map(|waiting| waiting.id.clone()).skip(2).collect::<Vec<_>>(), ids);
-            meta.forget_waiting(&[waiting[0].id.clone(), ids[0].clone()]).await.unwrap();
+            let mut transaction = meta.begin_write().await.unwrap();
+            for (id, was_there) in [(&waiting[0].id, true), (&ids[0], true), (&ids[0], false)] {
+                assert_eq!(forget(&mut transaction, id).await.unwrap(), was_there, "an entry leaves once");
+            }
+            transaction.commit().await.unwrap();
             assert_eq!(meta.waiting_entries(10).await.unwrap().len(), 2);
         })
         .await;

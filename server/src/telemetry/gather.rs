@@ -6,10 +6,14 @@ use engine::stats::{CountedDurations, EngineStats};
 
 use super::exposition::Exposition;
 use super::{IngestCounts, Telemetry};
+use crate::alerts::scheduler::AlertCounts;
+use crate::delivery::DeliveryCounts;
+use crate::meta::notification::Waiting;
 use crate::state::AppState;
 
 /// All numbers as text. Those of a metadata database that does not answer are left out.
 pub(crate) async fn gather(state: &AppState) -> String {
+    let waiting_notifications = state.meta().waiting_notifications().await.ok();
     let waiting_exports = state.meta().num_pending_exports().await.ok();
     let mut text = Exposition::default();
     text.family("timberline_build_info", "gauge", "The version that runs.");
@@ -27,7 +31,48 @@ pub(crate) async fn gather(state: &AppState) -> String {
     if let Some(count) = waiting_exports {
         text.gauge("timberline_exports_waiting", "Exports that are asked for and not made yet.", count);
     }
+    state.delivery().counts().write(&mut text);
+    if let Some(waiting) = waiting_notifications {
+        write_waiting(&mut text, waiting, state.clock().now_us());
+    }
+    write_alerts(&mut text, state).await;
     text.into_text()
+}
+
+async fn write_alerts(text: &mut Exposition, state: &AppState) {
+    let now_us = state.clock().now_us();
+    if let Ok(count) = state.meta().num_active_alerts().await {
+        text.gauge("timberline_alerts_active", "Alerts that are switched on and not broken.", count);
+    }
+    if let Ok(oldest_us) = state.meta().oldest_due_alert(now_us).await {
+        let late_us = oldest_us.map_or(0, |oldest_us| (now_us - oldest_us).max(0));
+        let help = "How long the alert waits to be checked that has waited longest.";
+        text.gauge("timberline_alerts_lag_seconds", help, late_us as f64 / 1e6);
+    }
+    state.alerts().counts().write(text);
+}
+
+impl AlertCounts {
+    fn write(&self, text: &mut Exposition) {
+        const NAME: &str = "timberline_alert_checks_total";
+        text.family(NAME, "counter", "Checks of alerts, by outcome.");
+        for (outcome, count) in [
+            ("counted", &self.counted),
+            ("failed", &self.failed),
+            ("refused", &self.refused),
+            ("discarded", &self.discarded),
+        ] {
+            text.series(NAME, &[("outcome", outcome)], count.load(Ordering::Relaxed));
+        }
+        for (name, help, count) in [
+            ("timberline_alert_questions_total", "Questions asked for checks of alerts.", &self.questions),
+            ("timberline_alert_notices_total", "Notices that checks of alerts led to.", &self.notices),
+        ] {
+            text.counter(name, help, count.load(Ordering::Relaxed));
+        }
+        let help = "Runs over the alerts that were due.";
+        text.histogram("timberline_alert_run_duration_seconds", help, &self.runs.counted());
+    }
 }
 
 impl Telemetry {
@@ -72,6 +117,33 @@ impl IngestCounts {
             text.counter(name, help, count.load(Ordering::Relaxed));
         }
     }
+}
+
+impl DeliveryCounts {
+    fn write(&self, text: &mut Exposition) {
+        const NAME: &str = "timberline_notifications_total";
+        text.family(
+            NAME,
+            "counter",
+            "Notifications by outcome, once for each destination; tries that are repeated.",
+        );
+        for (outcome, count) in [("sent", &self.sent), ("failed", &self.failed), ("retried", &self.retried)] {
+            text.series(NAME, &[("outcome", outcome)], count.load(Ordering::Relaxed));
+        }
+    }
+}
+
+fn write_waiting(text: &mut Exposition, waiting: Waiting, now_us: i64) {
+    const US_PER_SECOND: i64 = 1_000_000;
+    let age_us = waiting.oldest_us.map_or(0, |oldest_us| now_us.saturating_sub(oldest_us).max(0));
+    let name = "timberline_notifications_waiting";
+    text.gauge(
+        name,
+        "Notifications that are to be sent, once for each destination.",
+        waiting.num_notifications,
+    );
+    let name = "timberline_notifications_oldest_waiting_seconds";
+    text.gauge(name, "How long the oldest of them has waited.", age_us / US_PER_SECOND);
 }
 
 fn write_engine(text: &mut Exposition, stats: &EngineStats) {

@@ -4,6 +4,7 @@ use engine::query::{ActivityFilter, ActivityTenant, HiddenEntries};
 use engine::schema::OrganizationId;
 
 use crate::activity::trail::organization_id;
+use crate::activity::visibility::staff_only;
 use crate::api::project_call::ProjectCall;
 use crate::auth::{Caller, Member, Scope};
 use crate::error::ApiError;
@@ -108,23 +109,5 @@ async fn not_a_member(state: &AppState, call: &ProjectCall, missing: ApiError) -
 
 /// Entries about the running of the installation, for those who run it.
 fn hidden_from(is_staff: bool) -> Vec<HiddenEntries> {
-    const PROVISIONING: [&str; 4] =
-        ["scim_provisioned", "scim_replaced", "scim_updated", "scim_deprovisioned"];
-    if is_staff {
-        return Vec::new();
-    }
-    let hidden = |scope: &str, activities: &[&str], only_impersonated| HiddenEntries {
-        scope: scope.to_owned(),
-        activities: activities.iter().map(|activity| (*activity).to_owned()).collect(),
-        only_impersonated,
-    };
-    vec![
-        hidden("User", &["logged_in", "logged_out"], true),
-        hidden("User", &["created", "updated", "deleted"], false),
-        hidden("User", &PROVISIONING, false),
-        hidden("Role", &PROVISIONING, false),
-        hidden("InstanceSetting", &["updated"], false),
-        hidden("AIGatewayCredit", &["credit_added"], false),
-        hidden("Team", &["email_sending_suspended", "email_sending_unsuspended"], false),
-    ]
+    if is_staff { Vec::new() } else { staff_only() }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use engine::activity::StoredEntry;
+use engine::activity::{ActivityEntry, StoredEntry};
 use engine::schema::OrganizationId;
 use serde_json::{Value, json};
 
@@ -22,13 +22,21 @@ pub(super) async fn users_of(
     Ok(meta.users_by_id(&ids).await?)
 }
 
-/// The members of an entry.
+/// The members of a stored entry.
 pub(super) fn written(
     organization: OrganizationId,
     stored: &StoredEntry,
     users: &HashMap<i64, BasicUser>,
 ) -> Value {
-    let entry = &stored.entry;
+    written_entry(organization, &stored.entry, users)
+}
+
+/// The members of an entry.
+pub(crate) fn written_entry(
+    organization: OrganizationId,
+    entry: &ActivityEntry,
+    users: &HashMap<i64, BasicUser>,
+) -> Value {
     json!({
         "id": entry.id.to_string(),
         "user": basic_user::written(entry.user_id.and_then(|id| users.get(&id))),
@@ -42,13 +50,13 @@ pub(super) fn written(
         "activity": entry.activity,
         "item_id": entry.item_id,
         "scope": entry.scope,
-        "detail": detail(stored),
+        "detail": detail(entry),
         "created_at": iso_time::format(entry.timestamp_us),
     })
 }
 
 /// The detail as it was written; text that is no JSON as text.
-fn detail(stored: &StoredEntry) -> Value {
-    let Some(text) = stored.entry.detail.as_deref() else { return Value::Null };
+fn detail(entry: &ActivityEntry) -> Value {
+    let Some(text) = entry.detail.as_deref() else { return Value::Null };
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }

@@ -73,6 +73,7 @@ pub(super) async fn create(State(state): State<AppState>, call: ProjectCall) -> 
     if let Err(error) = state.activity().deliver().await {
         tracing::warn!(%error, "entries wait in the outbox");
     }
+    state.delivery().wake();
     let body = match (is_list, ids.first()) {
         (false, Some(id)) => json!({ "id": id }),
         _ => json!({ "count": ids.len(), "ids": ids }),

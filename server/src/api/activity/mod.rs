@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`access`], who may read what; [`values`] and [`detail_filters`], what a request says; [`request`],
 //! what that means; [`list`], [`basic`] and [`available`], the questions; [`entry`] and [`flat`], what an entry looks
-//! like; [`ingest`]; [`export`] and [`file`]; [`chain`].
+//! like; [`ingest`]; [`export`] and [`file`]; [`chain`]; [`subscriptions`].
 
 mod access;
 mod available;
@@ -19,11 +19,13 @@ mod flat;
 mod ingest;
 mod list;
 mod request;
+mod subscriptions;
 mod values;
 mod workbook;
 mod zip_file;
 
 pub(crate) use chain::written as written_verification;
+pub(crate) use entry::written_entry;
 
 use axum::middleware::from_fn;
 
@@ -38,6 +40,7 @@ pub(super) fn routes() -> Routes {
         .at("/advanced_activity_logs/available_filters", get(available::of_project, described::available()))
         .at("/advanced_activity_logs/export", post(export::of_project, described::export()))
         .around(|router| router.route_layer(from_fn(tell_cost)))
+        .merge(subscriptions::routes())
 }
 
 /// The endpoints below an organization.

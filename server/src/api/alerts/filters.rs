@@ -19,24 +19,52 @@ const KEYS: [&str; 3] = ["severityLevels", "serviceNames", "filterGroup"];
 /// nothing in any of them.
 pub(super) fn parse(value: Option<&Value>) -> Result<LogFilter, ApiError> {
     let Some(value) = value else { return Err(refused("required", "this field is required")) };
+    let filter = parse_shape(value)?;
+    if !is_filled(value) {
+        return Err(invalid(nothing_in_them()));
+    }
+    Ok(filter)
+}
+
+/// Reads them where they may be empty, as those of a draft.
+///
+/// # Errors
+/// As [`parse`], but for nothing in any of them.
+pub(super) fn parse_shape(value: &Value) -> Result<LogFilter, ApiError> {
     let Some(members) = value.as_object() else { return Err(invalid("expected an object")) };
     if let Some(unknown) = members.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(invalid(format!("{unknown:?} is not one of {}", KEYS.join(", "))));
     }
+    Fields::of(value, "")
+        .and_then(|fields| parse_own_filter(&fields))
+        .map_err(|error| invalid(error.detail()))
+}
+
+/// Whether anything is in them, also a group without conditions, which somebody has asked for.
+pub(super) fn is_filled(filters: &Value) -> bool {
     let is_filled = |value: &Value| match value {
         Value::Array(items) => !items.is_empty(),
         Value::Object(members) => !members.is_empty(),
         _ => false,
     };
-    let read = |error: ApiError| invalid(error.detail());
-    let filter = Fields::of(value, "").and_then(|fields| parse_own_filter(&fields)).map_err(read)?;
-    if !members.values().any(is_filled) {
-        return Err(invalid(format!("at least one of {} is needed", KEYS.join(", "))));
-    }
-    Ok(filter)
+    filters.as_object().is_some_and(|members| members.values().any(is_filled))
 }
 
-fn invalid(reason: impl Display) -> ApiError {
+/// What is wrong with filters that have nothing in them.
+pub(super) fn nothing_in_them() -> String {
+    format!("at least one of {} is needed", KEYS.join(", "))
+}
+
+/// The filters of a stored alert.
+///
+/// # Errors
+/// A text for people that says why they cannot be read.
+pub(crate) fn of_stored(filters: &str) -> Result<LogFilter, String> {
+    let value: Value = serde_json::from_str(filters).map_err(|_| "filters: expected an object".to_owned())?;
+    parse_shape(&value).map_err(|error| error.detail().to_owned())
+}
+
+pub(super) fn invalid(reason: impl Display) -> ApiError {
     refused("invalid_input", reason)
 }
 

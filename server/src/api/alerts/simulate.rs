@@ -8,15 +8,14 @@ use engine::query::model::LogFilter;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::filters;
+use super::{body, described, filters};
 use crate::alerts::MINUTE_US;
 use crate::alerts::machine::{AlertState, Notice, Sensitivity, ThresholdOperator};
 use crate::alerts::simulation::{MAX_CHECKS, SimulatedCheck, Simulation};
 use crate::api::input::Input;
 use crate::api::iso_time;
 use crate::api::openapi::schema::{
-    boolean, integer, integer_within, list, members, moment, nullable, object, one_of, reference, text,
-    text_up_to, with_required,
+    boolean, integer, integer_within, list, moment, object, one_of, text, text_up_to, with_required,
 };
 use crate::api::openapi::{Routes, op, post};
 use crate::api::project_call::ProjectCall;
@@ -24,7 +23,6 @@ use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-const WINDOWS: [u32; 5] = [5, 10, 15, 30, 60];
 const DEFAULT_INTERVAL_MINUTES: u32 = 5;
 const MAX_PERIODS: i64 = 10;
 const MAX_DATE_CHARS: usize = 64;
@@ -54,15 +52,10 @@ struct Bucket {
 
 /// The endpoint, below the prefix of a project.
 pub(super) fn routes() -> Routes {
-    let filters = members(&[
-        ("severityLevels", nullable(list(text()))),
-        ("serviceNames", nullable(list(text()))),
-        ("filterGroup", nullable(reference("FilterGroup"))),
-    ]);
     let operator = || one_of(&["above", "below"]);
     let body = with_required(
         &[
-            ("filters", filters),
+            ("filters", described::filters()),
             ("threshold_count", integer_within(1, MAX_NUMBER)),
             ("threshold_operator", operator()),
             ("window_minutes", integer_within(5, 60)),
@@ -116,7 +109,7 @@ fn parse(body: &Value, now_us: i64) -> Result<(LogFilter, Simulation), ApiError>
     let words =
         [ThresholdOperator::Above, ThresholdOperator::Below].map(|operator| (operator.as_str(), operator));
     let operator = input.required("threshold_operator", input.choice("threshold_operator", &words)?)?;
-    let window_minutes = parse_window(&input)?;
+    let window_minutes = input.required("window_minutes", body::parse_window(&input)?)?;
     let check_interval_minutes = number(&input, "check_interval_minutes", 1, 60, DEFAULT_INTERVAL_MINUTES)?;
     if check_interval_minutes > window_minutes {
         let reason = format!("{check_interval_minutes} is more than window_minutes, {window_minutes}");
@@ -147,15 +140,6 @@ fn parse(body: &Value, now_us: i64) -> Result<(LogFilter, Simulation), ApiError>
         return Err(ApiError::validation("invalid_input", None, detail));
     }
     Ok((filter, simulation))
-}
-
-fn parse_window(input: &Input<'_>) -> Result<u32, ApiError> {
-    const MEMBER: &str = "window_minutes";
-    let minutes = input.required(MEMBER, input.integer(MEMBER, i64::MIN..=i64::MAX)?)?;
-    let window = WINDOWS.into_iter().find(|window| i64::from(*window) == minutes);
-    window.ok_or_else(|| {
-        input.refuse("invalid_choice", MEMBER, format!("{minutes} is not one of 5, 10, 15, 30, 60"))
-    })
 }
 
 fn number(input: &Input<'_>, member: &str, min: i64, max: i64, default: u32) -> Result<u32, ApiError> {

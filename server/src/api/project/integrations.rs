@@ -15,6 +15,7 @@ use crate::api::openapi::{Routes, get, op};
 use crate::api::project_call::ProjectCall;
 use crate::api::{iso_time, page};
 use crate::auth::Scope;
+use crate::delivery::address::require_callable;
 use crate::error::ApiError;
 use crate::meta::integration::Integration;
 use crate::secret::Secret;
@@ -139,25 +140,13 @@ fn connection(input: &Input<'_>, kind: Kind) -> Result<Option<Connection>, ApiEr
         }
         Kind::Webhook => {
             let url = config.required("url", secret("url")?)?;
-            require_address(&url).map_err(|reason| {
+            require_callable(url.reveal()).map_err(|reason| {
                 let path = config.path_of("url");
                 ApiError::validation("invalid_input", Some(path.clone()), format!("{path}: {reason}"))
             })?;
             Connection::Webhook { url, signing_secret: secret("signing_secret")? }
         }
     }))
-}
-
-/// Where it may lead is looked at when it is called, since names change their addresses.
-fn require_address(url: &Secret) -> Result<(), &'static str> {
-    let parsed = reqwest::Url::parse(url.reveal()).map_err(|_| "expected a URL")?;
-    if !["http", "https"].contains(&parsed.scheme()) || !parsed.has_host() {
-        return Err("expected a URL that begins with https:// or http://");
-    }
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err("a URL with a user or a password in it is not called");
-    }
-    Ok(())
 }
 
 fn written(integration: &Integration) -> Value {

@@ -1,7 +1,9 @@
 //! Every setting there is: one file per section.
 
 mod ai;
+mod alerts;
 mod auth;
+mod delivery;
 mod engine;
 mod export;
 mod ingest;
@@ -14,6 +16,7 @@ mod query;
 mod rate_limits;
 mod secrets;
 mod server;
+mod smtp;
 mod storage;
 mod tail;
 
@@ -31,10 +34,13 @@ const SECTIONS: &[&[Setting]] = &[
     query::SETTINGS,
     tail::SETTINGS,
     export::SETTINGS,
+    alerts::SETTINGS,
     ai::SETTINGS,
     auth::SETTINGS,
     oidc::SETTINGS,
     secrets::SETTINGS,
+    delivery::SETTINGS,
+    smtp::SETTINGS,
     log::SETTINGS,
     metrics::SETTINGS,
     rate_limits::SETTINGS,

@@ -1,7 +1,7 @@
 //! `server`: where the server answers, and where its data is.
 
 use crate::config::DEFAULT_DATA_DIR;
-use crate::config::setting::{Setting, parse, seconds};
+use crate::config::setting::{Setting, address, parse, seconds};
 
 /// The settings.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -40,5 +40,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         doc: "how long a stop waits for requests that are under way, seconds",
         default: "20",
         apply: |config, text| seconds(text).map(|value| config.drain_timeout = value),
+    },
+    Setting {
+        section: "server",
+        key: "public_url",
+        doc: "where people reach the server, like `https://logs.example.org`, for links in notifications; `none` is \
+              `http://` and `server.listen`",
+        default: "none",
+        apply: |config, text| address(text).map(|value| config.public_url = value),
     },
 ];

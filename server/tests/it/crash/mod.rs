@@ -4,7 +4,9 @@
 //! [`process`] starts and ends it, [`writers`] send and remember what was acknowledged, [`ledger`] says what
 //! must then be stored.
 
+mod alerts;
 mod ledger;
+mod notifications;
 pub(crate) mod process;
 mod writers;
 

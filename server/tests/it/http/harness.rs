@@ -22,6 +22,9 @@ pub(super) const NOW_US: i64 = 1_765_881_180_000_000;
 /// The same in nanoseconds, as senders write it.
 pub(super) const NOW_NS: i64 = NOW_US * 1_000;
 
+/// Names a server and any database on it.
+const POSTGRES_URL: &str = "TIMBERLINE_TEST_POSTGRES_URL";
+
 pub(super) struct TestServer {
     pub(super) state: AppState,
     pub(super) credentials: Credentials,
@@ -67,6 +70,11 @@ impl TestServer {
     }
 
     pub(super) async fn start_with(change: impl FnOnce(&mut ServerConfig)) -> Self {
+        Self::start_at(Arc::new(ManualClock::new(NOW_US)), change).await
+    }
+
+    /// A server whose clock shows what the test sets.
+    pub(super) async fn start_at(clock: Arc<dyn Clock>, change: impl FnOnce(&mut ServerConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = ServerConfig::new(folder.path().join("data"));
         // Allocated on the disk at every start.
@@ -75,7 +83,6 @@ impl TestServer {
             config.metadata_url = Some(url.parse().unwrap());
         }
         change(&mut config);
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW_US));
         let (state, credentials) = AppState::open_with_clock(&config, clock).await.unwrap();
         Self { state, credentials: credentials.unwrap(), folder }
     }
@@ -208,13 +215,29 @@ async fn new_postgres_database() -> Option<String> {
     if std::env::var_os("TIMBERLINE_TEST_METADATA")? != "postgres" {
         return None;
     }
-    let url = std::env::var("TIMBERLINE_TEST_POSTGRES_URL").expect("TIMBERLINE_TEST_POSTGRES_URL is set");
+    let url = std::env::var(POSTGRES_URL).expect("TIMBERLINE_TEST_POSTGRES_URL is set");
+    Some(make_postgres_database(&url).await)
+}
+
+/// URL of a new PostgreSQL database for several servers; none without a server on which databases can be made.
+pub(super) async fn new_database_of_several() -> Option<String> {
+    match std::env::var(POSTGRES_URL) {
+        Ok(url) => Some(make_postgres_database(&url).await),
+        Err(_) if std::env::var_os("CI").is_some() => panic!("{POSTGRES_URL} is not set"),
+        Err(_) => {
+            eprintln!("several servers are left out: {POSTGRES_URL} is not set");
+            None
+        }
+    }
+}
+
+async fn make_postgres_database(url: &str) -> String {
     install_default_drivers();
     let name = format!("timberline_test_{}", Uuid::now_v7().simple());
-    let mut server = sqlx::AnyConnection::connect(&url).await.unwrap();
+    let mut server = sqlx::AnyConnection::connect(url).await.unwrap();
     server.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
     let (address, _database) = url.rsplit_once('/').unwrap();
-    Some(format!("{address}/{name}"))
+    format!("{address}/{name}")
 }
 
 /// One OTLP/JSON document with the records of a service.

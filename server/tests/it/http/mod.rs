@@ -2,6 +2,7 @@
 
 mod access_controls;
 mod activity;
+mod alerts;
 mod alerts_simulate;
 mod auth;
 mod browser;
@@ -38,6 +39,7 @@ mod profile;
 mod provider;
 mod questions;
 mod rate_limits;
+pub(crate) mod receiver;
 mod refusals;
 mod retention;
 mod routes;
@@ -48,5 +50,6 @@ mod sessions;
 mod sign_on;
 mod signup;
 mod slow_requests;
+mod subscriptions;
 mod tail;
 mod views;

@@ -181,9 +181,15 @@ async fn foreign(server: &TestServer) -> Foreign {
     let export = make(server, key, &format!("{of_project}/logs/export"), export).await;
     let integration = json!({ "kind": "slack", "name": MARK, "config": { "access_token": MARK } });
     let integration = make(server, key, &format!("{of_project}/integrations"), integration).await;
+    let destination = json!({ "type": "webhook", "webhook_url": format!("https://{MARK}.example.org") });
+    let subscription = json!({ "name": MARK, "destination": destination });
+    let subscription =
+        make(server, key, &format!("{of_project}/activity_log/subscriptions"), subscription).await;
     let of_organization = format!("/api/organizations/{}", made.id);
     let invite = json!({ "target_email": format!("guest-{MARK}@example.org") });
     let invite = make(server, key, &format!("{of_organization}/invites"), invite).await;
+    let alert = json!({ "name": MARK, "filters": { "serviceNames": [MARK] } });
+    let alert = make(server, key, &format!("{of_project}/logs/alerts"), alert).await;
     let own_key =
         make(server, key, "/api/personal_api_keys", json!({ "label": MARK, "scopes": ["*"] })).await;
     let tokens = server.request_as(key, Method::GET, &format!("{of_project}/tokens"), "").await.json();
@@ -191,7 +197,9 @@ async fn foreign(server: &TestServer) -> Foreign {
         "organization_id": made.id, "project_id": project.0, "role_id": role.id,
         "role_membership_id": in_role.id, "user_uuid": person.uuid, "short_id": view["short_id"],
         "rule_id": rule["id"], "export_id": export["id"], "integration_id": integration["id"],
+        "subscription_id": subscription["id"],
         "invite_id": invite["id"], "key_id": own_key["id"], "token_id": tokens["results"][0]["id"],
+        "alert_id": alert["id"],
     });
     let parts = parts.as_object().unwrap().clone();
     Foreign { person, organization_id: made.id, project, parts }

@@ -1,0 +1,95 @@
+//! What people decide about an alert.
+
+use serde_json::{Map, Value, json};
+
+use super::machine::{Sensitivity, ThresholdOperator};
+
+/// Minutes that an alert may count.
+pub const WINDOWS: [u32; 5] = [5, 10, 15, 30, 60];
+/// Minutes from one check to the next.
+pub const CHECK_INTERVAL_MINUTES: u32 = 5;
+/// Most windows that a check looks at.
+pub const MAX_PERIODS: u32 = 10;
+/// Largest threshold, and longest cooldown.
+pub const MAX_NUMBER: u32 = i32::MAX as u32;
+/// What an alert without a name is called.
+pub const DEFAULT_NAME: &str = "Untitled alert";
+
+/// The settings of an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertSettings {
+    /// What people call it.
+    pub name: String,
+    /// Whether it is checked.
+    pub enabled: bool,
+    /// Which rows it counts, as they were sent: JSON text of an object.
+    pub filters: String,
+    /// What a count is compared with.
+    pub threshold_count: u32,
+    /// How.
+    pub threshold_operator: ThresholdOperator,
+    /// Minutes that each window has.
+    pub window_minutes: u32,
+    /// Minutes from one check to the next, and from one window to the next.
+    pub check_interval_minutes: u32,
+    /// Windows that a check looks at.
+    pub evaluation_periods: u32,
+    /// How many of them must breach.
+    pub datapoints_to_alarm: u32,
+    /// Minutes after a notice in which no other one is sent.
+    pub cooldown_minutes: u32,
+}
+
+impl Default for AlertSettings {
+    fn default() -> Self {
+        Self {
+            name: DEFAULT_NAME.to_owned(),
+            enabled: true,
+            filters: "{}".to_owned(),
+            threshold_count: 100,
+            threshold_operator: ThresholdOperator::Above,
+            window_minutes: 5,
+            check_interval_minutes: CHECK_INTERVAL_MINUTES,
+            evaluation_periods: 1,
+            datapoints_to_alarm: 1,
+            cooldown_minutes: 0,
+        }
+    }
+}
+
+impl AlertSettings {
+    /// What a decision depends on.
+    pub fn sensitivity(&self) -> Sensitivity {
+        Sensitivity { datapoints_to_alarm: self.datapoints_to_alarm, cooldown_minutes: self.cooldown_minutes }
+    }
+
+    /// The filters as JSON; null when they cannot be read.
+    pub fn filters_json(&self) -> Value {
+        serde_json::from_str(&self.filters).unwrap_or_default()
+    }
+
+    /// Whether another threshold, other rows, or other windows of them make an alert fire.
+    pub fn has_other_threshold(&self, other: &Self) -> bool {
+        self.threshold_count != other.threshold_count
+            || self.threshold_operator != other.threshold_operator
+            || self.filters != other.filters
+            || self.datapoints_to_alarm != other.datapoints_to_alarm
+            || self.evaluation_periods != other.evaluation_periods
+    }
+
+    /// The settings by name, as the audit trail compares them.
+    pub fn fields(&self) -> Map<String, Value> {
+        let fields = json!({
+            "name": self.name,
+            "enabled": self.enabled,
+            "filters": self.filters_json(),
+            "threshold_count": self.threshold_count,
+            "threshold_operator": self.threshold_operator.as_str(),
+            "window_minutes": self.window_minutes,
+            "evaluation_periods": self.evaluation_periods,
+            "datapoints_to_alarm": self.datapoints_to_alarm,
+            "cooldown_minutes": self.cooldown_minutes,
+        });
+        fields.as_object().cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,101 @@
+//! A simulation and real checks over the same rows say the same.
+
+use axum::http::Method;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{ALERTS, MINUTE_US, Watched, path};
+use crate::http::harness::NOW_US;
+
+/// The real checks begin on the grid, 10:35.
+const FIRST_MINUTE: i64 = 2;
+const NUM_CHECKS: i64 = 24;
+
+#[derive(Clone, Debug)]
+struct Case {
+    settings: Vec<Value>,
+    /// Seconds after the start, with the severity.
+    rows: Vec<(i64, &'static str)>,
+}
+
+fn settings() -> impl Strategy<Value = Value> {
+    let window = prop::sample::select(vec![5, 10, 15, 30, 60]);
+    (window, 1_u32..4, 1_u32..4, 1_u32..12, prop::sample::select(vec![0, 0, 10, 15, 30]), any::<bool>())
+        .prop_map(|(window, periods, datapoints, threshold, cooldown, is_below)| {
+            // A simulation knows no windows before it, and there silence would be a breach.
+            let periods = if is_below { 1 } else { periods };
+            json!({
+                "filters": { "severityLevels": ["error"] },
+                "threshold_count": threshold,
+                "threshold_operator": if is_below { "below" } else { "above" },
+                "window_minutes": window,
+                "evaluation_periods": periods,
+                "datapoints_to_alarm": datapoints.min(periods),
+                "cooldown_minutes": cooldown,
+            })
+        })
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let second = FIRST_MINUTE * 60..(FIRST_MINUTE + 5 * NUM_CHECKS) * 60;
+    let row = (second, prop::sample::select(vec!["error", "error", "info"]));
+    // Bursts, so that something happens.
+    let burst = (row, 1_usize..12).prop_map(|((at, severity), len)| {
+        (0..len as i64).map(|index| (at + index * 13, severity)).collect::<Vec<_>>()
+    });
+    (prop::collection::vec(settings(), 8), prop::collection::vec(burst, 1..14))
+        .prop_map(|(settings, rows)| Case { settings, rows: rows.into_iter().flatten().collect() })
+}
+
+/// What each alert did: at each check its state, and whether it told of it.
+async fn run(case: &Case) -> Vec<(Vec<(Value, bool)>, Vec<(Value, bool)>)> {
+    let watched = Watched::start().await;
+    let of = |severity: &str| -> Vec<i64> {
+        case.rows.iter().filter(|(_, own)| *own == severity).map(|(second, _)| *second).collect()
+    };
+    watched.store_at("api", "error", &of("error")).await;
+    watched.server.state.engine().flush().await.unwrap();
+    watched.store_at("api", "info", &of("info")).await;
+    watched.clock.set(NOW_US + FIRST_MINUTE * MINUTE_US);
+    let mut alerts = Vec::new();
+    for settings in &case.settings {
+        alerts.push((watched.create(settings.clone()).await, Vec::new(), Value::Null));
+    }
+    for check in 0..NUM_CHECKS {
+        watched.check_at(FIRST_MINUTE + 5 * check).await;
+        for (alert, seen, notified) in &mut alerts {
+            let now = watched.get(alert).await;
+            seen.push((now["state"].clone(), now["last_notified_at"] != *notified));
+            *notified = now["last_notified_at"].clone();
+        }
+    }
+    let mut both = Vec::new();
+    for ((alert, seen, _), settings) in alerts.into_iter().zip(&case.settings) {
+        let mut simulated = settings.clone();
+        simulated["date_from"] = json!("2025-12-16T10:35:00Z");
+        let simulated = watched.call(Method::POST, &format!("{ALERTS}simulate/"), simulated).await.json();
+        let buckets = simulated["buckets"].as_array().unwrap();
+        let expected =
+            buckets.iter().map(|bucket| (bucket["state"].clone(), bucket["notification"] != "none"));
+        let first = json!("not_firing");
+        let states: Vec<&Value> =
+            std::iter::once(&first).chain(seen.iter().map(|(state, _)| state)).collect();
+        let num_moves = states.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        let events = watched.call(Method::GET, &path(&alert, "events/"), json!(null)).await.json();
+        assert_eq!(events["count"], num_moves, "a row of history for each move and no other");
+        both.push((seen, expected.collect()));
+    }
+    both
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_simulation_and_real_checks_make_the_same_of_any_history(case in case()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        for (index, (real, simulated)) in runtime.block_on(run(&case)).into_iter().enumerate() {
+            prop_assert_eq!(real, simulated, "{}", &case.settings[index]);
+        }
+    }
+}
