@@ -45,6 +45,8 @@
 //! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
 //! | `POST /api/projects/{id}/logs/alerts/simulate` | [`alerts`] | 15,000 checks; the engine's memory and time |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
+//! | `POST /api/projects/{id}/sql` | [`sql`] | statements at a time; half of the memory and threads of queries; their time |
+//! | `GET /api/projects/{id}/sql/queries`, `DELETE .../{query_id}` | [`sql`] | 256 statements that have ended |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /metrics` | [`metrics`] | one series per route, method and status |
 //! | `GET /api/schema`, `GET /api/docs` and below | [`openapi`] | - |
@@ -75,6 +77,7 @@ mod retention;
 pub(crate) mod rules;
 mod sign_on;
 pub(crate) mod signup;
+mod sql;
 mod users;
 
 pub(crate) use logs::TailSubscribers;
@@ -97,7 +100,8 @@ fn routes() -> Routes {
         .merge(alerts::routes())
         .merge(retention::routes())
         .merge(project::routes())
-        .merge(rules::routes());
+        .merge(rules::routes())
+        .merge(sql::routes());
     Routes::new()
         .nest("/api/projects/{project_id}", of_project)
         .merge(project::list_routes())

@@ -23,6 +23,7 @@ mod values;
 mod workbook;
 mod zip_file;
 
+pub(in crate::api) use access::Reader;
 pub(crate) use chain::written as written_verification;
 
 use axum::middleware::from_fn;

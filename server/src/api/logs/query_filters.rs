@@ -105,7 +105,11 @@ mod tests {
     #[test]
     fn an_empty_id_is_not_the_absence_of_one() {
         for name in ["personId", "sessionId"] {
-            assert_eq!(parse(&[(name, "")], UnreadableServices::Ignored).unwrap().properties.len(), 1, "{name}");
+            assert_eq!(
+                parse(&[(name, "")], UnreadableServices::Ignored).unwrap().properties.len(),
+                1,
+                "{name}"
+            );
         }
         for name in ["searchTerm", "resourceFingerprint", "serviceNames", "severityLevels", "filterGroup"] {
             let filter = parse(&[(name, "")], UnreadableServices::Refused).unwrap();

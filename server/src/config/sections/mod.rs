@@ -14,6 +14,7 @@ mod query;
 mod rate_limits;
 mod secrets;
 mod server;
+mod sql;
 mod storage;
 mod tail;
 
@@ -29,6 +30,7 @@ const SECTIONS: &[&[Setting]] = &[
     metadata::SETTINGS,
     storage::SETTINGS,
     query::SETTINGS,
+    sql::SETTINGS,
     tail::SETTINGS,
     export::SETTINGS,
     ai::SETTINGS,
