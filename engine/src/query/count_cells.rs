@@ -2,32 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::AsArray;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::Result as DataFusionResult;
 use datafusion::error::DataFusionError;
-use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::prelude::{Expr, ident, lit};
-use futures::StreamExt;
+use datafusion::prelude::Expr;
 
 use super::context::QueryContext;
-use super::groups::totals;
 use super::interval::Interval;
 use super::model::LogFilter;
-use super::planner::{CellQuestion, GroupBy, answer_from_cells};
+use super::planner::{CellQuestion, CellTotal, GroupBy, answer_from_cells};
 use super::session::QuerySession;
-use super::time_bucket::time_bucket;
 use super::time_range::TimeRange;
 use crate::catalog::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
-use crate::schema::columns;
 
 /// Most cells of one answer.
 const MAX_CELLS: usize = 500_000;
 /// What a cell without its texts takes up, generously.
 const CELL_BYTES: usize = 160;
-const NUM_ROWS: &str = "num_rows";
 
 /// The rows of one time bucket, service and severity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,28 +87,11 @@ async fn count_cells(
     };
     let group_by = GroupBy::ServiceAndSeverity;
     let question = CellQuestion { condition: &condition, range, interval: Some(interval), group_by };
-    let rest = answer_from_cells(session, &question, |total| {
+    let mut add_total = |total: &CellTotal<'_>| {
         add((total.bucket_us, total.service.to_owned(), total.severity.to_owned()), total.num_rows)
-    })
-    .await?;
-    if let Some(rows) = rest.rows_where(session, &condition)? {
-        let keys = vec![time_bucket(interval), ident(columns::SERVICE_NAME), ident(columns::SEVERITY_TEXT)];
-        let counts = rows.aggregate(keys, vec![count(lit(1)).alias(NUM_ROWS)])?;
-        let mut batches = session.execute(counts).await?;
-        while let Some(batch) = batches.next().await {
-            let batch = batch?;
-            let times = batch.column(0).as_primitive::<Int64Type>();
-            let texts = |column: usize| cast(batch.column(column), &DataType::Utf8);
-            let (services, severities) = (texts(1)?, texts(2)?);
-            let (services, severities) = (services.as_string::<i32>(), severities.as_string::<i32>());
-            let counts = totals::<Int64Type>(&batch, NUM_ROWS)?;
-            for row in 0..batch.num_rows() {
-                let cell =
-                    (times.value(row), services.value(row).to_owned(), severities.value(row).to_owned());
-                add(cell, counts.value(row).unsigned_abs())?;
-            }
-        }
-    }
+    };
+    let rest = answer_from_cells(session, &question, &mut add_total).await?;
+    rest.visit_cells(session, &question, &mut add_total).await?;
     let cell =
         |((start_us, service_name, severity), count)| CellCount { start_us, service_name, severity, count };
     Ok(cells.into_iter().map(cell).collect())
