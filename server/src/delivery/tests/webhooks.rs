@@ -231,23 +231,28 @@ async fn a_slow_receiver_holds_up_no_other() {
         let answer = Arc::new(tokio::sync::Notify::new());
         let slow = Receiver::answering([Reply::After(Arc::clone(&answer))]).await;
         let quick = Receiver::new().await;
-        bench.add(&webhook(&slow.url)).await;
+        let slow_id = bench.add(&webhook(&slow.url)).await;
         bench.add(&webhook(&quick.url)).await;
         bench.tell().await;
         bench.tell().await;
-        let first = tokio::spawn({
+        let claims = bench.courier.claim(10).await.unwrap();
+        let (held, others): (Vec<_>, Vec<_>) =
+            claims.into_iter().partition(|claim| claim.destination.id == slow_id);
+        assert_eq!((held.len(), others.len()), (1, 1));
+        let holding = tokio::spawn({
             let bench = Arc::clone(&bench);
-            async move { bench.courier.deliver_due().await }
+            async move { bench.courier.deliver(held[0].clone()).await }
         });
-        // The slow one has its first, and the quick one gets both meanwhile.
-        while slow.got().is_empty() || quick.got().len() < 2 {
-            bench.courier.deliver_due().await;
+        bench.courier.deliver(others[0].clone()).await;
+        assert_eq!(bench.courier.deliver_due().await, 1, "the slow one has one at a time");
+        assert_eq!(quick.got().len(), 2);
+        while slow.got().is_empty() {
             tokio::task::yield_now().await;
         }
-        assert_eq!(slow.got().len(), 1, "one at a time");
+        assert_eq!((bench.courier.deliver_due().await, slow.got().len()), (0, 1));
         answer.notify_one();
-        assert_eq!(first.await.unwrap(), 2);
-        bench.courier.deliver_due().await;
+        holding.await.unwrap();
+        assert_eq!(bench.courier.deliver_due().await, 1);
         assert_eq!((slow.got().len(), bench.num_waiting().await), (2, 0));
     })
     .await;
