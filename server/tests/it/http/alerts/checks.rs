@@ -136,7 +136,7 @@ async fn an_alert_that_cannot_be_counted_breaks_at_last_and_no_other() {
         [(1, "not_firing"), (2, "not_firing"), (3, "not_firing"), (4, "not_firing"), (5, "broken")];
     assert_eq!(failures, expected.map(|(failures, state)| (failures, state.to_owned())));
     let broken = watched.get(&bad).await;
-    assert!(broken["last_error_message"].as_str().unwrap().contains("regex"), "{broken}");
+    assert!(broken["last_error_message"].as_str().unwrap().contains("pattern"), "{broken}");
     assert_eq!((&broken["enabled"], &broken["last_notified_at"]), (&json!(true), &Value::Null));
     assert_eq!(watched.history(&bad).await.len(), 5, "one for each failure");
     assert_eq!(newest_event(&watched, &bad).await["result_count"], Value::Null);
