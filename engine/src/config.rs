@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::limits::MIN_SIDECAR_ROWS;
+use crate::limits::{DEFAULT_SQL_STATEMENTS, MIN_SIDECAR_ROWS};
 use crate::storage::StorageConfig;
 
 /// How an engine keeps its data and what it may use.
@@ -43,6 +43,8 @@ pub struct EngineConfig {
     pub aggregate_timeout: Duration,
     /// Bytes of data files that one query may read, exports apart; any number when absent.
     pub max_read_bytes: Option<u64>,
+    /// SQL statements that run at a time; more wait.
+    pub max_sql_statements: usize,
 }
 
 impl EngineConfig {
@@ -65,6 +67,7 @@ impl EngineConfig {
             query_timeout: Duration::from_secs(60),
             aggregate_timeout: Duration::from_secs(30),
             max_read_bytes: None,
+            max_sql_statements: DEFAULT_SQL_STATEMENTS,
         }
     }
 
@@ -98,6 +101,7 @@ impl EngineConfig {
         positive("query_timeout", !self.query_timeout.is_zero())?;
         positive("aggregate_timeout", !self.aggregate_timeout.is_zero())?;
         positive("max_read_bytes", self.max_read_bytes != Some(0))?;
+        positive("max_sql_statements", self.max_sql_statements > 0)?;
         if self.wal_segment_bytes < 4096 {
             return Err(Error::invalid_request("wal_segment_bytes must be at least 4096"));
         }

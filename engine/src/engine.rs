@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
-use datafusion::execution::SendableRecordBatchStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -301,14 +300,6 @@ impl Engine {
         self.queries.sparkline(&self.snapshot(project), &request).await
     }
 
-    /// The answer to one read-only SQL statement over a project's logs, the table `logs`.
-    ///
-    /// # Errors
-    /// As [`QueryContext::sql`].
-    pub async fn sql(&self, project: ProjectId, text: &str) -> Result<SendableRecordBatchStream> {
-        self.queries.sql(&self.snapshot(project), text).await
-    }
-
     /// Bytes of the write-ahead log, and the most that they may be.
     pub(crate) fn wal_fill(&self) -> (u64, u64) {
         self.maintenance.wal_fill()
@@ -435,6 +426,7 @@ fn query_settings(config: &EngineConfig) -> QuerySettings {
         deadline: config.query_timeout,
         aggregate_deadline: config.aggregate_timeout,
         max_read_bytes: config.max_read_bytes,
+        max_sql_statements: config.max_sql_statements,
         // Several exports may wait for their readers, and other queries want memory too.
         export_window_bytes: (config.query_memory_bytes as u64 / 24).clamp(1 << 20, 32 << 20),
         ..QuerySettings::default()

@@ -40,3 +40,6 @@ pub const SMALL_FLUSH_PATIENCE: i64 = 12;
 
 /// Data files of fewer rows have no sidecar: reading their rows costs as much.
 pub const MIN_SIDECAR_ROWS: u64 = 8192;
+
+/// SQL statements that run at a time, unless something else is said: as many as a few people have open.
+pub(crate) const DEFAULT_SQL_STATEMENTS: usize = 8;

@@ -22,14 +22,14 @@ pub(super) fn attribute_keys(column: Expr) -> Expr {
 
 /// Takes a map, and columns that stand beside it: the values of more keys, null where a row lacks the key.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct AttributeKeys {
+pub(crate) struct AttributeKeys {
     /// The keys of the columns.
     promoted: Vec<String>,
     signature: Signature,
 }
 
 impl AttributeKeys {
-    pub(super) fn new(promoted: Vec<String>) -> Self {
+    pub(crate) fn new(promoted: Vec<String>) -> Self {
         Self { promoted, signature: Signature::variadic_any(Volatility::Immutable) }
     }
 }

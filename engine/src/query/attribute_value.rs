@@ -22,12 +22,12 @@ pub(super) fn attribute_value(column: Expr, key: &str) -> Expr {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct AttributeValue {
+pub(crate) struct AttributeValue {
     signature: Signature,
 }
 
 impl AttributeValue {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { signature: Signature::any(2, Volatility::Immutable) }
     }
 }

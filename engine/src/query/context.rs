@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::Expr;
@@ -29,13 +28,12 @@ use super::session::{QuerySession, store_url};
 use super::settings::{QueryKind, QuerySettings};
 use super::slices::SliceCache;
 use super::sparkline::{self, SparklineEntry, SparklineRequest};
-use super::stream::stream_until;
 use super::threads::QueryThreads;
 use super::time_range::TimeRange;
 use crate::catalog::Snapshot;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql;
+use crate::sql::SqlMeans;
 
 /// Answers questions about snapshots, on threads of its own, within bounded memory and time.
 ///
@@ -50,6 +48,7 @@ pub struct QueryContext {
     pub(super) overviews: Overviews,
     slices: Option<Arc<SliceCache>>,
     threads: QueryThreads,
+    sql: SqlMeans,
 }
 
 impl fmt::Debug for QueryContext {
@@ -68,12 +67,13 @@ impl QueryContext {
             .runtime_env()
             .map_err(|error| Error::unavailable("cannot set up query memory").with_source(error))?;
         runtime_env.register_object_store(store_url().as_ref(), Arc::clone(&store));
-        let threads = QueryThreads::start(settings.num_threads)?;
+        let threads = QueryThreads::start("query", settings.num_threads)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let sql = SqlMeans::new(&runtime_env, &settings, &clock)?;
         let sidecars = Sidecars::new(Arc::clone(&store), settings.sidecar_cache_bytes, Arc::clone(&clock));
         let slices = SliceCache::new(settings.slice_cache_bytes).map(Arc::new);
         let overviews = Overviews::new();
-        Ok(Self { store, clock, settings, runtime_env, sidecars, overviews, slices, threads })
+        Ok(Self { store, clock, settings, runtime_env, sidecars, overviews, slices, threads, sql })
     }
 
     /// Tasks that have not ended: those of questions and whatever they have begun.
@@ -91,7 +91,8 @@ impl QueryContext {
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         let max_bytes = self.settings.sidecar_cache_bytes;
         let sidecars = Sidecars::new(Arc::clone(&self.store), max_bytes, Arc::clone(&clock));
-        Self { clock, sidecars, ..self }
+        let sql = self.sql.with_clock(&clock);
+        Self { clock, sidecars, sql, ..self }
     }
 
     /// The rows that a query asks for, in its order.
@@ -154,25 +155,6 @@ impl QueryContext {
         self.run(snapshot, &request.filter, work).await
     }
 
-    /// The answer to one read-only statement over the table `logs`, as a stream.
-    ///
-    /// Errors of the stream are DataFusion's; [`from_datafusion`] turns them into the engine's. The deadline
-    /// covers the whole stream.
-    ///
-    /// # Errors
-    /// `InvalidRequest` when the statement is refused, with the position where the parser gives one.
-    pub async fn sql(&self, snapshot: &Snapshot, text: &str) -> Result<SendableRecordBatchStream> {
-        let statement = sql::parse(text)?;
-        let deadline = self.settings.deadline_of(QueryKind::Sql);
-        let deadline_at = Instant::now() + deadline;
-        let (session, store, held) = (self.session(snapshot), Arc::clone(&self.store), snapshot.clone());
-        let work = async move {
-            let rows = sql::execute(&session, statement).await?;
-            Ok(stream_until(rows, held, store, deadline, deadline_at))
-        };
-        self.run_on_threads(QueryKind::Sql, snapshot, work).await
-    }
-
     /// Runs work of the engine's own on the query's threads until it ends or the handle is dropped.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
@@ -186,6 +168,21 @@ impl QueryContext {
         MemoryConsumer::new(name).register(&self.runtime_env.memory_pool)
     }
 
+    /// What SQL runs with.
+    pub(crate) fn sql_means(&self) -> &SqlMeans {
+        &self.sql
+    }
+
+    /// How long a statement may run that is to end within `max_time`.
+    pub(crate) fn sql_deadline(&self, max_time: Option<Duration>) -> Duration {
+        let deadline = self.settings.deadline_of(QueryKind::Sql);
+        max_time.map_or(deadline, |max_time| max_time.min(deadline))
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
     pub(super) fn now_us(&self) -> i64 {
         self.clock.now_us()
     }
@@ -195,9 +192,10 @@ impl QueryContext {
     }
 
     /// Work that nobody waits for has no bound of bytes: it has to be done.
-    pub(super) fn session_of(&self, kind: QueryKind, snapshot: &Snapshot) -> QuerySession {
+    pub(crate) fn session_of(&self, kind: QueryKind, snapshot: &Snapshot) -> QuerySession {
         let max_read_bytes = self.settings.max_read_bytes.filter(|_| kind != QueryKind::Upkeep);
-        let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
+        let env = if kind == QueryKind::Sql { self.sql.env() } else { &self.runtime_env };
+        let (store, env) = (Arc::clone(&self.store), Arc::clone(env));
         let (config, sidecars) = (self.settings.session_config(), self.sidecars.clone());
         let slices = self.slices.clone();
         QuerySession::new(snapshot.clone(), store, env, config, sidecars, slices, max_read_bytes)
@@ -241,7 +239,7 @@ impl QueryContext {
         self.run_on_threads(kind, snapshot, translate_and_work).await
     }
 
-    pub(super) async fn run_on_threads<T, F>(
+    pub(crate) async fn run_on_threads<T, F>(
         &self,
         kind: QueryKind,
         snapshot: &Snapshot,
@@ -267,7 +265,8 @@ impl QueryContext {
                 Err(_elapsed) => Err(deadline_exceeded(deadline)),
             }
         };
-        let task = AbortOnDropHandle::new(self.threads.handle().spawn(bounded));
+        let threads = if kind == QueryKind::Sql { self.sql.threads() } else { self.threads.handle() };
+        let task = AbortOnDropHandle::new(threads.spawn(bounded));
         let ended = task.await;
         cost.add_question(started.elapsed());
         match ended {
@@ -306,7 +305,7 @@ fn damaged(path: &ObjectPath, cause: ParquetError) -> Error {
 }
 
 /// What a query ran out of.
-pub(super) fn deadline_exceeded(deadline: Duration) -> Error {
+pub(crate) fn deadline_exceeded(deadline: Duration) -> Error {
     let message = format!("the query did not end within {} s", deadline.as_secs_f64());
     Error::new(ErrorKind::DeadlineExceeded, message)
 }

@@ -112,7 +112,18 @@ impl CostMeter {
         self.plans.lock().push(Arc::clone(plan));
     }
 
-    fn total(&self) -> QueryCost {
+    /// The files that the catalog knew enough of, and those that their sidecars answered for; by id.
+    pub(super) fn answered_without_rows(&self) -> (Vec<Uuid>, Vec<Uuid>) {
+        let sorted = |files: &HashSet<Uuid>| {
+            let mut sorted: Vec<Uuid> = files.iter().copied().collect();
+            sorted.sort_unstable();
+            sorted
+        };
+        let files = self.files.lock();
+        (sorted(&files.facts), sorted(&files.sidecars))
+    }
+
+    pub(super) fn total(&self) -> QueryCost {
         let files = self.files.lock();
         let scanned_rows: usize = self.plans.lock().iter().map(rows_of_files).sum();
         QueryCost {

@@ -75,6 +75,12 @@ impl Interval {
         Self { secs: days * DAY, label: format!("{days}d") }
     }
 
+    /// An interval of whole seconds; none when it is longer than the time that can be told.
+    pub(super) fn of_secs(secs: u64) -> Option<Self> {
+        i64::try_from(secs.checked_mul(1_000_000)?).ok()?;
+        Some(Self { secs, label: format!("{secs}s") })
+    }
+
     /// An interval of whole minutes.
     pub(super) fn of_minutes(minutes: u32) -> Self {
         Self { secs: u64::from(minutes) * MINUTE, label: format!("{minutes}m") }

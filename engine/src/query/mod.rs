@@ -20,6 +20,8 @@
 //! | `tail` | rows by their place in the order of ingestion |
 //! | `export` | every row of a query, in order and in bounded memory |
 //! | `activity` | the audit trail |
+//! | `known_totals`, `totals_shape` | totals that SQL asks for and no row has to be read for |
+//! | `scan_log` | what scans leave out and read, for explanations |
 //! | `stream` | answers handed out while they are made |
 //! | `error` | where DataFusion's errors become the engine's |
 
@@ -45,12 +47,14 @@ mod first_filled;
 mod groups;
 mod impact;
 pub mod interval;
+mod known_totals;
 pub mod model;
 mod patterns;
 mod planner;
 mod read_budget;
 mod rows;
 mod sampled;
+mod scan_log;
 mod services;
 mod session;
 mod settings;
@@ -63,6 +67,7 @@ mod texts;
 mod threads;
 mod time_range;
 mod top;
+mod totals_shape;
 mod unexpired;
 
 pub use activity::{
@@ -95,5 +100,14 @@ pub use settings::QuerySettings;
 pub use sparkline::{SparklineEntry, SparklineRequest};
 pub use time_range::{DateRange, LowerBound, ResolvedRange, Rounding, TimeRange};
 
+pub(crate) use activity::tenant_table;
+pub(crate) use attribute_keys::AttributeKeys as AttributeKeysFunction;
+pub(crate) use attribute_value::AttributeValue;
+pub(crate) use context::deadline_exceeded;
+pub(crate) use known_totals::with_known_totals;
+pub(crate) use scan_log::ScanLog;
 pub(crate) use session::QuerySession;
+pub(crate) use settings::QueryKind;
+pub(crate) use stream::{StreamBounds, stream_until};
 pub(crate) use tail::{RowTest, SizedRow, rows_at};
+pub(crate) use threads::QueryThreads;

@@ -14,8 +14,9 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{Expr, SessionConfig, SessionContext};
 use futures::StreamExt;
 use object_store::ObjectStore;
+use uuid::Uuid;
 
-use super::cost::CostMeter;
+use super::cost::{CostMeter, QueryCost};
 use super::data_file_reader::DataFileReaderFactory;
 use super::planner::Sidecars;
 use super::read_budget::ReadBudget;
@@ -76,6 +77,17 @@ impl QuerySession {
     /// The rows of the table that meet a condition.
     pub(super) fn rows_where(&self, condition: Expr) -> Result<DataFrame, DataFusionError> {
         self.session.read_table(Arc::clone(&self.table) as _)?.filter(condition)
+    }
+
+    /// What the query has cost until now.
+    pub(crate) fn cost_so_far(&self) -> QueryCost {
+        self.cost.total()
+    }
+
+    /// The data files that were answered without their rows, in whole or in part, by what answered for them.
+    pub(crate) fn answered_without_rows(&self) -> [(&'static str, Vec<Uuid>); 2] {
+        let (facts, sidecars) = self.cost.answered_without_rows();
+        [("the catalog", facts), ("its sidecar", sidecars)]
     }
 
     /// An account for memory that DataFusion does not see.

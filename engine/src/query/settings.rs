@@ -12,10 +12,11 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 
 use super::error::QueryOrigin;
+use crate::limits::DEFAULT_SQL_STATEMENTS;
 
 /// What a query is for, which decides how long it may run and whose fault it is when it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum QueryKind {
+pub(crate) enum QueryKind {
     /// Rows as they are.
     Rows,
     /// Numbers about rows.
@@ -63,6 +64,8 @@ pub struct QuerySettings {
     pub batch_size: usize,
     /// Threads that run queries, and streams that one query is cut into.
     pub num_threads: usize,
+    /// SQL statements that run at a time; more wait.
+    pub max_sql_statements: usize,
 }
 
 impl Default for QuerySettings {
@@ -80,6 +83,7 @@ impl Default for QuerySettings {
             export_window_bytes: 32 * 1024 * 1024,
             batch_size: 8192,
             num_threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            max_sql_statements: DEFAULT_SQL_STATEMENTS,
         }
     }
 }
@@ -109,6 +113,11 @@ impl QuerySettings {
             .with_disk_manager_builder(disk)
             .with_metadata_cache_limit(self.footer_cache_bytes)
             .build_arc()
+    }
+
+    /// Threads that run SQL, beside the others: half as many.
+    pub(crate) fn num_sql_threads(&self) -> usize {
+        self.num_threads.div_ceil(2).max(1)
     }
 
     /// How one query is cut up.

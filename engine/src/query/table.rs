@@ -29,6 +29,7 @@ use super::cost::CostMeter;
 use super::data_file_reader::{DataFileReaderFactory, object_meta};
 use super::file_columns::FileColumnsFactory;
 use super::read_budget::ReadBudget;
+use super::scan_log::ScanLog;
 use super::unexpired::unexpired_rows;
 use crate::buffer::BufferSegment;
 use crate::catalog::{Snapshot, Sources};
@@ -46,6 +47,7 @@ pub(crate) struct SnapshotTable {
     store: Arc<dyn ObjectStore>,
     cost: Arc<CostMeter>,
     budget: Arc<ReadBudget>,
+    scans: Arc<ScanLog>,
 }
 
 impl SnapshotTable {
@@ -59,11 +61,16 @@ impl SnapshotTable {
         budget: Arc<ReadBudget>,
     ) -> Self {
         let schema = snapshot.table.dataset().schema();
-        Self { schema, snapshot, store_url, store, cost, budget }
+        Self { schema, snapshot, store_url, store, cost, budget, scans: Arc::default() }
     }
 
     pub(super) fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// What its scans leave out and read.
+    pub(crate) fn scans(&self) -> Arc<ScanLog> {
+        Arc::clone(&self.scans)
     }
 
     /// The rows in some of its files and segments.
@@ -71,7 +78,8 @@ impl SnapshotTable {
         let Sources { files, segments } = sources;
         let snapshot = Snapshot { files: Arc::new(files), segments, ..self.snapshot.clone() };
         let (store, cost) = (Arc::clone(&self.store), Arc::clone(&self.cost));
-        Self::new(snapshot, self.store_url.clone(), store, cost, Arc::clone(&self.budget))
+        let restricted = Self::new(snapshot, self.store_url.clone(), store, cost, Arc::clone(&self.budget));
+        Self { scans: Arc::clone(&self.scans), ..restricted }
     }
 
     fn plan(
@@ -82,7 +90,9 @@ impl SnapshotTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let cutoff = self.snapshot.retention.as_deref();
-        let (live, straddling) = self.prune(state, filters).split(cutoff);
+        let kept = self.prune(state, filters);
+        self.scans.add(self.snapshot.files.len(), &kept);
+        let (live, straddling) = kept.split(cutoff);
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if !live.files.is_empty() {
             inputs.push(self.scan_files(state, live.files, projection, limit, Trust::Exact)?);

@@ -5,17 +5,18 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::error::{Error, Result};
 
 /// The threads of queries: apart from those that take requests, so that no query holds up the others.
-pub(super) struct QueryThreads {
+pub(crate) struct QueryThreads {
     /// Always there, until dropped.
     runtime: Option<Runtime>,
     handle: Handle,
 }
 
 impl QueryThreads {
-    pub(super) fn start(num_threads: usize) -> Result<Self> {
+    /// Starts so many threads of a name.
+    pub(crate) fn start(name: &str, num_threads: usize) -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(num_threads.max(1))
-            .thread_name("query")
+            .thread_name(name)
             .enable_all()
             .build()
             .map_err(|error| Error::unavailable("cannot start query threads").with_source(error))?;
@@ -23,7 +24,7 @@ impl QueryThreads {
         Ok(Self { runtime: Some(runtime), handle })
     }
 
-    pub(super) fn handle(&self) -> &Handle {
+    pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 }

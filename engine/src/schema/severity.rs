@@ -74,7 +74,7 @@ impl SeverityText {
     }
 
     /// The name for a positive OpenTelemetry number.
-    fn from_number(number: i32) -> Self {
+    pub(crate) fn from_number(number: i32) -> Self {
         match number {
             ..=4 => Self::Trace,
             5..=8 => Self::Debug,

@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Ident, ObjectName, Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor};
+use sqlparser::ast::{
+    Ident, ObjectName, Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor, visit_relations,
+};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserError};
 
@@ -17,12 +19,17 @@ const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "range", "unnest"];
 
 /// One statement that only reads.
 #[derive(Debug)]
-pub(crate) struct ReadOnlyStatement(Statement);
+pub struct ReadOnlyStatement(Statement);
 
 impl ReadOnlyStatement {
     /// The statement's syntax tree.
     pub(crate) fn into_inner(self) -> Statement {
         self.0
+    }
+
+    /// Whether it may read a table of this name. One that it makes itself with `WITH` counts too.
+    pub fn reads(&self, table: &str) -> bool {
+        names_relation(&self.0, |names| names.last().is_some_and(|name| name.eq_ignore_ascii_case(table)))
     }
 }
 
@@ -31,7 +38,7 @@ impl ReadOnlyStatement {
 /// # Errors
 /// `InvalidRequest` for text that does not parse, with the position, for several statements or none, and for
 /// a statement that does anything but read; `LimitExceeded` for too long a text.
-pub(crate) fn parse(text: &str) -> Result<ReadOnlyStatement> {
+pub fn parse(text: &str) -> Result<ReadOnlyStatement> {
     if text.len() > MAX_SQL_BYTES {
         let message = format!("the statement has {} bytes, at most {MAX_SQL_BYTES} are allowed", text.len());
         return Err(Error::new(ErrorKind::LimitExceeded, message));
@@ -49,6 +56,27 @@ pub(crate) fn parse(text: &str) -> Result<ReadOnlyStatement> {
         ControlFlow::Continue(()) => Ok(ReadOnlyStatement(statement)),
         ControlFlow::Break(problem) => Err(Error::invalid_request(problem)),
     }
+}
+
+/// Whether it may read a table of a schema.
+pub(super) fn reads_schema(statement: &Statement, schema: &str) -> bool {
+    names_relation(statement, |names| {
+        names
+            .split_last()
+            .is_some_and(|(_, before)| before.iter().any(|name| name.eq_ignore_ascii_case(schema)))
+    })
+}
+
+fn names_relation(statement: &Statement, is_meant: impl Fn(&[&str]) -> bool) -> bool {
+    let visited = visit_relations(statement, |relation| {
+        let names: Vec<&str> =
+            relation.0.iter().filter_map(|part| Some(part.as_ident()?.value.as_str())).collect();
+        match is_meant(&names) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    visited.is_break()
 }
 
 /// What is wrong with a text; `what` says what it should have been.
@@ -147,6 +175,21 @@ mod tests {
         ] {
             assert!(parse(text).is_ok(), "{text}: {:?}", parse(text));
         }
+    }
+
+    #[test]
+    fn the_tables_that_a_statement_reads_are_known() {
+        let reads = |text: &str| {
+            let statement = parse(text).unwrap();
+            (statement.reads("activity"), reads_schema(&statement.into_inner(), "system"))
+        };
+        assert_eq!(reads("SELECT * FROM logs WHERE activity = 'x'"), (false, false));
+        assert_eq!(reads("SELECT * FROM (SELECT 1 FROM Activity) a"), (true, false));
+        assert_eq!(reads("SELECT (SELECT 1 FROM public.\"activity\") FROM logs"), (true, false));
+        assert_eq!(reads("EXPLAIN WITH a AS (SELECT * FROM activity) SELECT * FROM a"), (true, false));
+        assert_eq!(reads("SELECT * FROM logs, System.tables"), (false, true));
+        assert_eq!(reads("SELECT 1 WHERE EXISTS (SELECT 1 FROM datafusion.system.queries)"), (false, true));
+        assert_eq!(reads("SELECT system.x FROM logs system"), (false, false));
     }
 
     #[test]

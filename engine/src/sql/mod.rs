@@ -1,39 +1,50 @@
-//! SQL: one read-only statement over the table `logs`, and one scalar expression over a row.
+//! SQL: one read-only statement over what its caller may read, and one scalar expression over a row.
 //!
 //! `guard` decides which statements may run; what it lets through is planned from the very syntax tree that
-//! it checked, so that nothing is read twice with two meanings. The session knows no other table, no
-//! information schema, and no way to name a file or an address.
+//! it checked, so that nothing is read twice with two meanings. A session knows the tables of [`SqlSources`] and no
+//! other, and no way to name a file or an address. Every door to SQL goes through
+//! [`QueryContext::run_sql`](crate::query::QueryContext::run_sql).
+//!
+//! | module | what |
+//! |---|---|
+//! | `request` | a statement, what it can read, who asks |
+//! | `guard` | which statements may run |
+//! | `rewrite` | values in place of placeholders |
+//! | `statement` | planning over the tables, and explanations |
+//! | `functions` | functions and operators beside those of DataFusion |
+//! | `system` | the tables of the schema `system` |
+//! | `run` | a statement from its text to the stream of its answer |
+//! | `means`, `pool`, `lanes` | memory, threads and places that statements run with |
+//! | `running` | which statements run |
+//! | `encode` | answers as JSON, CSV, Arrow and Parquet |
+//! | `row_expression` | one scalar expression over one row |
 
+mod encode;
+mod functions;
 mod guard;
+mod lanes;
+mod means;
+mod pool;
+mod request;
+mod rewrite;
 mod row_expression;
+mod run;
+mod running;
+mod statement;
+mod system;
 
-use std::sync::Arc;
-
-use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::context::SQLOptions;
-use datafusion::sql::parser::Statement as PlannedStatement;
-
-pub(crate) use guard::{ReadOnlyStatement, parse};
+pub use encode::{SqlFormat, SqlPiece, column_type};
+pub use guard::{ReadOnlyStatement, parse};
+pub(crate) use lanes::Lane;
+pub(crate) use means::SqlMeans;
+pub use request::{SqlCaller, SqlColumn, SqlQuery, SqlSources, SqlType, SqlValue, SystemTable};
 pub use row_expression::{RowExpression, RowValue};
-
-use crate::query::QuerySession;
+pub use run::SqlAnswer;
+pub use running::{SqlState, SqlStatementInfo};
+pub(crate) use running::{Ticket, killed_error};
+pub use system::SYSTEM_SCHEMA;
 
 /// The name of the table of log records.
 pub const LOGS_TABLE: &str = "logs";
-
-/// Starts a statement; its rows come as a stream.
-pub(crate) async fn execute(
-    query: &QuerySession,
-    statement: ReadOnlyStatement,
-) -> Result<SendableRecordBatchStream, DataFusionError> {
-    let session = &query.session;
-    session.register_table(LOGS_TABLE, Arc::clone(&query.table) as _)?;
-    let statement = PlannedStatement::Statement(Box::new(statement.into_inner()));
-    let plan = session.state().statement_to_plan(statement).await?;
-    // The guard has refused all of these already; two locks are better than one.
-    let read_only =
-        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    read_only.verify_plan(&plan)?;
-    query.execute(session.execute_logical_plan(plan).await?).await
-}
+/// The name of the table of the audit trail.
+pub const ACTIVITY_TABLE: &str = "activity";

@@ -36,6 +36,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
@@ -115,6 +116,25 @@ impl Storage {
                 Ok(Self::cached(remote, data_dir.join(CACHE_DIRECTORY), config.cache_bytes).await)
             }
         }
+    }
+
+    /// Opens the store that the settings name to read from it alone: a folder is left as it is, whoever else uses it.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; a folder that does not exist is not made.
+    pub(crate) async fn open_for_reading(config: &StorageConfig, data_dir: &LocalPath) -> Result<Self> {
+        config.validate()?;
+        let folder = match config.location()? {
+            Location::DataFolder => data_dir.to_owned(),
+            Location::Folder(folder) => folder,
+            Location::Bucket(address) => {
+                let remote = build_remote_store(&address, config)?;
+                check_access(&remote, config.request_timeout).await?;
+                return Ok(Self::over(remote));
+            }
+        };
+        let files = LocalFileSystem::new_with_prefix(&folder).map_err(|error| cannot_use(&folder, error))?;
+        Ok(Self::over(Arc::new(files)))
     }
 
     /// Keeps objects in a folder, which exists.

@@ -48,6 +48,8 @@
 //! | `/api/projects/{id}/logs/alerts`, `.../{alert_id}` and below | [`alerts`] | 1,000 per page; alerts of a project, by a setting |
 //! | `GET /project/{id}/logs`, `/project/{id}/logs/alerts/{alert_id}` | [`alerts`] | - |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
+//! | `POST /api/projects/{id}/sql` | [`sql`] | statements at a time; half of the memory and threads of queries; their time |
+//! | `GET /api/projects/{id}/sql/queries`, `DELETE .../{query_id}` | [`sql`] | 256 statements that have ended |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /metrics` | [`metrics`] | one series per route, method and status |
 //! | `GET /api/schema`, `GET /api/docs` and below | [`openapi`] | - |
@@ -80,6 +82,7 @@ mod retention;
 pub(crate) mod rules;
 mod sign_on;
 pub(crate) mod signup;
+mod sql;
 mod users;
 
 pub(crate) use alerts::of_stored as alert_filters;
@@ -103,7 +106,8 @@ fn routes() -> Routes {
         .merge(alerts::routes())
         .merge(retention::routes())
         .merge(project::routes())
-        .merge(rules::routes());
+        .merge(rules::routes())
+        .merge(sql::routes());
     Routes::new()
         .nest("/api/projects/{project_id}", of_project)
         .merge(project::list_routes())

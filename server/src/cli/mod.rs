@@ -22,6 +22,7 @@ mod remote;
 mod restore;
 mod retention;
 mod serve;
+mod sql;
 mod stop;
 mod user;
 mod welcome;
@@ -62,6 +63,8 @@ enum Command {
     Generate(generate::GenerateArgs),
     /// Ask a running server for rows
     Query(query::QueryArgs),
+    /// Ask in SQL: of a running server, or straight of a data folder or bucket
+    Sql(sql::SqlArgs),
     /// Take records of a file in
     Import(import::ImportArgs),
     /// Write every row of a query of a running server to a file
@@ -119,7 +122,9 @@ impl SettingArgs {
 
     /// The same over other defaults.
     fn load_over(&self, defaults: ServerConfig) -> Result<ServerConfig, CliError> {
-        let mut config = ServerConfig::load(defaults, &self.sources()?)?;
+        let sources = self.sources()?;
+        let mut config = ServerConfig::load(defaults.clone(), &sources)?;
+        config.listed = ServerConfig::effective(defaults, &sources)?;
         // A folder that is named relative to here is shown as what it is.
         if let Ok(path) = std::path::absolute(config.data_dir()) {
             config.engine.data_dir = path;
@@ -255,6 +260,9 @@ pub enum CliError {
     /// Arguments that do not go together.
     #[error("{0}")]
     Arguments(&'static str),
+    /// A command of the shell that is none.
+    #[error("{0}")]
+    Shell(String),
     /// Records of a file were refused.
     #[error("the records were refused: {0}")]
     Refused(#[source] ApiError),
@@ -289,6 +297,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Init(args) => init::run(&args).await,
         Command::Generate(args) => generate::run(&args),
         Command::Query(args) => query::run(&args).await,
+        Command::Sql(args) => sql::run(&args).await,
         Command::Export(args) => export::run(&args).await,
         Command::Import(args) => import::run(&args).await,
         Command::Retention(args) => retention::run(&args).await,

@@ -46,7 +46,7 @@ impl ServerConfig {
 
     /// Takes the variables that the store's own tools know too, like `AWS_ACCESS_KEY_ID`. Those that its client does
     /// not know are other programs' affair.
-    fn read_store_options(&mut self, environment: &[(String, String)]) {
+    pub(crate) fn read_store_options(&mut self, environment: &[(String, String)]) {
         let is_of_a_store = |name: &str| STORE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         let storage = &mut self.engine.storage;
         let known =

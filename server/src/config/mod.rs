@@ -77,6 +77,17 @@ pub struct ServerConfig {
     pub max_questions_per_organization: Option<u32>,
     /// Who may read numbers about the server.
     pub metrics_access: MetricsAccess,
+    /// What SQL may take.
+    pub sql: SqlConfig,
+    /// What every setting is and where that comes from, as far as the settings were read from somewhere.
+    pub listed: Vec<EffectiveSetting>,
+}
+
+/// Bounds on SQL beside those of all queries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SqlConfig {
+    /// Most rows of one answer; an answer of more ends with an error.
+    pub max_rows: Option<u64>,
 }
 
 /// URL of a database; its debug form hides it, because it may hold a password.
@@ -258,6 +269,8 @@ impl ServerConfig {
             rate_limits: RateLimitConfig::default(),
             max_questions_per_organization: Some(256),
             metrics_access: MetricsAccess::Local,
+            sql: SqlConfig::default(),
+            listed: Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@
 //! | `detail` | what a test of an entry's detail means |
 //! | `expression` | a condition that a caller writes as SQL |
 //! | `page` | entries in order |
+//! | `tenant_table` | what a reader may see, as a table for SQL |
 //! | `values` | what entries have: actors, scopes, fields of details |
 //! | `overview` | what there is to filter by, found out once for each data file |
 //! | `chain` | entries by their place in the chain |
@@ -19,6 +20,7 @@ mod expression;
 mod model;
 mod overview;
 mod page;
+mod tenant_table;
 mod text_test;
 mod values;
 
@@ -29,4 +31,5 @@ pub use model::{
 };
 pub(super) use overview::Overviews;
 pub use page::ActivityPage;
+pub(crate) use tenant_table::tenant_table;
 pub use values::{ActivityValues, DetailFields, FieldType};

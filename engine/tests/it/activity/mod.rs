@@ -3,6 +3,7 @@
 mod life;
 mod naive;
 mod properties;
+mod sql;
 
 use std::path::Path;
 use std::sync::Arc;

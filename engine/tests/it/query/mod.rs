@@ -19,3 +19,7 @@ mod retained;
 mod sliced;
 mod sparklines;
 mod sql;
+mod sql_answers;
+mod sql_functions;
+mod sql_hostile;
+mod sql_totals;

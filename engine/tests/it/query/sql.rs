@@ -22,7 +22,7 @@ async fn corpus() -> Corpus {
     Corpus::new(&[rows[..2].to_vec()], &[rows[2..].to_vec()]).await
 }
 
-async fn run(corpus: &Corpus, sql: &str) -> Result<String, Error> {
+pub(super) async fn run(corpus: &Corpus, sql: &str) -> Result<String, Error> {
     let stream = corpus.context.sql(&corpus.snapshot, sql).await?;
     let batches: Vec<RecordBatch> =
         stream.try_collect().await.map_err(|error| from_datafusion(error, QueryOrigin::Sql))?;
@@ -30,7 +30,7 @@ async fn run(corpus: &Corpus, sql: &str) -> Result<String, Error> {
 }
 
 #[track_caller]
-fn cells(table: &str) -> Vec<Vec<&str>> {
+pub(super) fn cells(table: &str) -> Vec<Vec<&str>> {
     let lines = table.lines().filter(|line| line.starts_with('|')).skip(1);
     lines.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
 }

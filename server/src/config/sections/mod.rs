@@ -17,6 +17,7 @@ mod rate_limits;
 mod secrets;
 mod server;
 mod smtp;
+mod sql;
 mod storage;
 mod tail;
 
@@ -32,6 +33,7 @@ const SECTIONS: &[&[Setting]] = &[
     metadata::SETTINGS,
     storage::SETTINGS,
     query::SETTINGS,
+    sql::SETTINGS,
     tail::SETTINGS,
     export::SETTINGS,
     alerts::SETTINGS,

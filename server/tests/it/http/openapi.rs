@@ -5,6 +5,7 @@ use std::path::Path;
 
 use axum::http::Method;
 use engine::schema::ProjectId;
+use engine::sql::{SqlAnswer, SqlCaller, SqlQuery};
 use serde_json::{Map, Value, json};
 use server::accounts::{organizations, roles};
 use server::activity::entry::Actor;
@@ -154,6 +155,8 @@ struct Foreign {
     organization_id: String,
     project: ProjectId,
     parts: Map<String, Value>,
+    /// Is being answered.
+    _statement: SqlAnswer,
 }
 
 const MARK: &str = "only-for-foreign-eyes";
@@ -193,8 +196,12 @@ async fn foreign(server: &TestServer) -> Foreign {
     let own_key =
         make(server, key, "/api/personal_api_keys", json!({ "label": MARK, "scopes": ["*"] })).await;
     let tokens = server.request_as(key, Method::GET, &format!("{of_project}/tokens"), "").await.json();
+    let statement = format!("SELECT '{MARK}' FROM generate_series(1, 1000000000000)");
+    let caller = SqlCaller { name: MARK.to_owned(), sees_all: false };
+    let engine = server.state.engine();
+    let statement = engine.run_sql(project, None, Vec::new(), caller, SqlQuery::of(statement)).await.unwrap();
     let parts = json!({
-        "organization_id": made.id, "project_id": project.0, "role_id": role.id,
+        "query_id": statement.id(), "organization_id": made.id, "project_id": project.0, "role_id": role.id,
         "role_membership_id": in_role.id, "user_uuid": person.uuid, "short_id": view["short_id"],
         "rule_id": rule["id"], "export_id": export["id"], "integration_id": integration["id"],
         "subscription_id": subscription["id"],
@@ -202,7 +209,7 @@ async fn foreign(server: &TestServer) -> Foreign {
         "alert_id": alert["id"],
     });
     let parts = parts.as_object().unwrap().clone();
-    Foreign { person, organization_id: made.id, project, parts }
+    Foreign { person, organization_id: made.id, project, parts, _statement: statement }
 }
 
 fn is_refused(answer: &Answer, allowed: &[u16], place: &str) {
