@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::query::ActivityFilter;
 use crate::schema::{OrganizationId, ProjectId, TableId};
-use crate::sql::{SqlAnswer, SqlCaller, SqlQuery, SqlSources, SqlStatementInfo, SystemTable};
+use crate::sql::{SqlAnswer, SqlCaller, SqlDescription, SqlQuery, SqlSources, SqlStatementInfo, SystemTable};
 
 impl Engine {
     /// The answer to one read-only SQL statement over a project's logs, the table `logs`.
@@ -31,12 +31,36 @@ impl Engine {
         caller: SqlCaller,
         query: SqlQuery,
     ) -> Result<SqlAnswer> {
+        self.queries.run_sql(self.sql_sources(project, activity, system, caller), query).await
+    }
+
+    /// What such a statement takes and would answer.
+    ///
+    /// # Errors
+    /// As [`QueryContext::describe_sql`](crate::query::QueryContext::describe_sql).
+    pub async fn describe_sql(
+        &self,
+        project: ProjectId,
+        activity: Option<(OrganizationId, ActivityFilter)>,
+        system: Vec<SystemTable>,
+        caller: SqlCaller,
+        query: SqlQuery,
+    ) -> Result<SqlDescription> {
+        self.queries.describe_sql(self.sql_sources(project, activity, system, caller), query).await
+    }
+
+    fn sql_sources(
+        &self,
+        project: ProjectId,
+        activity: Option<(OrganizationId, ActivityFilter)>,
+        system: Vec<SystemTable>,
+        caller: SqlCaller,
+    ) -> SqlSources {
         let activity = activity.map(|(organization, filter)| {
             let table = TableId::activity(organization);
             (self.tables.snapshot(table, self.retention.cutoff(table)), filter)
         });
-        let sources = SqlSources { logs: self.snapshot(project), activity, system, caller };
-        self.queries.run_sql(sources, query).await
+        SqlSources { logs: self.snapshot(project), activity, system, caller }
     }
 
     /// The SQL statements about a project that run or have ended lately, as far as a caller may see them; the latest

@@ -19,6 +19,7 @@
 //! - [`error`]: the one error type, and how an engine error becomes a status;
 //! - `sign_on`: signing on with an OpenID Connect provider;
 //! - `ai`: explanations of logs by a model;
+//! - `sql`: SQL for people and programs, whichever door they come through;
 //! - `rate_limits`: how much one key and one project may ask for;
 //! - `telemetry`: numbers about the running server;
 //! - `middleware`: request ids and spans, counted requests, slow ones in the log;
@@ -45,6 +46,7 @@ mod rules;
 pub mod secret;
 pub mod secret_key;
 mod sign_on;
+mod sql;
 pub mod state;
 mod telemetry;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::prelude::Expr;
+use datafusion::prelude::{Expr, SessionConfig};
 use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
 use parquet::errors::ParquetError;
@@ -33,7 +33,7 @@ use super::time_range::TimeRange;
 use crate::catalog::Snapshot;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::SqlMeans;
+use crate::sql::{SqlDialect, SqlMeans};
 
 /// Answers questions about snapshots, on threads of its own, within bounded memory and time.
 ///
@@ -168,6 +168,11 @@ impl QueryContext {
         MemoryConsumer::new(name).register(&self.runtime_env.memory_pool)
     }
 
+    /// The threads of questions that are not SQL.
+    pub(crate) fn threads(&self) -> &tokio::runtime::Handle {
+        self.threads.handle()
+    }
+
     /// What SQL runs with.
     pub(crate) fn sql_means(&self) -> &SqlMeans {
         &self.sql
@@ -194,10 +199,26 @@ impl QueryContext {
     /// Work that nobody waits for has no bound of bytes: it has to be done.
     pub(crate) fn session_of(&self, kind: QueryKind, snapshot: &Snapshot) -> QuerySession {
         let max_read_bytes = self.settings.max_read_bytes.filter(|_| kind != QueryKind::Upkeep);
-        let env = if kind == QueryKind::Sql { self.sql.env() } else { &self.runtime_env };
+        self.session_in(&self.runtime_env, self.settings.session_config(), snapshot, max_read_bytes)
+    }
+
+    /// A session of a statement, in the memory of SQL.
+    pub(crate) fn sql_session(&self, snapshot: &Snapshot, dialect: &SqlDialect) -> QuerySession {
+        let config = self.settings.session_config();
+        let config = config.with_default_catalog_and_schema(dialect.catalog(), crate::sql::SCHEMA);
+        let config = config.with_information_schema(dialect.is_postgres());
+        self.session_in(self.sql.env(), config, snapshot, self.settings.max_read_bytes)
+    }
+
+    fn session_in(
+        &self,
+        env: &Arc<RuntimeEnv>,
+        config: SessionConfig,
+        snapshot: &Snapshot,
+        max_read_bytes: Option<u64>,
+    ) -> QuerySession {
         let (store, env) = (Arc::clone(&self.store), Arc::clone(env));
-        let (config, sidecars) = (self.settings.session_config(), self.sidecars.clone());
-        let slices = self.slices.clone();
+        let (sidecars, slices) = (self.sidecars.clone(), self.slices.clone());
         QuerySession::new(snapshot.clone(), store, env, config, sidecars, slices, max_read_bytes)
     }
 

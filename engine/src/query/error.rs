@@ -1,6 +1,7 @@
 //! Where DataFusion's errors become the engine's: the only place.
 
 use std::error::Error as StdError;
+use std::io;
 
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
@@ -47,6 +48,7 @@ pub fn from_datafusion(error: DataFusionError, origin: QueryOrigin) -> Error {
         },
         ErrorKind::Unavailable => match find_source::<DataFileError>(&error) {
             Some(file) => format!("data file {} cannot be read now", file.path),
+            None if is_full_disk(&error) => "the disk that large answers are made on is full".to_owned(),
             None => "storage cannot be read now".to_owned(),
         },
         _ => "the query failed".to_owned(),
@@ -70,6 +72,9 @@ fn kind(error: &DataFusionError, origin: QueryOrigin) -> ErrorKind {
             _ => ErrorKind::Unavailable,
         };
     }
+    if is_full_disk(error) {
+        return ErrorKind::Unavailable;
+    }
     let query_fault = match origin {
         QueryOrigin::Engine => ErrorKind::Internal,
         QueryOrigin::Sql => ErrorKind::InvalidRequest,
@@ -86,6 +91,13 @@ fn kind(error: &DataFusionError, origin: QueryOrigin) -> ErrorKind {
         DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => ErrorKind::Unavailable,
         _ => ErrorKind::Internal,
     }
+}
+
+/// Whether there is no place where queries spill to: nobody's fault, and better later.
+fn is_full_disk(error: &DataFusionError) -> bool {
+    find_source::<io::Error>(error).is_some_and(|error| {
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    })
 }
 
 fn arrow_kind(error: &ArrowError, query_fault: ErrorKind) -> ErrorKind {
@@ -153,6 +165,20 @@ mod tests {
         check(missing_file().into(), Engine, ErrorKind::CorruptData);
         check(broken_store().into(), Engine, ErrorKind::Unavailable);
         check(DataFusionError::Internal("x".into()), Sql, ErrorKind::Internal);
+    }
+
+    #[test]
+    fn a_full_disk_is_nobody_s_fault() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let in_arrow = ArrowError::IoError("No space left on device".into(), full());
+        for error in [
+            DataFusionError::IoError(full()),
+            in_arrow.into(),
+            DataFusionError::External(Box::new(full())),
+            DataFusionError::ParquetError(Box::new(ParquetError::External(Box::new(full())))),
+        ] {
+            check(error, QueryOrigin::Sql, ErrorKind::Unavailable);
+        }
     }
 
     #[test]

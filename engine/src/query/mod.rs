@@ -108,6 +108,6 @@ pub(crate) use known_totals::with_known_totals;
 pub(crate) use scan_log::ScanLog;
 pub(crate) use session::QuerySession;
 pub(crate) use settings::QueryKind;
-pub(crate) use stream::{StreamBounds, stream_until};
+pub(crate) use stream::{StreamBounds, StreamThreads, stream_until};
 pub(crate) use tail::{RowTest, SizedRow, rows_at};
 pub(crate) use threads::QueryThreads;

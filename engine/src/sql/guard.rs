@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Ident, ObjectName, Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor, visit_relations,
+    Expr, Ident, ObjectName, Query, Select, SetExpr, Statement, TableFactor, Value, Visit, Visitor,
+    visit_expressions, visit_relations,
 };
-use sqlparser::dialect::GenericDialect;
-use sqlparser::parser::{Parser, ParserError};
+use sqlparser::parser::ParserError;
 
+use super::dialect::SqlDialect;
+use super::rewrite::MAX_PARAMETERS;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A statement longer than this is refused, bytes.
@@ -15,16 +17,36 @@ const MAX_SQL_BYTES: usize = 64 * 1024;
 /// A statement nested deeper than this is refused: parsing and planning recurse into it.
 pub(super) const MAX_SQL_DEPTH: usize = 50;
 /// The functions that may stand in the place of a table: they make rows from their arguments alone.
-const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "range", "unnest"];
+const TABLE_FUNCTIONS: [&str; 4] = ["generate_series", "range", "unnest", "pg_get_keywords"];
+
+/// Schemas that tell what tables there are.
+const DESCRIBING: [&str; 2] = ["pg_catalog", "information_schema"];
+/// What DataFusion runs with is nothing that a client may see.
+const HIDDEN: &str = "df_settings";
 
 /// One statement that only reads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReadOnlyStatement(Statement);
 
 impl ReadOnlyStatement {
     /// The statement's syntax tree.
     pub(crate) fn into_inner(self) -> Statement {
         self.0
+    }
+
+    /// The same, to look at.
+    pub(super) fn statement(&self) -> &Statement {
+        &self.0
+    }
+
+    /// Whether it may ask what tables there are.
+    pub fn describes_tables(&self) -> bool {
+        DESCRIBING.iter().any(|schema| reads_schema(&self.0, schema))
+    }
+
+    /// How many parameters it takes: the highest number of a placeholder.
+    pub fn num_parameters(&self) -> usize {
+        num_placeholders(self)
     }
 
     /// Whether it may read a table of this name. One that it makes itself with `WITH` counts too.
@@ -39,23 +61,53 @@ impl ReadOnlyStatement {
 /// `InvalidRequest` for text that does not parse, with the position, for several statements or none, and for
 /// a statement that does anything but read; `LimitExceeded` for too long a text.
 pub fn parse(text: &str) -> Result<ReadOnlyStatement> {
-    if text.len() > MAX_SQL_BYTES {
-        let message = format!("the statement has {} bytes, at most {MAX_SQL_BYTES} are allowed", text.len());
-        return Err(Error::new(ErrorKind::LimitExceeded, message));
-    }
-    let mut statements = Parser::new(&GenericDialect {})
-        .with_recursion_limit(MAX_SQL_DEPTH)
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_statements())
-        .map_err(|error| syntax_error("statement", error))?;
+    parse_as(text, &SqlDialect::Generic)
+}
+
+/// The same in somebody's dialect.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_as(text: &str, dialect: &SqlDialect) -> Result<ReadOnlyStatement> {
+    check_length(text)?;
+    let mut statements = dialect.parse(text).map_err(|error| syntax_error("statement", error))?;
     let (Some(statement), 0) = (statements.pop(), statements.len()) else {
         return Err(Error::invalid_request("exactly one statement is needed"));
     };
     check_statement(&statement)?;
+    if names_relation(&statement, |names| names.last().is_some_and(|name| name.eq_ignore_ascii_case(HIDDEN)))
+    {
+        return Err(Error::invalid_request(format!("there is no table {HIDDEN}")));
+    }
     match statement.visit(&mut ReadOnlyVisitor) {
         ControlFlow::Continue(()) => Ok(ReadOnlyStatement(statement)),
         ControlFlow::Break(problem) => Err(Error::invalid_request(problem)),
     }
+}
+
+/// # Errors
+/// `LimitExceeded` for too long a text.
+pub(super) fn check_length(text: &str) -> Result<()> {
+    if text.len() <= MAX_SQL_BYTES {
+        return Ok(());
+    }
+    let message = format!("the statement has {} bytes, at most {MAX_SQL_BYTES} are allowed", text.len());
+    Err(Error::new(ErrorKind::LimitExceeded, message))
+}
+
+/// The highest number of a placeholder; those that are no numbers are told when the statement runs.
+pub(super) fn num_placeholders(statement: &ReadOnlyStatement) -> usize {
+    let mut highest = 0;
+    let _visited: ControlFlow<()> = visit_expressions(&statement.0, |expr| {
+        if let Expr::Value(value) = expr
+            && let Value::Placeholder(name) = &value.value
+        {
+            let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
+            highest = highest.max(number.unwrap_or(0).min(MAX_PARAMETERS));
+        }
+        ControlFlow::Continue(())
+    });
+    highest
 }
 
 /// Whether it may read a table of a schema.

@@ -16,32 +16,48 @@
 //! | `run` | a statement from its text to the stream of its answer |
 //! | `means`, `pool`, `lanes` | memory, threads and places that statements run with |
 //! | `running` | which statements run |
+//! | `stop`, `pauses` | when a statement has to end, and that it can be ended |
 //! | `encode` | answers as JSON, CSV, Arrow and Parquet |
+//! | `plain` | rows in the few types that every client knows |
+//! | `describe` | what a statement will answer, before it runs |
+//! | `dialect` | whose SQL a statement is written in |
+//! | `session_statement` | statements that concern a client's session |
 //! | `row_expression` | one scalar expression over one row |
 
+mod describe;
+mod dialect;
 mod encode;
 mod functions;
 mod guard;
 mod lanes;
 mod means;
+mod pauses;
+mod plain;
 mod pool;
 mod request;
 mod rewrite;
 mod row_expression;
 mod run;
 mod running;
+mod session_statement;
 mod statement;
+mod stop;
 mod system;
 
+pub use describe::SqlDescription;
+pub(crate) use dialect::SCHEMA;
+pub use dialect::SqlDialect;
 pub use encode::{SqlFormat, SqlPiece, column_type};
-pub use guard::{ReadOnlyStatement, parse};
+pub use guard::{ReadOnlyStatement, parse, parse_as};
 pub(crate) use lanes::Lane;
 pub(crate) use means::SqlMeans;
+pub use plain::{plain_rows, plain_schema};
 pub use request::{SqlCaller, SqlColumn, SqlQuery, SqlSources, SqlType, SqlValue, SystemTable};
 pub use row_expression::{RowExpression, RowValue};
 pub use run::SqlAnswer;
+pub(crate) use running::{RowCounter, Ticket, killed_error};
 pub use running::{SqlState, SqlStatementInfo};
-pub(crate) use running::{Ticket, killed_error};
+pub use session_statement::{SessionStatement, session_statements};
 pub use system::SYSTEM_SCHEMA;
 
 /// The name of the table of log records.

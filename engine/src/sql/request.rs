@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::dialect::SqlDialect;
 use crate::catalog::Snapshot;
 use crate::query::ActivityFilter;
 
@@ -16,6 +17,8 @@ pub struct SqlQuery {
     pub max_rows: Option<u64>,
     /// How long it may run, when that is shorter than the settings say.
     pub max_time: Option<Duration>,
+    /// Whose SQL it is.
+    pub dialect: SqlDialect,
 }
 
 impl SqlQuery {

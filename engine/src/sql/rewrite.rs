@@ -12,16 +12,29 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{activity, columns};
 
 /// Most parameters of a statement.
-const MAX_PARAMETERS: usize = 1000;
+pub(super) const MAX_PARAMETERS: usize = 1000;
 /// Columns of ids, which are bytes.
 const IDS: [&str; 5] = [columns::UUID, columns::TRACE_ID, columns::SPAN_ID, activity::ID, activity::HASH];
 
-/// Puts values in the places of `$1`, `$2` and so on, and turns lists of ids into comparisons.
+/// Puts values in the places of `$1`, `$2` and so on, and turns lists of ids into comparisons. Without values the
+/// placeholders stay, for a statement that is only planned.
 ///
 /// # Errors
 /// `InvalidRequest` for a placeholder without a value and a value without a placeholder, or for a number that is
 /// none; `LimitExceeded` for too many values.
-pub(super) fn rewrite(statement: &mut Statement, parameters: &[SqlValue]) -> Result<()> {
+pub(super) fn rewrite(statement: &mut Statement, parameters: Option<&[SqlValue]>) -> Result<()> {
+    if let Some(parameters) = parameters {
+        put_values(statement, parameters)?;
+    }
+    // A list may have had placeholders, so that this comes second.
+    let _visited: ControlFlow<()> = visit_expressions_mut(statement, |expr| {
+        compare_ids(expr);
+        ControlFlow::Continue(())
+    });
+    Ok(())
+}
+
+fn put_values(statement: &mut Statement, parameters: &[SqlValue]) -> Result<()> {
     if parameters.len() > MAX_PARAMETERS {
         let message = format!("parameters: {} values, at most {MAX_PARAMETERS}", parameters.len());
         return Err(Error::new(ErrorKind::LimitExceeded, message));
@@ -45,11 +58,6 @@ pub(super) fn rewrite(statement: &mut Statement, parameters: &[SqlValue]) -> Res
     if let ControlFlow::Break(error) = visited {
         return Err(error);
     }
-    // Once more, because a list may have had placeholders.
-    let _visited: ControlFlow<()> = visit_expressions_mut(statement, |expr| {
-        compare_ids(expr);
-        ControlFlow::Continue(())
-    });
     match is_used.iter().position(|is_used| !is_used) {
         Some(place) => Err(Error::invalid_request(format!(
             "parameters: the statement has no placeholder ${}",
@@ -149,7 +157,7 @@ mod tests {
 
     fn rewritten(text: &str, parameters: &[SqlValue]) -> Result<String> {
         let mut statement = parse(text)?.into_inner();
-        rewrite(&mut statement, parameters).map(|()| statement.to_string())
+        rewrite(&mut statement, Some(parameters)).map(|()| statement.to_string())
     }
 
     #[test]

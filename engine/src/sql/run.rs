@@ -3,19 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
-use futures::Stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::DropGuard;
 use uuid::Uuid;
 
 use super::encode::{self, SqlFormat, SqlPiece};
-use super::guard::parse;
+use super::guard::parse_as;
 use super::request::{SqlCaller, SqlQuery, SqlSources};
 use super::running::{SqlStatementInfo, Ticket, killed_error};
 use super::statement::{self, Prepared};
+use super::stop::Stop;
 use crate::error::Result;
-use crate::query::{QueryContext, QueryKind, StreamBounds, deadline_exceeded, stream_until};
+use crate::query::{
+    QueryContext, QueryKind, QueryOrigin, StreamBounds, StreamThreads, deadline_exceeded, from_datafusion,
+    stream_until,
+};
 use crate::schema::TableId;
 
 /// How long a statement waits for its place.
@@ -51,6 +58,11 @@ impl SqlAnswer {
         self.rows
     }
 
+    /// The rows, some at a time.
+    pub fn into_batches(self) -> impl Stream<Item = Result<RecordBatch>> + Send + use<> {
+        self.rows.map(|rows| rows.map_err(|error| from_datafusion(error, QueryOrigin::Sql)))
+    }
+
     /// The rows as text or bytes of a form, in pieces of about 64 KiB. A stream that ends without an error is whole;
     /// what precedes an error is not.
     ///
@@ -84,15 +96,15 @@ impl QueryContext {
     /// `InvalidRequest` when the statement is refused, with the position where the parser gives one, or was killed;
     /// `LimitExceeded` when it is too long; `Unavailable` when too many others run; `DeadlineExceeded`.
     pub async fn run_sql(&self, sources: SqlSources, query: SqlQuery) -> Result<SqlAnswer> {
-        let statement = parse(&query.text)?;
+        let statement = parse_as(&query.text, &query.dialect)?;
         let table = sources.logs.table;
         let mut ticket = self.sql_means().statements().begin(table, &sources.caller, &query.text);
         let started = self.start(statement.into_inner(), sources, query, &mut ticket).await;
-        let (rows, bounds) = started.inspect_err(|error| ticket.failed(error))?;
-        let id = ticket.id();
-        let threads = self.sql_means().threads().clone();
-        let _on_threads = threads.enter();
-        Ok(SqlAnswer { id, rows: stream_until(rows, bounds, ticket), threads: threads.clone() })
+        let (rows, bounds, stop) = started.inspect_err(|error| ticket.failed(error))?;
+        let (id, work) = (ticket.id(), self.sql_means().threads().clone());
+        let threads = StreamThreads { work, watch: self.threads().clone() };
+        let rows = ending(stream_until(rows, bounds, ticket, &threads), stop.when_dropped());
+        Ok(SqlAnswer { id, rows, threads: threads.work })
     }
 
     /// The statements about a table that run or have ended lately, as far as a caller may see them; the latest first.
@@ -111,7 +123,7 @@ impl QueryContext {
         sources: SqlSources,
         query: SqlQuery,
         ticket: &mut Ticket,
-    ) -> Result<(SendableRecordBatchStream, StreamBounds)> {
+    ) -> Result<(SendableRecordBatchStream, StreamBounds, Arc<Stop>)> {
         let (deadline, killed) = (self.sql_deadline(query.max_time), ticket.killed());
         let deadline_at = Instant::now() + deadline;
         let entering = async {
@@ -123,28 +135,39 @@ impl QueryContext {
             () = killed.cancelled() => return Err(killed_error()),
         };
         ticket.start();
-        let (session, snapshot) = (self.session_of(QueryKind::Sql, &sources.logs), sources.logs.clone());
+        let (session, snapshot) = (self.sql_session(&sources.logs, &query.dialect), sources.logs.clone());
         let activity = sources.activity.as_ref();
         let activity =
-            activity.map(|(snapshot, filter)| (self.session_of(QueryKind::Sql, snapshot), filter.clone()));
+            activity.map(|(snapshot, filter)| (self.sql_session(snapshot, &query.dialect), filter.clone()));
         let listed = self.sql_means().statements().of(sources.logs.table, &sources.caller);
         let max_rows = query.max_rows;
-        let prepared =
-            Prepared { statement, parameters: query.parameters, session, activity, sources, listed };
-        let work = async move {
-            match timeout_at(deadline_at, statement::execute(prepared)).await {
-                Ok(rows) => rows,
-                Err(_elapsed) => {
-                    Err(datafusion::error::DataFusionError::External(Box::new(deadline_exceeded(deadline))))
-                }
-            }
+        let stop = Arc::new(Stop::new(deadline, deadline_at, killed.clone()));
+        let prepared = Prepared {
+            statement,
+            parameters: Some(query.parameters),
+            session,
+            activity,
+            dialect: query.dialect,
+            sources,
+            listed,
+            stop: Arc::clone(&stop),
         };
+        let planned = self.run_on_threads(QueryKind::Sql, &snapshot, statement::execute(prepared));
         let rows = tokio::select! {
-            rows = self.run_on_threads(QueryKind::Sql, &snapshot, work) => rows?,
+            rows = timeout_at(deadline_at, planned) => rows.map_err(|_elapsed| deadline_exceeded(deadline))??,
             () = killed.cancelled() => return Err(killed_error()),
         };
         let store = Arc::clone(self.store());
         let bounds = StreamBounds { snapshot, store, deadline, deadline_at, max_rows, killed, lane };
-        Ok((rows, bounds))
+        Ok((rows, bounds, stop))
     }
+}
+
+/// The same rows; when they are dropped, so is the guard.
+fn ending(rows: SendableRecordBatchStream, guard: DropGuard) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let guarded = rows.inspect(move |_| {
+        let _held = &guard;
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, guarded))
 }

@@ -188,10 +188,9 @@ impl Ticket {
         self.running.killed.clone()
     }
 
-    /// Counts rows of the answer, and tells how many there are.
-    pub(crate) fn add_rows(&self, num_rows: usize) -> u64 {
-        let num_rows = num_rows as u64;
-        self.running.rows.fetch_add(num_rows, Ordering::Relaxed) + num_rows
+    /// Where the rows of the answer are counted.
+    pub(crate) fn counter(&self) -> RowCounter {
+        RowCounter(Arc::clone(&self.running))
     }
 
     /// Its answer is whole.
@@ -204,6 +203,17 @@ impl Ticket {
         let is_killed = self.running.killed.is_cancelled();
         let state = if is_killed { SqlState::Killed } else { SqlState::Failed };
         self.end = (state, Some(shown(error)));
+    }
+}
+
+/// Counts the rows of an answer for the list.
+pub(crate) struct RowCounter(Arc<Running>);
+
+impl RowCounter {
+    /// Counts more rows, and tells how many there are.
+    pub(crate) fn add(&self, num_rows: usize) -> u64 {
+        let num_rows = num_rows as u64;
+        self.0.rows.fetch_add(num_rows, Ordering::Relaxed) + num_rows
     }
 }
 
@@ -258,7 +268,7 @@ mod tests {
         assert!(!statements.kill(other, &caller("a", true), ticket.id()));
         assert_eq!(statements.of(TABLE, &caller("b", true))[0].state, SqlState::Waiting);
         ticket.start();
-        assert_eq!(ticket.add_rows(3), 3);
+        assert_eq!(ticket.counter().add(3), 3);
         let listed = statements.of(TABLE, &caller("a", false));
         assert_eq!((listed[0].state, listed[0].rows, listed.len()), (SqlState::Running, 3, 1));
         assert!(statements.kill(TABLE, &caller("a", false), ticket.id()));

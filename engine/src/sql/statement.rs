@@ -12,55 +12,81 @@ use datafusion::sql::parser::Statement as PlannedStatement;
 use futures::{StreamExt, stream};
 use sqlparser::ast::Statement;
 
+use super::describe::Planned;
+use super::dialect::SqlDialect;
 use super::functions;
 use super::guard::reads_schema;
 use super::request::{SqlSources, SqlValue};
 use super::rewrite::rewrite;
 use super::running::SqlStatementInfo;
+use super::stop::Stop;
 use super::system::{self, SYSTEM_SCHEMA};
 use super::{ACTIVITY_TABLE, LOGS_TABLE};
 use crate::error::Error;
 use crate::query::{ActivityFilter, QuerySession, ScanLog, tenant_table, with_known_totals};
 
+/// The schemas that tell what tables there are.
+const PG_CATALOG: &str = "pg_catalog";
+const INFORMATION_SCHEMA: &str = "information_schema";
+
 /// All that a statement needs.
 pub(super) struct Prepared {
     /// Checked.
     pub(super) statement: Statement,
-    /// Of its placeholders.
-    pub(super) parameters: Vec<SqlValue>,
+    /// Of its placeholders; without them they stay.
+    pub(super) parameters: Option<Vec<SqlValue>>,
     /// Of the logs.
     pub(super) session: QuerySession,
     /// Of the audit trail, and which of its entries there are.
     pub(super) activity: Option<(QuerySession, ActivityFilter)>,
+    pub(super) dialect: SqlDialect,
     pub(super) sources: SqlSources,
     /// The statements that the caller may see.
     pub(super) listed: Vec<SqlStatementInfo>,
+    /// When it has to end.
+    pub(super) stop: Arc<Stop>,
 }
 
-/// Starts a statement; its rows come as a stream.
-pub(super) async fn execute(prepared: Prepared) -> Result<SendableRecordBatchStream, DataFusionError> {
-    let Prepared { mut statement, parameters, session: query, activity, sources, listed } = prepared;
-    rewrite(&mut statement, &parameters).map_err(external)?;
+/// A statement's plan, and what it is planned with.
+pub(super) async fn planned(prepared: Prepared) -> Planned<(LogicalPlan, PlannedWith)> {
+    let Prepared { mut statement, parameters, session: query, activity, dialect, sources, listed, stop } =
+        prepared;
+    let is_describing =
+        [PG_CATALOG, INFORMATION_SCHEMA].iter().any(|schema| reads_schema(&statement, schema));
+    rewrite(&mut statement, parameters.as_deref()).map_err(external)?;
     let session = &query.session;
-    functions::register(session)?;
+    functions::register(session, &stop)?;
     session.register_table(LOGS_TABLE, Arc::clone(&query.table) as _)?;
     let mut scans = vec![(LOGS_TABLE, query.table.scans())];
     if let Some((entries, filter)) = &activity {
         scans.push((ACTIVITY_TABLE, entries.table.scans()));
         session.register_table(ACTIVITY_TABLE, tenant_table(entries, filter)?)?;
     }
-    if reads_schema(&statement, SYSTEM_SCHEMA) {
-        system::register(session, &sources, &listed)?;
+    if reads_schema(&statement, SYSTEM_SCHEMA) || (is_describing && dialect.is_postgres()) {
+        system::register(session, dialect.catalog(), &sources, &listed)?;
     }
+    dialect.describe_tables(session)?;
     let statement = PlannedStatement::Statement(Box::new(statement));
     let plan = session.state().statement_to_plan(statement).await?;
     // The guard has refused all of these already; two locks are better than one.
     let read_only =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan)?;
+    Ok((plan, PlannedWith { query, scans }))
+}
+
+/// What a statement was planned with.
+pub(super) struct PlannedWith {
+    query: QuerySession,
+    scans: Vec<(&'static str, Arc<ScanLog>)>,
+}
+
+/// Starts a statement; its rows come as a stream.
+pub(super) async fn execute(prepared: Prepared) -> Planned<SendableRecordBatchStream> {
+    let (plan, PlannedWith { query, scans }) = planned(prepared).await?;
     let is_explained = matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
     let plan = with_known_totals(&query, &plan).await?.unwrap_or(plan);
-    let rows = query.execute(session.execute_logical_plan(plan).await?).await?;
+    let rows = query.execute(query.session.execute_logical_plan(plan).await?).await?;
     Ok(if is_explained { with_sources(rows, query, scans) } else { rows })
 }
 

@@ -77,7 +77,7 @@ mod page;
 mod parameters;
 mod personal_api_keys;
 mod project;
-mod project_call;
+pub(crate) mod project_call;
 mod retention;
 pub(crate) mod rules;
 mod sign_on;

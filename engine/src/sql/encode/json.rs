@@ -135,14 +135,14 @@ fn described(error: &Error) -> serde_json::Value {
 }
 
 /// Writes the values of one column.
-pub(super) enum Cell<'a> {
+pub(in crate::sql) enum Cell<'a> {
     Json(NullableEncoder<'a>),
     /// Of a type that has no form in JSON but text.
     Text(ArrayFormatter<'a>, &'a dyn Array),
 }
 
 impl<'a> Cell<'a> {
-    pub(super) fn new(
+    pub(in crate::sql) fn new(
         field: &'a FieldRef,
         array: &'a dyn Array,
         options: &'a EncoderOptions,
@@ -156,7 +156,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    pub(super) fn write(&mut self, row: usize, out: &mut Vec<u8>) -> Result<()> {
+    pub(in crate::sql) fn write(&mut self, row: usize, out: &mut Vec<u8>) -> Result<()> {
         match self {
             Self::Json(encoder) if encoder.is_null(row) => out.extend_from_slice(b"null"),
             Self::Json(encoder) => encoder.encode(row, out),

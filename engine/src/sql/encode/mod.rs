@@ -22,6 +22,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::column_type::column_type;
+pub(super) use self::json::Cell;
 use crate::error::{Error, Result};
 use crate::query::{QueryOrigin, from_datafusion};
 

@@ -102,11 +102,11 @@ impl Bounded {
     }
 }
 
-fn too_long(message: String) -> DataFusionError {
+pub(super) fn too_long(message: String) -> DataFusionError {
     DataFusionError::External(Box::new(Error::new(ErrorKind::LimitExceeded, message)))
 }
 
-fn rows_of(args: &ScalarFunctionArgs, start: usize, num_rows: usize) -> ScalarFunctionArgs {
+pub(super) fn rows_of(args: &ScalarFunctionArgs, start: usize, num_rows: usize) -> ScalarFunctionArgs {
     let part = |value: &ColumnarValue| match value {
         ColumnarValue::Array(array) => ColumnarValue::Array(array.slice(start, num_rows)),
         scalar => scalar.clone(),
@@ -144,13 +144,13 @@ impl Growth {
 
 /// How long texts are.
 #[derive(Clone, Copy, Debug, Default)]
-struct Size {
+pub(super) struct Size {
     total: u64,
-    longest: u64,
+    pub(super) longest: u64,
 }
 
 impl Size {
-    fn of(value: &ColumnarValue, num_rows: u64) -> Self {
+    pub(super) fn of(value: &ColumnarValue, num_rows: u64) -> Self {
         match value {
             ColumnarValue::Array(array) => Self::of_array(array),
             ColumnarValue::Scalar(scalar) => {

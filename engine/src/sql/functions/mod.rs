@@ -7,12 +7,14 @@
 //! | `text` | `parse_severity`, `template`, `uuid_text`, `to_number`, `to_boolean`, `to_time` |
 //! | `time_bucket` | `time_bucket` |
 //! | `bounded` | what would make more of a value than there is memory for is refused |
+//! | `slow` | what would take too long over long texts is refused |
 //! | `operators` | operators, and what text means beside an id |
 
 mod attribute;
 mod bounded;
 mod json;
 mod operators;
+mod slow;
 mod text;
 mod time_bucket;
 
@@ -23,9 +25,13 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::prelude::SessionContext;
 
-/// Adds the functions to a session, and takes those away that no statement may call.
-pub(super) fn register(session: &SessionContext) -> Result<()> {
+use super::pauses::Pauses;
+use super::stop::Stop;
+
+/// Adds the functions to a session, takes those away that no statement may call, and lets its plans pause.
+pub(super) fn register(session: &SessionContext, stop: &Arc<Stop>) -> Result<()> {
     bounded::restrict(session)?;
+    slow::restrict(session, stop);
     for function in attribute::functions().into_iter().chain(json::functions()).chain(text::functions()) {
         session.register_udf(function);
     }
@@ -34,7 +40,8 @@ pub(super) fn register(session: &SessionContext) -> Result<()> {
     let state = session.state();
     let own: Arc<dyn ExprPlanner> = Arc::new(operators::Operators);
     let planners = [own].into_iter().chain(state.expr_planners().iter().cloned()).collect();
-    let state = SessionStateBuilder::new_from_existing(state).with_expr_planners(planners).build();
+    let state = SessionStateBuilder::new_from_existing(state).with_expr_planners(planners);
+    let state = state.with_physical_optimizer_rule(Arc::new(Pauses::new(stop))).build();
     *session.state_ref().write() = state;
     Ok(())
 }
@@ -134,7 +141,7 @@ mod tests {
     fn what_is_described_is_there_and_what_is_ours_is_described() {
         let plain = SessionContext::new().state().scalar_functions().clone();
         let session = SessionContext::new();
-        register(&session).unwrap();
+        register(&session, &Arc::new(Stop::never())).unwrap();
         let state = session.state();
         let ours = state.scalar_functions();
         for Described { name, call, .. } in &DESCRIBED {

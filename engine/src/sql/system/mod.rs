@@ -25,6 +25,7 @@ pub const SYSTEM_SCHEMA: &str = "system";
 /// Makes the tables of a statement's session.
 pub(super) fn register(
     session: &SessionContext,
+    catalog: &str,
     sources: &SqlSources,
     listed: &[SqlStatementInfo],
 ) -> Result<()> {
@@ -39,9 +40,8 @@ pub(super) fn register(
         let provider = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
         schema.register_table(table.name.to_owned(), Arc::new(provider))?;
     }
-    let options = session.copied_config().options().catalog.default_catalog.clone();
     let catalog =
-        session.catalog(&options).ok_or_else(|| internal_datafusion_err!("a session without a catalog"))?;
+        session.catalog(catalog).ok_or_else(|| internal_datafusion_err!("a session without a catalog"))?;
     catalog.register_schema(SYSTEM_SCHEMA, Arc::new(schema))?;
     Ok(())
 }

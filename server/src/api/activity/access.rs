@@ -14,15 +14,15 @@ use crate::state::AppState;
 
 /// What a caller may read.
 #[derive(Clone, Debug)]
-pub(in crate::api) struct Reader {
-    pub(in crate::api) organization: OrganizationId,
+pub(crate) struct Reader {
+    pub(crate) organization: OrganizationId,
     pub(super) tenant: ActivityTenant,
     pub(super) hidden: Vec<HiddenEntries>,
 }
 
 impl Reader {
     /// What somebody may read on the routes of a project.
-    pub(in crate::api) fn of_project(project: &Project, is_staff: bool) -> Result<Self, ApiError> {
+    pub(crate) fn of_project(project: &Project, is_staff: bool) -> Result<Self, ApiError> {
         let with_organization = project.settings.receive_org_level_activity_logs;
         Ok(Self {
             organization: organization_id(&project.organization_id)?,
@@ -41,7 +41,7 @@ impl Reader {
     }
 
     /// A filter that lets through all that the caller may read.
-    pub(in crate::api) fn everything(&self) -> ActivityFilter {
+    pub(crate) fn everything(&self) -> ActivityFilter {
         ActivityFilter { hidden: self.hidden.clone(), ..ActivityFilter::all(self.tenant) }
     }
 }

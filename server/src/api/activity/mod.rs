@@ -24,7 +24,7 @@ mod values;
 mod workbook;
 mod zip_file;
 
-pub(in crate::api) use access::Reader;
+pub(crate) use access::Reader;
 pub(crate) use chain::written as written_verification;
 pub(crate) use entry::written_entry;
 

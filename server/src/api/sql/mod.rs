@@ -1,13 +1,11 @@
 //! `sql`: statements over a project's logs and audit trail, as they run.
 //!
-//! Reading order: [`request`], what a body says; [`ask`], who may read what, and the answer; [`system`], tables that
-//! the server brings; [`statements`], which statements run.
+//! Reading order: [`request`], what a body says; [`ask`], the answer; [`statements`], which statements run.
 
 mod ask;
 mod described;
 mod request;
 mod statements;
-mod system;
 
 use crate::api::openapi::{Methods, Routes, get, post};
 

@@ -34,16 +34,17 @@ pub(super) fn content_type(format: SqlFormat) -> &'static str {
 ///
 /// # Errors
 /// 400 that names the member.
-pub(super) fn query(body: &Value, max_rows: Option<u64>) -> Result<SqlQuery, ApiError> {
+pub(super) fn query(body: &Value) -> Result<SqlQuery, ApiError> {
     let fields = Fields::of(body, "")?;
     let text = fields.text("query")?.ok_or_else(|| invalid("query", "a statement is needed"))?;
-    let own_max_rows = positive(&fields, "max_rows")?;
+    let max_rows = positive(&fields, "max_rows")?;
     let timeout_secs = positive(&fields, "timeout_secs")?;
     Ok(SqlQuery {
         text: text.to_owned(),
         parameters: parameters(&fields)?,
-        max_rows: [own_max_rows, max_rows].into_iter().flatten().min(),
+        max_rows,
         max_time: timeout_secs.map(Duration::from_secs),
+        ..SqlQuery::default()
     })
 }
 
@@ -157,8 +158,8 @@ mod tests {
     #[test]
     fn members_are_read_and_what_is_wrong_is_named() {
         let body = json!({ "query": "SELECT $1", "parameters": [1, 1.5, "a", null, true], "max_rows": 7 });
-        let read = query(&body, Some(5)).unwrap();
-        assert_eq!((read.max_rows, read.parameters.len()), (Some(5), 5));
+        let read = query(&body).unwrap();
+        assert_eq!((read.max_rows, read.parameters.len()), (Some(7), 5));
         assert_eq!(read.parameters[1], SqlValue::Number(1.5));
         for (body, attr) in [
             (json!({}), "query"),
@@ -168,7 +169,7 @@ mod tests {
             (json!({ "query": "", "max_rows": 0 }), "max_rows"),
             (json!({ "query": "", "timeout_secs": -1 }), "timeout_secs"),
         ] {
-            assert_eq!(query(&body, None).unwrap_err().attr(), Some(attr), "{body}");
+            assert_eq!(query(&body).unwrap_err().attr(), Some(attr), "{body}");
         }
     }
 }

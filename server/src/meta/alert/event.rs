@@ -152,6 +152,23 @@ impl Meta {
         Ok((rows.iter().map(from_row).collect::<Result<_, _>>()?, count))
     }
 
+    /// The shown history of all alerts of a project, newest first, with the ids and names of the alerts; at most so much.
+    pub async fn alert_events_of_project(
+        &self,
+        project: ProjectId,
+        limit: i64,
+    ) -> Result<Vec<(String, String, AlertEvent)>, MetaError> {
+        // Columns of the history are named alone, which those of the alerts would make ambiguous.
+        let text = format!(
+            "SELECT h.*, a.name AS alert_name FROM (SELECT * FROM log_alert_events WHERE {SHOWN}) h
+             JOIN log_alerts a ON a.id = h.alert_id
+             WHERE h.project_id = $1 AND a.project_id = $1 ORDER BY h.created_at DESC, h.id DESC LIMIT $2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(text)).bind(project.0).bind(limit).fetch_all(&self.pool).await?;
+        let event = |row: &AnyRow| Ok((row.try_get("alert_id")?, row.try_get("alert_name")?, from_row(row)?));
+        rows.iter().map(event).collect()
+    }
+
     /// What the histories of alerts say about them; those without any are left out. At most some thousand alerts.
     pub async fn alert_histories(
         &self,

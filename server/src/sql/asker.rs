@@ -1,0 +1,136 @@
+//! Who asks about which project, and what of it they may read.
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue, Method};
+use engine::query::ActivityFilter;
+use engine::schema::OrganizationId;
+use engine::sql::{
+    ACTIVITY_TABLE, ReadOnlyStatement, SqlAnswer, SqlCaller, SqlDescription, SqlDialect, SqlQuery, parse_as,
+};
+
+use super::system;
+use crate::api::activity::Reader;
+use crate::api::project_call::ProjectCall;
+use crate::auth::{Access, Caller, Member, Presented, Scope};
+use crate::error::ApiError;
+use crate::meta::project::Project;
+use crate::rate_limits::RequestClass;
+use crate::state::AppState;
+
+/// Somebody who asks about one project.
+#[derive(Debug)]
+pub(crate) struct Asker {
+    pub(crate) project: Project,
+    pub(crate) member: Member,
+    pub(crate) caller: Caller,
+    pub(crate) access: Access,
+}
+
+impl Asker {
+    /// Who calls the API.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub(crate) async fn of(state: &AppState, call: &ProjectCall) -> Result<Self, ApiError> {
+        let (project, member, caller) = call.authorize_project(state, Scope::LOGS_READ).await?;
+        let access = caller.access(state.meta(), &member, project.id).await?;
+        Ok(Self { project, member, caller, access })
+    }
+
+    /// Who shows a personal API key elsewhere. Without the number of a project it is the only one that the key is for,
+    /// else its owner's current one.
+    ///
+    /// # Errors
+    /// 401, 403, 404, or 429 when the key has been used too often.
+    pub(crate) async fn of_key(state: &AppState, key: &str, project: Option<&str>) -> Result<Self, ApiError> {
+        let unreadable = |_| ApiError::authentication_failed("the API key has characters that no key has");
+        let authorization = HeaderValue::try_from(format!("Bearer {key}")).map_err(unreadable)?;
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
+        let presented = Presented { method: &Method::POST, headers: &headers, body: None, query: &[] };
+        let now_us = state.clock().now_us();
+        let caller = Caller::authenticate(state.meta(), presented, now_us).await?;
+        caller.require_scope(Scope::LOGS_READ)?;
+        let only = caller.only_project().map(|project| project.0.to_string());
+        let project = project.or(only.as_deref()).unwrap_or("@current");
+        let (project, member) = caller.require_project_member(state.meta(), project).await?;
+        let access = caller.access(state.meta(), &member, project.id).await?;
+        access.require_scope(Scope::LOGS_READ)?;
+        if let Some(key_id) = caller.key_id() {
+            state.rate_limits().take(RequestClass::Usual, key_id, Some(project.id), now_us)?;
+        }
+        Ok(Self { project, member, caller, access })
+    }
+
+    /// As the list of statements knows them. Who may change logs sees the statements of everybody.
+    pub(crate) fn listed(&self) -> SqlCaller {
+        SqlCaller { name: self.caller.user().email.clone(), sees_all: self.may(Scope::LOGS_WRITE) }
+    }
+
+    /// Whether both the key and the access level allow what a scope stands for.
+    pub(crate) fn may(&self, scope: Scope) -> bool {
+        self.caller.has_scope(scope) && self.access.require_scope(scope).is_ok()
+    }
+
+    /// Starts a statement. What is wrong with it is told of `query`, and of `parameters` what is wrong with those.
+    ///
+    /// # Errors
+    /// 400, 403 for the audit trail without its scope, 503 and 504.
+    pub(crate) async fn ask(&self, state: &AppState, mut query: SqlQuery) -> Result<SqlAnswer, ApiError> {
+        query.max_rows = [query.max_rows, state.config().sql.max_rows].into_iter().flatten().min();
+        let statement = parse_as(&query.text, &query.dialect).map_err(about_query)?;
+        let activity = self.activity(state, &statement).await?;
+        let tables = system::tables(state, self, &statement).await?;
+        let answer = state.engine().run_sql(self.project.id, activity, tables, self.listed(), query);
+        answer.await.map_err(about_query)
+    }
+
+    /// What a statement takes and would answer.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) async fn describe(
+        &self,
+        state: &AppState,
+        query: SqlQuery,
+    ) -> Result<SqlDescription, ApiError> {
+        let statement = parse_as(&query.text, &query.dialect).map_err(about_query)?;
+        let activity = self.activity(state, &statement).await?;
+        let tables = system::tables(state, self, &statement).await?;
+        let description =
+            state.engine().describe_sql(self.project.id, activity, tables, self.listed(), query);
+        description.await.map_err(about_query)
+    }
+
+    /// A statement of a client of PostgreSQL, which calls the project's tables a database.
+    pub(crate) fn dialect_of_postgres(&self) -> SqlDialect {
+        SqlDialect::Postgres { database: self.project.id.0.to_string() }
+    }
+
+    /// What a statement may read of the audit trail, if it reads that. What was done before the call is in the trail
+    /// when this returns.
+    async fn activity(
+        &self,
+        state: &AppState,
+        statement: &ReadOnlyStatement,
+    ) -> Result<Option<(OrganizationId, ActivityFilter)>, ApiError> {
+        let is_asked = statement.reads(ACTIVITY_TABLE);
+        // Who asks what tables there are is told of those that they may read.
+        if !is_asked && !(statement.describes_tables() && self.may(Scope::ACTIVITY_READ)) {
+            return Ok(None);
+        }
+        self.caller.require_scope(Scope::ACTIVITY_READ)?;
+        self.access.require_scope(Scope::ACTIVITY_READ)?;
+        let reader = Reader::of_project(&self.project, self.caller.user().is_staff)?;
+        if is_asked {
+            state.activity().deliver().await?;
+        }
+        Ok(Some((reader.organization, reader.everything())))
+    }
+}
+
+/// What is wrong with a statement is wrong with the member that it stands in.
+pub(crate) fn about_query(error: engine::Error) -> ApiError {
+    let attr = if error.message().starts_with("parameters: ") { "parameters" } else { "query" };
+    let error = ApiError::from(error);
+    if error.status() == 400 { error.with_attr(attr) } else { error }
+}
