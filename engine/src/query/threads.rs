@@ -4,6 +4,10 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{Error, Result};
 
+/// Plans are trees, and the deepest that may be asked for is some thousand levels deep. Memory that is not used is not
+/// taken.
+const STACK_BYTES: usize = 16 << 20;
+
 /// The threads of queries: apart from those that take requests, so that no query holds up the others.
 pub(crate) struct QueryThreads {
     /// Always there, until dropped.
@@ -17,6 +21,7 @@ impl QueryThreads {
         let runtime = Builder::new_multi_thread()
             .worker_threads(num_threads.max(1))
             .thread_name(name)
+            .thread_stack_size(STACK_BYTES)
             .enable_all()
             .build()
             .map_err(|error| Error::unavailable("cannot start query threads").with_source(error))?;

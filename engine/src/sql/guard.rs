@@ -6,14 +6,21 @@ use sqlparser::ast::{
     Expr, Ident, ObjectName, Query, Select, SetExpr, Statement, TableFactor, Value, Visit, Visitor,
     visit_expressions, visit_relations,
 };
+use sqlparser::dialect::GenericDialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::ParserError;
+use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::dialect::SqlDialect;
+use super::precedence;
 use super::rewrite::MAX_PARAMETERS;
+use super::system::SYSTEM_SCHEMA;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A statement longer than this is refused, bytes.
 const MAX_SQL_BYTES: usize = 64 * 1024;
+/// A statement with more operators is refused: trees are as deep as a row of them.
+const MAX_OPERATORS: usize = 4_000;
 /// A statement nested deeper than this is refused: parsing and planning recurse into it.
 pub(super) const MAX_SQL_DEPTH: usize = 50;
 /// The functions that may stand in the place of a table: they make rows from their arguments alone.
@@ -41,7 +48,7 @@ impl ReadOnlyStatement {
 
     /// Whether it may ask what tables there are.
     pub fn describes_tables(&self) -> bool {
-        DESCRIBING.iter().any(|schema| reads_schema(&self.0, schema))
+        DESCRIBING.iter().chain([&SYSTEM_SCHEMA]).any(|schema| reads_schema(&self.0, schema))
     }
 
     /// How many parameters it takes: the highest number of a placeholder.
@@ -69,11 +76,14 @@ pub fn parse(text: &str) -> Result<ReadOnlyStatement> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_as(text: &str, dialect: &SqlDialect) -> Result<ReadOnlyStatement> {
-    check_length(text)?;
+    check_size(text)?;
     let mut statements = dialect.parse(text).map_err(|error| syntax_error("statement", error))?;
-    let (Some(statement), 0) = (statements.pop(), statements.len()) else {
+    let (Some(mut statement), 0) = (statements.pop(), statements.len()) else {
         return Err(Error::invalid_request("exactly one statement is needed"));
     };
+    if !dialect.is_postgres() {
+        precedence::mend(&mut statement);
+    }
     check_statement(&statement)?;
     if names_relation(&statement, |names| names.last().is_some_and(|name| name.eq_ignore_ascii_case(HIDDEN)))
     {
@@ -85,14 +95,66 @@ pub fn parse_as(text: &str, dialect: &SqlDialect) -> Result<ReadOnlyStatement> {
     }
 }
 
+/// Refuses a text that is too long, or that could become too deep a tree: `1 + 1 + 1` is as deep as it has operators, and
+/// whoever walks over such a tree, or only drops it, needs that much of a stack.
+///
 /// # Errors
-/// `LimitExceeded` for too long a text.
-pub(super) fn check_length(text: &str) -> Result<()> {
-    if text.len() <= MAX_SQL_BYTES {
-        return Ok(());
+/// `LimitExceeded`.
+pub(super) fn check_size(text: &str) -> Result<()> {
+    let refused = |message: String| Err(Error::new(ErrorKind::LimitExceeded, message));
+    if text.len() > MAX_SQL_BYTES {
+        return refused(format!(
+            "the statement has {} bytes, at most {MAX_SQL_BYTES} are allowed",
+            text.len()
+        ));
     }
-    let message = format!("the statement has {} bytes, at most {MAX_SQL_BYTES} are allowed", text.len());
-    Err(Error::new(ErrorKind::LimitExceeded, message))
+    // What is no SQL is told by the parser.
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, text).tokenize() else { return Ok(()) };
+    match tokens.iter().filter(|token| makes_deeper(token)).count() {
+        num_operators if num_operators > MAX_OPERATORS => refused(format!(
+            "the statement has {num_operators} operators, at most {MAX_OPERATORS} are allowed"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a word or sign may put what stands before it one level down.
+fn makes_deeper(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::XOR
+                | Keyword::IS
+                | Keyword::IN
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                | Keyword::SIMILAR
+                | Keyword::BETWEEN
+                | Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::MINUS
+                | Keyword::COLLATE
+                | Keyword::AT
+                | Keyword::DIV
+                | Keyword::NOT
+                | Keyword::JOIN
+        ),
+        Token::Comma
+        | Token::Period
+        | Token::SemiColon
+        | Token::LParen
+        | Token::RParen
+        | Token::Whitespace(_)
+        | Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::Placeholder(_)
+        | Token::EOF => false,
+        // Signs, those of subscripts included, and kinds of texts that are rare.
+        _ => true,
+    }
 }
 
 /// The highest number of a placeholder; those that are no numbers are told when the statement runs.
@@ -311,6 +373,19 @@ mod tests {
         refused("SELECT\n  'open", "Line: 2");
         let deep = format!("SELECT {}1{}", "(".repeat(500), ")".repeat(500));
         refused(&deep, "deeper");
+    }
+
+    #[test]
+    fn rows_of_operators_are_refused_before_they_are_trees() {
+        for link in ["1+", "1::int::", "x is null is ", "x or ", "select 1 union all "] {
+            let text = format!("SELECT {}", link.repeat(MAX_SQL_BYTES / link.len() - 10));
+            assert!(parse(&text).is_err(), "{link}");
+        }
+        let error = parse(&format!("SELECT 1{}", "+1".repeat(MAX_OPERATORS + 1))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+        assert!(parse(&format!("SELECT 1{}", "+1".repeat(MAX_OPERATORS))).is_ok());
+        let list = vec!["'a'"; 10_000].join(", ");
+        assert!(parse(&format!("SELECT 1 WHERE 'a' IN ({list})")).is_ok());
     }
 
     #[test]

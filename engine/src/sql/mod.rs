@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `request` | a statement, what it can read, who asks |
 //! | `guard` | which statements may run |
-//! | `rewrite` | values in place of placeholders |
+//! | `rewrite`, `precedence` | values in place of placeholders, operators where they are meant |
 //! | `statement` | planning over the tables, and explanations |
 //! | `functions` | functions and operators beside those of DataFusion |
 //! | `system` | the tables of the schema `system` |
@@ -34,6 +34,7 @@ mod means;
 mod pauses;
 mod plain;
 mod pool;
+mod precedence;
 mod request;
 mod rewrite;
 mod row_expression;

@@ -7,7 +7,7 @@ use sqlparser::ast::{CloseCursor, DeclareType, DiscardObject, Expr, FetchDirecti
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
-use super::guard::{MAX_SQL_DEPTH, check_length};
+use super::guard::{MAX_SQL_DEPTH, check_size};
 use crate::error::{Error, Result};
 
 /// Statements of one text.
@@ -61,7 +61,7 @@ pub enum SessionStatement {
 /// `InvalidRequest` for too many statements, and for forms of the above that a session here does not have;
 /// `LimitExceeded` for too long a text.
 pub fn session_statements(text: &str) -> Result<Vec<SessionStatement>> {
-    check_length(text)?;
+    check_size(text)?;
     let parsed = Parser::new(&PostgreSqlDialect {})
         .with_recursion_limit(MAX_SQL_DEPTH)
         .try_with_sql(text)

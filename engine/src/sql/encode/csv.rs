@@ -4,6 +4,7 @@
 //! quotes of theirs.
 
 use arrow::array::{Array, RecordBatch};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::json::writer::EncoderOptions;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -39,13 +40,13 @@ impl Encoder for Csv {
         let mut columns = Vec::with_capacity(rows.num_columns());
         for (field, array) in rows.schema_ref().fields().iter().zip(rows.columns()) {
             let column = match is_nested(field.data_type()) {
-                true => Column::Nested(Cell::new(field, array.as_ref(), &options)?, array.as_ref()),
-                false => Column::Plain(
-                    ArrayFormatter::try_new(array.as_ref(), &formats).map_err(cannot_write)?,
-                    array.as_ref(),
-                ),
+                true => Written::Nested(Cell::new(field, array.as_ref(), &options)?),
+                false => {
+                    Written::Plain(ArrayFormatter::try_new(array.as_ref(), &formats).map_err(cannot_write)?)
+                }
             };
-            columns.push(column);
+            // Nulls of a dictionary's values, and of a column of nothing else, count too.
+            columns.push(Column { written: column, nulls: array.logical_nulls() });
         }
         for row in 0..rows.num_rows() {
             for (index, column) in columns.iter_mut().enumerate() {
@@ -66,19 +67,26 @@ impl Encoder for Csv {
     fn failed(&mut self, _error: &Error, _out: &mut Vec<u8>) {}
 }
 
-enum Column<'a> {
-    Plain(ArrayFormatter<'a>, &'a dyn Array),
-    Nested(Cell<'a>, &'a dyn Array),
+struct Column<'a> {
+    written: Written<'a>,
+    nulls: Option<NullBuffer>,
+}
+
+enum Written<'a> {
+    Plain(ArrayFormatter<'a>),
+    Nested(Cell<'a>),
 }
 
 impl Column<'_> {
     fn write(&mut self, row: usize, out: &mut Vec<u8>) -> Result<()> {
-        match self {
-            Self::Plain(_, array) | Self::Nested(_, array) if array.is_null(row) => {}
-            Self::Plain(formatter, _) => {
+        if self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+            return Ok(());
+        }
+        match &mut self.written {
+            Written::Plain(formatter) => {
                 write_text(&formatter.value(row).try_to_string().map_err(cannot_write)?, out);
             }
-            Self::Nested(cell, _) => {
+            Written::Nested(cell) => {
                 let mut json = Vec::new();
                 cell.write(row, &mut json)?;
                 write_text(&String::from_utf8_lossy(&json), out);

@@ -151,7 +151,8 @@ async fn an_error_after_the_first_rows_is_seen_in_every_form() {
         let (sent, error) = pieces(&corpus, SqlQuery::of(failing), format).await;
         let error = error.unwrap_or_else(|| panic!("{format:?}"));
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{format:?}: {error}");
-        assert!(!sent.is_empty(), "{format:?}");
+        // A row group is sent when it is whole.
+        assert!(!sent.is_empty() || format == SqlFormat::Parquet, "{format:?}");
         let text = sent.concat();
         match format {
             SqlFormat::Json => {
