@@ -1,17 +1,14 @@
 //! SQL for people and programs, whichever door they come through.
 //!
-//! Every door finds an [`Asker`] first, who asks about one project with one key, and asks through it: what may be read is
-//! decided there and in the engine, and never by a door.
+//! Every door finds an [`Asker`] first, who asks about one project, and asks through it: what may be read is decided there
+//! and in the engine, and never by a door.
 //!
 //! | module | what |
 //! |---|---|
 //! | `asker` | who asks about which project, and what of it they may read |
 //! | `system` | tables that the server brings |
-//! | `flight` | Arrow Flight SQL |
-//! | `postgres` | the protocol of PostgreSQL |
-//! | `tls` | certificates of the doors that have listeners of their own |
 //!
-//! HTTP is a door too, with the other endpoints of the API.
+//! HTTP is a door, with the other endpoints of the API.
 
 mod asker;
 mod system;

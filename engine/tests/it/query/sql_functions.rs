@@ -103,7 +103,7 @@ async fn functions_that_analysts_expect_are_there() {
             "SELECT template(body) = template('request 99 took 7 ms') FROM logs ORDER BY timestamp DESC LIMIT 1",
             &["true"],
         ),
-        ("SELECT array_concat([1], [2]), [1] || [2]", &["[1, 2]", "[1, 2]"]),
+        ("SELECT array_concat([1], [2]) AS a, [1] || [2] AS b", &["[1, 2]", "[1, 2]"]),
     ] {
         check(run(&corpus, sql).await, expected);
     }

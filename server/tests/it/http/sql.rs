@@ -162,6 +162,10 @@ async fn the_system_schema_tells_who_manages_the_organization_more() {
     let metrics =
         rows(&server, "SELECT value FROM system.metrics WHERE name = 'timberline_ingest_rows_total'").await;
     assert_eq!(metrics, json!([[3.0]]));
+    assert_eq!(rows(&server, "SELECT count(*) FROM system.alert_events").await, json!([[0]]));
+    let listed =
+        rows(&server, "SELECT name FROM system.tables WHERE name NOT LIKE 'system.%' ORDER BY 1").await;
+    assert_eq!(listed, json!([["activity"], ["logs"]]));
     let member = person(&server, "ann", Level::MEMBER).await;
     for query in ["SELECT * FROM system.settings", "SELECT * FROM system.metrics"] {
         let body = json!({ "query": query }).to_string();
@@ -217,6 +221,9 @@ async fn statements_that_run_are_listed_and_ended_by_whom_they_concern() {
     assert!(last["error"]["detail"].as_str().unwrap().contains("ended by a request"), "{last} {error}");
     assert_eq!(listed(only_reads).await[0]["state"], "killed");
     assert_eq!(server.request(Method::DELETE, &one, "").await.refusal().0, 404, "it has ended");
+    // Who ended what somebody waited for is in the trail, once.
+    let told = rows(&server, "SELECT activity, item_id FROM activity WHERE scope = 'SqlQuery'").await;
+    assert_eq!(told, json!([["killed", id]]));
 }
 
 #[tokio::test]
