@@ -4,9 +4,9 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{Error, Result};
 
-/// Plans are trees, and the deepest that may be asked for is some thousand levels deep. Memory that is not used is not
+/// Plans are trees, and the deepest that may be asked for is a thousand levels deep. Memory that is not used is not
 /// taken.
-const STACK_BYTES: usize = 16 << 20;
+const STACK_BYTES: usize = 64 << 20;
 
 /// The threads of queries: apart from those that take requests, so that no query holds up the others.
 pub(crate) struct QueryThreads {

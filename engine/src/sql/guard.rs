@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// A statement longer than this is refused, bytes.
 const MAX_SQL_BYTES: usize = 64 * 1024;
 /// A statement with more operators is refused: trees are as deep as a row of them.
-const MAX_OPERATORS: usize = 4_000;
+const MAX_OPERATORS: usize = 1_000;
 /// A statement nested deeper than this is refused: parsing and planning recurse into it.
 pub(super) const MAX_SQL_DEPTH: usize = 50;
 /// The functions that may stand in the place of a table: they make rows from their arguments alone.

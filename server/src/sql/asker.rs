@@ -64,7 +64,8 @@ impl Asker {
     ) -> Result<Option<(OrganizationId, ActivityFilter)>, ApiError> {
         let is_asked = statement.reads(ACTIVITY_TABLE);
         // Who asks what tables there are is told of those that they may read.
-        if !is_asked && !(statement.describes_tables() && self.may(Scope::ACTIVITY_READ)) {
+        let is_told = statement.describes_tables() && self.may(Scope::ACTIVITY_READ);
+        if !is_asked && !is_told {
             return Ok(None);
         }
         self.caller.require_scope(Scope::ACTIVITY_READ)?;

@@ -48,7 +48,7 @@ pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, CliError>> + Se
 /// Where statements are asked.
 pub(super) enum Door {
     Server { client: Client, address: String, key: Secret },
-    Store { store: ReadOnlyStore, project: ProjectId },
+    Store { store: Box<ReadOnlyStore>, project: ProjectId },
 }
 
 impl Door {
@@ -92,7 +92,7 @@ impl Door {
             },
         };
         eprintln!("reading project {project} of snapshot {}", store.snapshot());
-        Ok(Self::Store { store, project })
+        Ok(Self::Store { store: Box::new(store), project })
     }
 
     /// Asks one statement. Once its answer has begun, what goes wrong comes at its end.

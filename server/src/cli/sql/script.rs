@@ -40,8 +40,8 @@ pub(super) fn is_blank(text: &str) -> bool {
     loop {
         let end = if rest.starts_with("--") {
             rest.find('\n')
-        } else if rest.starts_with("/*") {
-            rest[2..].find("*/").map(|end| end + 4)
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.find("*/").map(|end| end + 4)
         } else {
             return rest.is_empty();
         };
