@@ -93,11 +93,14 @@ fn kind(error: &DataFusionError, origin: QueryOrigin) -> ErrorKind {
     }
 }
 
+/// What DataFusion says when all that may be spilled is spilled; some of its errors carry the text alone.
+const SPILL_LIMIT: &str = "used disk space during the spilling process";
+
 /// Whether there is no place where queries spill to: nobody's fault, and better later.
 fn is_full_disk(error: &DataFusionError) -> bool {
-    find_source::<io::Error>(error).is_some_and(|error| {
-        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-    })
+    let is_full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    find_source::<io::Error>(error).is_some_and(|error| is_full(error.kind()))
+        || error.to_string().contains(SPILL_LIMIT)
 }
 
 fn arrow_kind(error: &ArrowError, query_fault: ErrorKind) -> ErrorKind {
@@ -175,6 +178,7 @@ mod tests {
             DataFusionError::IoError(full()),
             in_arrow.into(),
             DataFusionError::External(Box::new(full())),
+            DataFusionError::ResourcesExhausted(format!("The {SPILL_LIMIT} has exceeded the limit")),
             DataFusionError::ParquetError(Box::new(ParquetError::External(Box::new(full())))),
         ] {
             check(error, QueryOrigin::Sql, ErrorKind::Unavailable);
