@@ -8,7 +8,7 @@ use super::{Meta, MetaError};
 
 /// Tables with what belongs to one project, those first that others refer to last. [`tests`] tells of one that is
 /// missing.
-const OF_PROJECT: [&str; 11] = [
+const OF_PROJECT: [&str; 12] = [
     "notifications",
     "destinations",
     "activity_subscriptions",
@@ -19,6 +19,7 @@ const OF_PROJECT: [&str; 11] = [
     "export_assets",
     "logs_rules",
     "log_alert_events",
+    "log_alert_services",
     "log_alerts",
 ];
 

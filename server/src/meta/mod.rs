@@ -45,7 +45,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 12] = [
+const SCHEMA: &[SchemaStep] = &[
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -98,6 +98,11 @@ const SCHEMA: [SchemaStep; 12] = [
         description: "subscriptions to the audit trail",
         sql: include_str!("migrations/0022_activity_subscriptions.sql"),
     },
+    SchemaStep {
+        version: 24,
+        description: "alerts for each service",
+        sql: include_str!("migrations/0024_alert_services.sql"),
+    },
 ];
 
 /// Where the metadata are.
@@ -148,7 +153,7 @@ impl Meta {
     /// # Errors
     /// [`MetaError::Open`] when a later version has been here, the file cannot be opened or is no database.
     pub async fn open(path: &Path) -> Result<Self, MetaError> {
-        let pool = open_sqlite(path, MAX_CONNECTIONS, &SCHEMA).await?;
+        let pool = open_sqlite(path, MAX_CONNECTIONS, SCHEMA).await?;
         Ok(Self { pool, backend: Backend::Sqlite })
     }
 
@@ -161,7 +166,7 @@ impl Meta {
         match location {
             MetaLocation::File(path) => Self::open(path).await,
             MetaLocation::Postgres(url) => {
-                let pool = open_postgres(url, MAX_CONNECTIONS, &SCHEMA).await?;
+                let pool = open_postgres(url, MAX_CONNECTIONS, SCHEMA).await?;
                 Ok(Self { pool, backend: Backend::Postgres })
             }
         }

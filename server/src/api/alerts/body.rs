@@ -6,9 +6,10 @@ use engine::query::model::LogFilter;
 use serde_json::Value;
 
 use super::filters;
+use crate::alerts::condition::NoData;
 use crate::alerts::control::SnoozeEdit;
 use crate::alerts::machine::ThresholdOperator;
-use crate::alerts::settings::{AlertSettings, DEFAULT_NAME, MAX_NUMBER, MAX_PERIODS, WINDOWS};
+use crate::alerts::settings::{AlertSettings, DEFAULT_NAME, GroupBy, MAX_NUMBER, MAX_PERIODS, WINDOWS};
 use crate::api::input::Input;
 use crate::api::iso_time;
 use crate::error::ApiError;
@@ -40,6 +41,8 @@ pub(super) struct Given {
     evaluation_periods: Option<u32>,
     datapoints_to_alarm: Option<u32>,
     cooldown_minutes: Option<u32>,
+    no_data: Option<NoData>,
+    group_by: Option<GroupBy>,
     /// What becomes of the snooze.
     pub(super) snooze: SnoozeEdit,
     /// What the filters mean.
@@ -72,6 +75,8 @@ pub(super) fn parse(body: &Value, now_us: i64) -> Result<Given, ApiError> {
         evaluation_periods: number(&input, "evaluation_periods", 1..=MAX_PERIODS)?,
         datapoints_to_alarm: number(&input, "datapoints_to_alarm", 1..=MAX_PERIODS)?,
         cooldown_minutes: number(&input, "cooldown_minutes", 0..=MAX_NUMBER)?,
+        no_data: parse_no_data(&input)?,
+        group_by: parse_group_by(&input)?,
         snooze: parse_snooze(&input, "snooze_until", now_us)?,
         filter,
     })
@@ -113,6 +118,21 @@ pub(super) fn parse_window(input: &Input<'_>) -> Result<Option<u32>, ApiError> {
             Err(input.refuse("invalid_choice", MEMBER, format!("{minutes} is not one of {words}")))
         }
     }
+}
+
+/// What a window without rows means.
+pub(super) fn parse_no_data(input: &Input<'_>) -> Result<Option<NoData>, ApiError> {
+    input.choice("no_data", &NoData::ALL.map(|choice| (choice.as_str(), choice)))
+}
+
+/// What has a state of its own; null is all rows together.
+pub(super) fn parse_group_by(input: &Input<'_>) -> Result<Option<GroupBy>, ApiError> {
+    const MEMBER: &str = "group_by";
+    if input.value(MEMBER) == Some(&Value::Null) {
+        return Ok(Some(GroupBy::Nothing));
+    }
+    let words = [GroupBy::Service].map(|group| (group.as_str().unwrap_or_default(), group));
+    input.choice(MEMBER, &words)
 }
 
 /// Until when an alert is not to be checked.
@@ -174,6 +194,8 @@ impl Given {
             evaluation_periods: self.evaluation_periods.unwrap_or(base.evaluation_periods),
             datapoints_to_alarm: self.datapoints_to_alarm.unwrap_or(base.datapoints_to_alarm),
             cooldown_minutes: self.cooldown_minutes.unwrap_or(base.cooldown_minutes),
+            no_data: self.no_data.unwrap_or(base.no_data),
+            group_by: self.group_by.unwrap_or(base.group_by),
         };
         check_whole(&settings)?;
         Ok(settings)
@@ -228,6 +250,11 @@ mod tests {
         let texts = json!({ "filters": errors(), "threshold_count": "7", "window_minutes": "15" });
         let texts = settings(texts).unwrap();
         assert_eq!((texts.threshold_count, texts.window_minutes), (7, 15));
+        let by_service = json!({ "filters": errors(), "group_by": "service_name", "no_data": "keep" });
+        let by_service = settings(by_service).unwrap();
+        assert_eq!((by_service.group_by, by_service.no_data), (GroupBy::Service, NoData::Keep));
+        let together = settings(json!({ "filters": errors(), "group_by": null })).unwrap();
+        assert_eq!((together.group_by, together.no_data), (GroupBy::Nothing, NoData::Zero));
     }
 
     #[test]
@@ -256,6 +283,10 @@ mod tests {
             ("evaluation_periods", json!(0)),
             ("datapoints_to_alarm", json!(2)),
             ("cooldown_minutes", json!(-1)),
+            ("no_data", json!("ok")),
+            ("no_data", json!(null)),
+            ("group_by", json!("host")),
+            ("group_by", json!(["service_name"])),
             ("snooze_until", json!("2025-12-16T10:33:00Z")),
             ("snooze_until", json!("tomorrow")),
             ("snooze_until", json!(5)),
@@ -290,6 +321,8 @@ mod tests {
             evaluation_periods: 3,
             datapoints_to_alarm: 2,
             cooldown_minutes: 9,
+            no_data: NoData::Fire,
+            group_by: GroupBy::Service,
             ..AlertSettings::default()
         };
         let given = parse(&json!({ "threshold_count": 7 }), NOW).unwrap();

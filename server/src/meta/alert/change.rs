@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use sqlx::AnyConnection;
 use uuid::Uuid;
 
-use super::{Alert, NewEvent, event, get};
+use super::{Alert, NewEvent, event, get, services};
 use crate::activity::change::{Change, Scope};
 use crate::activity::entry::{Actor, Entry};
 use crate::alerts::control::{self, Edited, EventKind, SnoozeEdit};
@@ -89,7 +89,7 @@ async fn store(
         "UPDATE log_alerts SET name = $1, enabled = $2, filters = $3, threshold_count = $4, threshold_operator = $5,
            window_minutes = $6, evaluation_periods = $7, datapoints_to_alarm = $8, cooldown_minutes = $9, state = $10,
            consecutive_failures = $11, snooze_until = $12, next_check_at = $13, first_enabled_at = $14,
-           updated_at = $15, revision = revision + $16 WHERE id = $17",
+           updated_at = $15, revision = revision + $16, no_data = $17, group_by = $18 WHERE id = $19",
     )
     .bind(settings.name.clone())
     .bind(i64::from(settings.enabled))
@@ -107,9 +107,16 @@ async fn store(
     .bind(first_enabled_us)
     .bind(now_us)
     .bind(i64::from(matters_to_checks(before, settings, edited)))
+    .bind(settings.no_data.as_str())
+    .bind(settings.group_by.as_str())
     .bind(before.id.clone())
     .execute(&mut *connection)
     .await?;
+    if settings.group_by != before.settings.group_by {
+        services::forget(connection, &before.id).await?;
+    } else if state != AlertState::Firing {
+        services::calm(connection, &before.id).await?;
+    }
     if let Some(kind) = edited.event {
         let event = NewEvent::of(kind, before.standing.state, state);
         event::insert(connection, (before.project, &before.id), &event, now_us).await?;
@@ -231,6 +238,7 @@ impl Meta {
         if let Ok(uuid) = Uuid::parse_str(id) {
             destination::delete_all(connection, Owner::LogAlert(uuid), actor, now_us).await?;
         }
+        services::forget(connection, id).await?;
         for sql in
             ["DELETE FROM log_alert_events WHERE alert_id = $1", "DELETE FROM log_alerts WHERE id = $1"]
         {
@@ -254,8 +262,9 @@ async fn insert(
     sqlx::query(
         "INSERT INTO log_alerts (id, project_id, name, enabled, filters, threshold_count, threshold_operator,
            window_minutes, check_interval_minutes, evaluation_periods, datapoints_to_alarm, cooldown_minutes, state,
-           consecutive_failures, snooze_until, first_enabled_at, created_by, created_at, updated_at, revision)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $17, 1)",
+           consecutive_failures, snooze_until, first_enabled_at, created_by, created_at, updated_at, revision, no_data,
+           group_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $17, 1, $18, $19)",
     )
     .bind(id.to_owned())
     .bind(project.0)
@@ -274,6 +283,8 @@ async fn insert(
     .bind(settings.enabled.then_some(now_us))
     .bind(actor.user_id)
     .bind(now_us)
+    .bind(settings.no_data.as_str())
+    .bind(settings.group_by.as_str())
     .execute(connection)
     .await?;
     Ok(())
