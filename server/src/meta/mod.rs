@@ -17,6 +17,7 @@ pub mod integration;
 pub mod invite;
 pub mod log_view;
 pub mod membership;
+mod memo;
 pub mod notification;
 pub mod organization;
 pub mod outbox;
@@ -36,6 +37,8 @@ use std::path::{Path, PathBuf};
 
 use engine::database::{Backend, DatabaseError, SchemaStep, copy_sqlite, open_postgres, open_sqlite};
 use sqlx::{Any, AnyPool, Transaction};
+
+use self::memo::Memo;
 
 pub use membership::Level;
 
@@ -128,6 +131,7 @@ impl fmt::Debug for MetaLocation {
 pub struct Meta {
     pool: AnyPool,
     backend: Backend,
+    memo: Memo,
 }
 
 /// What can go wrong with the metadata database.
@@ -154,7 +158,8 @@ impl Meta {
     /// [`MetaError::Open`] when a later version has been here, the file cannot be opened or is no database.
     pub async fn open(path: &Path) -> Result<Self, MetaError> {
         let pool = open_sqlite(path, MAX_CONNECTIONS, SCHEMA).await?;
-        Ok(Self { pool, backend: Backend::Sqlite })
+        let memo = Memo::of_file(path).await?;
+        Ok(Self { pool, backend: Backend::Sqlite, memo })
     }
 
     /// Opens the database at a location and brings its schema up to date. A file is made when it does not exist, a
@@ -167,7 +172,7 @@ impl Meta {
             MetaLocation::File(path) => Self::open(path).await,
             MetaLocation::Postgres(url) => {
                 let pool = open_postgres(url, MAX_CONNECTIONS, SCHEMA).await?;
-                Ok(Self { pool, backend: Backend::Postgres })
+                Ok(Self { pool, backend: Backend::Postgres, memo: Memo::default() })
             }
         }
     }
@@ -192,6 +197,7 @@ impl Meta {
 
     /// Closes every connection; the write-ahead log is folded into the file.
     pub async fn close(&self) {
+        self.memo.close().await;
         self.pool.close().await;
     }
 }
