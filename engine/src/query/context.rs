@@ -22,6 +22,7 @@ use super::data_file_reader::find_damaged;
 use super::error::{from_datafusion, is_unnamed_damage};
 use super::export::{ExportMeans, LogExport};
 use super::filter::{self, FilterContext};
+use super::lazy_session::{LazySession, SessionTemplate};
 use super::model::{LogFilter, LogQuery};
 use super::planner::Sidecars;
 use super::rows::{self, LogPage};
@@ -45,6 +46,7 @@ pub struct QueryContext {
     clock: Arc<dyn Clock>,
     settings: QuerySettings,
     runtime_env: Arc<RuntimeEnv>,
+    sessions: SessionTemplate,
     sidecars: Sidecars,
     /// What data files of the audit trail have.
     pub(super) overviews: Overviews,
@@ -68,12 +70,13 @@ impl QueryContext {
             .runtime_env()
             .map_err(|error| Error::unavailable("cannot set up query memory").with_source(error))?;
         runtime_env.register_object_store(store_url().as_ref(), Arc::clone(&store));
+        let sessions = SessionTemplate::new(settings.session_config(), Arc::clone(&runtime_env));
         let threads = QueryThreads::start(settings.num_threads)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sidecars = Sidecars::new(Arc::clone(&store), settings.sidecar_cache_bytes, Arc::clone(&clock));
         let slices = SliceCache::new(settings.slice_cache_bytes).map(Arc::new);
         let overviews = Overviews::new();
-        Ok(Self { store, clock, settings, runtime_env, sidecars, overviews, slices, threads })
+        Ok(Self { store, clock, settings, runtime_env, sessions, sidecars, overviews, slices, threads })
     }
 
     /// Tasks that have not ended: those of questions and whatever they have begun.
@@ -165,7 +168,8 @@ impl QueryContext {
         let statement = sql::parse(text)?;
         let deadline = self.settings.deadline_of(QueryKind::Sql);
         let deadline_at = Instant::now() + deadline;
-        let (session, store, held) = (self.session(snapshot), Arc::clone(&self.store), snapshot.clone());
+        let session = self.session_of(QueryKind::Sql, snapshot);
+        let (store, held) = (Arc::clone(&self.store), snapshot.clone());
         let work = async move {
             let rows = sql::execute(&session, statement).await?;
             Ok(stream_until(rows, held, store, deadline, deadline_at))
@@ -197,10 +201,15 @@ impl QueryContext {
     /// Work that nobody waits for has no bound of bytes: it has to be done.
     pub(super) fn session_of(&self, kind: QueryKind, snapshot: &Snapshot) -> QuerySession {
         let max_read_bytes = self.settings.max_read_bytes.filter(|_| kind != QueryKind::Upkeep);
-        let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
-        let (config, sidecars) = (self.settings.session_config(), self.sidecars.clone());
-        let slices = self.slices.clone();
-        QuerySession::new(snapshot.clone(), store, env, config, sidecars, slices, max_read_bytes)
+        let session = match kind {
+            // A statement names its tables.
+            QueryKind::Sql => {
+                LazySession::alone(self.settings.session_config(), Arc::clone(&self.runtime_env))
+            }
+            _ => self.sessions.session(),
+        };
+        let (store, sidecars, slices) = (Arc::clone(&self.store), self.sidecars.clone(), self.slices.clone());
+        QuerySession::new(snapshot.clone(), store, session, sidecars, slices, max_read_bytes)
     }
 
     /// Runs `work` that computes numbers, as [`Self::run_as`].

@@ -45,6 +45,7 @@ mod first_filled;
 mod groups;
 mod impact;
 pub mod interval;
+mod lazy_session;
 pub mod model;
 mod patterns;
 mod planner;
