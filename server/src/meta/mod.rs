@@ -7,6 +7,7 @@ pub mod access_control;
 pub mod activity;
 pub mod activity_subscription;
 pub mod alert;
+pub mod approval;
 pub mod bootstrap;
 mod counter;
 pub mod deletion;
@@ -15,6 +16,7 @@ pub mod export_asset;
 pub(crate) mod identity;
 pub mod integration;
 pub mod invite;
+mod job_lease;
 pub mod log_view;
 pub mod membership;
 pub mod notification;
@@ -45,7 +47,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 12] = [
+const SCHEMA: [SchemaStep; 13] = [
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -98,6 +100,7 @@ const SCHEMA: [SchemaStep; 12] = [
         description: "subscriptions to the audit trail",
         sql: include_str!("migrations/0022_activity_subscriptions.sql"),
     },
+    SchemaStep { version: 23, description: "approvals", sql: include_str!("migrations/0023_approvals.sql") },
 ];
 
 /// Where the metadata are.

@@ -18,6 +18,7 @@ use crate::alerts::machine::{AlertState, Standing, ThresholdOperator};
 use crate::alerts::settings::AlertSettings;
 
 pub use change::{AlertError, NewAlert};
+pub(crate) use change::{add, change, fields, remove};
 pub(crate) use due::{Checked, break_config, save_check};
 pub use event::{AlertEvent, AlertHistory, NewEvent};
 
