@@ -111,16 +111,9 @@ async fn members_read_policies_and_administrators_write_them() {
 async fn what_is_wrong_with_a_policy_is_named() {
     let office = Office::open().await;
     office.policy(PROJECT, minimal("taken")).await;
-    let other = organizations::create(
-        office.server.state.meta(),
-        &Actor::system(),
-        None,
-        &OrganizationSettings::named("Other"),
-        NOW_US,
-    );
-    let other = other.await.unwrap();
-    let foreign = roles::create(office.server.state.meta(), &Actor::system(), &other.id, "Foreign", NOW_US);
-    let foreign = foreign.await.unwrap().id;
+    let (meta, system) = (office.server.state.meta(), Actor::system());
+    let other = other_organization(&office).await;
+    let foreign = roles::create(meta, &system, &other, "Foreign", NOW_US).await.unwrap().id;
     let unknown = "019b0000-0000-7000-8000-000000000000";
     for (change, code, attr) in [
         (json!({ "action_key": null }), "null", json!("action_key")),
