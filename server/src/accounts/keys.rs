@@ -21,10 +21,10 @@ pub const MAX_KEYS_PER_USER: usize = 10;
 /// Longest label, characters.
 pub const MAX_LABEL_CHARS: usize = 40;
 
-/// [`make`] in a transaction of its own.
+/// `make` in a transaction of its own.
 ///
 /// # Errors
-/// As [`make`].
+/// As `make`.
 pub async fn create(
     meta: &Meta,
     actor: &Actor,
@@ -62,10 +62,10 @@ pub(crate) async fn make(
     Ok((made, key))
 }
 
-/// [`change`] in a transaction of its own.
+/// `change` in a transaction of its own.
 ///
 /// # Errors
-/// As [`change`].
+/// As `change`.
 pub async fn update(
     meta: &Meta,
     actor: &Actor,
@@ -83,7 +83,7 @@ pub async fn update(
 /// Changes what a key may be used for, and returns it as it is then.
 ///
 /// # Errors
-/// As [`make`]; [`AccountError::NotFound`] when the user has no such key.
+/// As `make`; [`AccountError::NotFound`] when the user has no such key.
 pub(crate) async fn change(
     connection: &mut AnyConnection,
     actor: &Actor,

@@ -11,10 +11,10 @@ use crate::meta::{Level, Meta, MetaError, organization, outbox, project, user};
 
 const SCOPE: Scope = Scope::plain("OrganizationMembership");
 
-/// [`change_level`] in a transaction of its own.
+/// `change_level` in a transaction of its own.
 ///
 /// # Errors
-/// As [`change_level`].
+/// As `change_level`.
 pub async fn set_level(
     meta: &Meta,
     actor: &Actor,

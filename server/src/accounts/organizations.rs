@@ -65,10 +65,10 @@ pub async fn create(
     Ok(NewOrganization { id, project_id })
 }
 
-/// [`change`] in a transaction of its own.
+/// `change` in a transaction of its own.
 ///
 /// # Errors
-/// As [`change`].
+/// As `change`.
 pub async fn update(
     meta: &Meta,
     actor: &Actor,

@@ -54,10 +54,10 @@ pub(super) async fn insert(
     Ok(id)
 }
 
-/// [`change`] in a transaction of its own.
+/// `change` in a transaction of its own.
 ///
 /// # Errors
-/// As [`change`].
+/// As `change`.
 pub async fn update(
     meta: &Meta,
     actor: &Actor,

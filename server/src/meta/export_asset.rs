@@ -178,7 +178,7 @@ pub(crate) async fn create(
 }
 
 impl Meta {
-    /// [`create`] in a transaction of its own.
+    /// `create` in a transaction of its own.
     ///
     /// # Errors
     /// When the metadata database fails.

@@ -197,7 +197,7 @@ impl Meta {
         Ok(true)
     }
 
-    /// [`remove`] in a transaction of its own.
+    /// `remove` in a transaction of its own.
     ///
     /// # Errors
     /// When the metadata database fails.

@@ -33,6 +33,10 @@ struct Bench {
 
 impl Bench {
     async fn new(meta: Meta) -> Self {
+        Self::with(meta, &ServerConfig::new("none")).await
+    }
+
+    async fn with(meta: Meta, config: &ServerConfig) -> Self {
         let organization = bootstrap(&meta, NOW_US).await.unwrap().unwrap().organization_id.to_string();
         let mut people = vec![FIRST_USER];
         for name in ["ann", "bob", "eve"] {
@@ -50,13 +54,24 @@ impl Bench {
         let clock = Arc::new(ManualClock::new(NOW_US));
         let key = Arc::new(SecretKey::parse(&"a".repeat(64)).unwrap());
         let shown: Arc<ManualClock> = Arc::clone(&clock);
-        let approvals = Approvals::new(meta.clone(), shown, key, &ServerConfig::new("none"));
+        let approvals = Approvals::new(meta.clone(), shown, key, config);
         let place = Place::project(&organization, FIRST_PROJECT);
         Self { meta, clock, approvals, place, people }
     }
 
     /// Has an action need the votes of some of the people; the owner needs none.
     async fn policy(&self, action_key: &str, quorum: i64, approvers: &[usize], allow_self_approve: bool) {
+        self.lasting_policy(action_key, quorum, (approvers, allow_self_approve), HOUR_US).await;
+    }
+
+    /// The same with how long its requests live.
+    async fn lasting_policy(
+        &self,
+        action_key: &str,
+        quorum: i64,
+        (approvers, allow_self_approve): (&[usize], bool),
+        expires_after_us: i64,
+    ) {
         let users: Vec<i64> = approvers.iter().map(|person| self.people[*person]).collect();
         let content = PolicyContent {
             action_key: action_key.to_owned(),
@@ -65,7 +80,7 @@ impl Bench {
             allow_self_approve,
             bypass_levels: vec![Level::OWNER.0],
             bypass_roles: vec![],
-            expires_after_us: HOUR_US,
+            expires_after_us,
             enabled: true,
         };
         let by = self.actor(0);

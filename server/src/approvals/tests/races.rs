@@ -7,6 +7,7 @@ use super::super::jobs::ApprovalJobs;
 use super::super::lifecycle::Denied;
 use super::super::{Decider, Undecided};
 use super::{Bench, HOUR_US, NOW_US, keep, new_alert};
+use crate::config::ServerConfig;
 use crate::meta::approval::{ChangeRequest, Decision, RequestState, Validation};
 use crate::meta::bootstrap::FIRST_PROJECT;
 use crate::meta::log_view::Window;
@@ -190,7 +191,41 @@ async fn a_write_that_is_refused_leaves_nothing_and_says_why() {
 }
 
 #[tokio::test]
-async fn jobs_mark_remind_and_expire_one_by_one() {
+async fn approvers_who_have_not_voted_are_reminded_once() {
+    on_every_backend(|meta| async move {
+        let mut config = ServerConfig::new("none");
+        config.smtp.host = Some("127.0.0.1".to_owned());
+        config.smtp.from = Some("timberline@example.org".to_owned());
+        let bench = Bench::with(meta, &config).await;
+        let day_us = 24 * HOUR_US;
+        bench.lasting_policy("project.update", 2, (&[2, 3], false), 3 * day_us).await;
+        bench.lasting_policy("logs_alert.create", 2, (&[2, 3], false), day_us).await;
+        let request = bench.request(1, keep(5)).await;
+        bench.request(1, new_alert("brief")).await;
+        bench.approve(2, &request.id).await.unwrap();
+        let waiting = async || bench.meta.waiting_notifications().await.unwrap().num_notifications;
+        assert_eq!(waiting().await, 3, "two requests and a vote");
+        let jobs = ApprovalJobs::idle(bench.approvals.clone());
+        jobs.run().await.unwrap();
+        assert_eq!(waiting().await, 3, "too early, and one that lives for a day alone is not reminded of");
+        bench.clock.set(NOW_US + 2 * day_us - HOUR_US);
+        jobs.run().await.unwrap();
+        assert_eq!(waiting().await, 4, "the brief one has expired, which its requester is told");
+        bench.clock.set(NOW_US + 2 * day_us);
+        for _ in 0..2 {
+            jobs.run().await.unwrap();
+            assert_eq!(waiting().await, 5, "reminded once");
+        }
+        bench.clock.set(NOW_US + 3 * day_us);
+        jobs.run().await.unwrap();
+        assert_eq!(waiting().await, 6);
+        assert_eq!(bench.stored(&request.id).await.state, RequestState::Expired);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn jobs_mark_what_is_stale_and_let_expire_one_by_one() {
     on_every_backend(|meta| async move {
         let bench = Bench::new(meta).await;
         bench.policy("project.update", 1, &[2], false).await;

@@ -125,10 +125,10 @@ fn matters_to_checks(before: &Alert, settings: &AlertSettings, edited: &Edited) 
 }
 
 impl Meta {
-    /// [`add`] in a transaction of its own.
+    /// `add` in a transaction of its own.
     ///
     /// # Errors
-    /// As [`add`].
+    /// As `add`.
     pub async fn add_alert(
         &self,
         project: ProjectId,
@@ -143,10 +143,10 @@ impl Meta {
         Ok(id)
     }
 
-    /// [`change`] in a transaction of its own.
+    /// `change` in a transaction of its own.
     ///
     /// # Errors
-    /// As [`change`].
+    /// As `change`.
     pub async fn change_alert(
         &self,
         project: ProjectId,
@@ -193,10 +193,10 @@ impl Meta {
         Ok(())
     }
 
-    /// [`remove`] in a transaction of its own.
+    /// `remove` in a transaction of its own.
     ///
     /// # Errors
-    /// As [`remove`].
+    /// As `remove`.
     pub async fn remove_alert(
         &self,
         project: ProjectId,

@@ -1,6 +1,6 @@
 //! Approvals as they are stored: policies, requests and votes.
 //!
-//! What they decide is in [`crate::approvals`]; `*_store` are their statements. A policy and a request belong to a [`Place`].
+//! What they decide is in `approvals`; `*_store` are their statements. A policy and a request belong to a [`Place`].
 
 mod policy;
 mod policy_store;
@@ -44,7 +44,7 @@ impl Place {
         Self { organization_id: organization_id.to_owned(), project: Some(project) }
     }
 
-    /// What stands for the project in the condition of [`AT_PLACE`].
+    /// What stands for the project in the condition of `AT_PLACE`.
     fn project_number(&self) -> i64 {
         self.project.map_or(0, |project| project.0)
     }

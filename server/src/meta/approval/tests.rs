@@ -111,80 +111,98 @@ fn new(place: &Place, resource_id: Option<&str>, natural_key: &str) -> NewChange
     }
 }
 
+async fn stored(meta: &Meta, new: &NewChangeRequest, now_us: i64) -> String {
+    let mut transaction = meta.begin_write().await.unwrap();
+    let id = super::insert(&mut transaction, new, now_us).await.unwrap();
+    transaction.commit().await.unwrap();
+    id
+}
+
 #[tokio::test]
-async fn requests_are_kept_listed_and_end() {
+async fn requests_are_kept_by_place_and_listed() {
     on_every_backend(|meta| async move {
         let project = place(&meta).await;
         let whole = Place::organization(&project.organization_id);
-        let insert = async |new: &NewChangeRequest, now_us: i64| {
-            let mut transaction = meta.begin_write().await.unwrap();
-            let id = super::insert(&mut transaction, new, now_us).await.unwrap();
-            transaction.commit().await.unwrap();
-            id
-        };
-        let first = insert(&new(&project, Some("7"), ""), 10).await;
-        let second = insert(&new(&project, None, "x"), 11).await;
-        insert(&new(&whole, Some("7"), ""), 12).await;
-        let stored = meta.change_request(&project, &first).await.unwrap().unwrap();
-        assert_eq!((stored.state, &stored.intent), (RequestState::Pending, &new(&project, None, "").intent));
+        let first = stored(&meta, &new(&project, Some("7"), ""), 10).await;
+        let second = stored(&meta, &new(&project, None, "x"), 11).await;
+        stored(&meta, &new(&whole, Some("7"), ""), 12).await;
+        let found = meta.change_request(&project, &first).await.unwrap().unwrap();
+        assert_eq!((found.state, &found.intent), (RequestState::Pending, &new(&project, None, "").intent));
         assert_eq!(meta.change_request(&whole, &first).await.unwrap(), None, "of its own place alone");
 
-        let ids = async |filter: RequestFilter| {
+        let all = RequestFilter::default;
+        let states = |states: &[RequestState]| RequestFilter { states: Some(states.to_vec()), ..all() };
+        for (filter, expected) in [
+            (all(), vec![&second, &first]),
+            (RequestFilter { resource_id: Some("7".into()), ..all() }, vec![&first]),
+            (RequestFilter { action_key: Some("b".into()), ..all() }, vec![]),
+            (RequestFilter { requester: Some(FIRST_USER), ..all() }, vec![&second, &first]),
+            (RequestFilter { requester: Some(0), ..all() }, vec![]),
+            (states(&[RequestState::Applied, RequestState::Pending]), vec![&second, &first]),
+            // Unknown words match nothing.
+            (states(&[]), vec![]),
+        ] {
             let (requests, count) = meta.change_requests(&project, &filter, ALL).await.unwrap();
-            assert_eq!(requests.len() as i64, count);
-            requests.into_iter().map(|request| request.id).collect::<Vec<_>>()
-        };
-        assert_eq!(ids(RequestFilter::default()).await, [second.clone(), first.clone()]);
-        let of_thing = RequestFilter { resource_id: Some("7".into()), ..RequestFilter::default() };
-        assert_eq!(ids(of_thing).await, [first.clone()]);
-        let states = |states: &[RequestState]| RequestFilter {
-            states: Some(states.to_vec()),
-            ..RequestFilter::default()
-        };
-        assert_eq!(ids(states(&[RequestState::Applied, RequestState::Pending])).await.len(), 2);
-        assert!(ids(states(&[])).await.is_empty(), "unknown words match nothing");
-        let by_nobody = RequestFilter { requester: Some(0), ..RequestFilter::default() };
-        assert!(ids(by_nobody).await.is_empty());
+            let ids: Vec<&String> = requests.iter().map(|request| &request.id).collect();
+            assert_eq!((ids.len() as i64, ids), (count, expected), "{filter:?}");
+        }
 
         let mut transaction = meta.begin_write().await.unwrap();
         let connection = &mut *transaction;
-        let duplicate = async |connection: &mut sqlx::AnyConnection, new: &NewChangeRequest| {
-            super::open_duplicate(connection, new).await.unwrap().map(|request| request.id)
-        };
-        assert_eq!(duplicate(connection, &new(&project, Some("7"), "")).await, Some(first.clone()));
-        assert_eq!(duplicate(connection, &new(&project, Some("8"), "")).await, None);
-        assert_eq!(duplicate(connection, &new(&project, None, "x")).await, Some(second.clone()));
-        assert_eq!(duplicate(connection, &new(&project, None, "y")).await, None);
+        for (new, expected) in [
+            (new(&project, Some("7"), ""), Some(&first)),
+            (new(&project, Some("8"), ""), None),
+            (new(&project, None, "x"), Some(&second)),
+            (new(&project, None, "y"), None),
+        ] {
+            let open = super::open_duplicate(connection, &new).await.unwrap();
+            assert_eq!(open.as_ref().map(|open| &open.id), expected, "{new:?}");
+        }
         assert_eq!(super::count_open(connection, &project).await.unwrap(), 2);
+    })
+    .await;
+}
 
-        super::insert_vote(connection, &stored, FIRST_USER, (Decision::Approved, "why"), 20).await.unwrap();
+#[tokio::test]
+async fn requests_end_and_go_with_their_project() {
+    on_every_backend(|meta| async move {
+        let project = place(&meta).await;
+        let whole = Place::organization(&project.organization_id);
+        let id = stored(&meta, &new(&project, Some("7"), ""), 10).await;
+        let other = stored(&meta, &new(&whole, Some("7"), ""), 11).await;
+        let before = meta.change_request(&project, &id).await.unwrap().unwrap();
+        for (after, limit, now_us, expected) in [
+            ("", 9, 99, vec![]),
+            ("", 9, 100, vec![&id, &other]),
+            ("", 1, 100, vec![&id]),
+            (&id, 9, 100, vec![&other]),
+        ] {
+            let overdue = meta.overdue_change_requests(after, limit, now_us).await.unwrap();
+            assert_eq!(overdue.iter().collect::<Vec<_>>(), expected);
+        }
+
+        let mut transaction = meta.begin_write().await.unwrap();
+        let connection = &mut *transaction;
+        super::insert_vote(connection, &before, FIRST_USER, (Decision::Approved, "why"), 20).await.unwrap();
         let stale = Validation::Stale("changed".into());
-        super::set_validation(connection, &first, &stale, 21).await.unwrap();
+        super::set_validation(connection, &id, &stale, 21).await.unwrap();
         let result = object(json!({ "resource_id": "7" }));
         let outcome = Outcome::Applied { result_data: result.clone() };
-        super::set_outcome(connection, &stored, &outcome, 22).await.unwrap();
+        super::set_outcome(connection, &before, &outcome, 22).await.unwrap();
         transaction.commit().await.unwrap();
-        let after = meta.change_request(&project, &first).await.unwrap().unwrap();
-        assert_eq!(
-            (after.state, after.applied_us, after.applied_by),
-            (RequestState::Applied, Some(22), Some(FIRST_USER))
-        );
+        let after = meta.change_request(&project, &id).await.unwrap().unwrap();
+        let applied = (after.state, after.applied_us, after.applied_by);
+        assert_eq!(applied, (RequestState::Applied, Some(22), Some(FIRST_USER)));
         assert_eq!(
             (after.result_data, after.validation, after.validated_us),
             (Some(result), stale, Some(21))
         );
-        let votes = meta.change_request_votes(std::slice::from_ref(&stored)).await.unwrap();
-        assert_eq!((votes[&first][0].reason.as_str(), votes[&first].len()), ("why", 1));
-
-        assert_eq!(meta.overdue_change_requests("", 9, 99).await.unwrap(), [""; 0]);
-        assert_eq!(meta.overdue_change_requests("", 9, 100).await.unwrap().len(), 2);
-        assert_eq!(meta.overdue_change_requests("", 1, 100).await.unwrap(), [second.clone()]);
-        assert_eq!(meta.overdue_change_requests(&second, 9, 100).await.unwrap().len(), 1);
+        let votes = meta.change_request_votes(std::slice::from_ref(&before)).await.unwrap();
+        assert_eq!((votes[&id][0].reason.as_str(), votes[&id].len()), ("why", 1));
 
         let mut transaction = meta.begin_write().await.unwrap();
-        deletion::remove_project(&mut transaction, &project.organization_id, FIRST_PROJECT, 30)
-            .await
-            .unwrap();
+        let organization = &project.organization_id;
+        deletion::remove_project(&mut transaction, organization, FIRST_PROJECT, 30).await.unwrap();
         transaction.commit().await.unwrap();
         assert_eq!(meta.change_requests(&project, &RequestFilter::default(), ALL).await.unwrap().1, 0);
         assert_eq!(meta.change_requests(&whole, &RequestFilter::default(), ALL).await.unwrap().1, 1);

@@ -11,10 +11,10 @@ use crate::activity::entry::{Actor, Entry};
 use crate::meta::{Meta, MetaError, outbox};
 
 impl Meta {
-    /// [`add`] in a transaction of its own.
+    /// `add` in a transaction of its own.
     ///
     /// # Errors
-    /// As [`add`].
+    /// As `add`.
     pub async fn add_rule(
         &self,
         project: ProjectId,
@@ -29,10 +29,10 @@ impl Meta {
         Ok(id)
     }
 
-    /// [`change`] in a transaction of its own.
+    /// `change` in a transaction of its own.
     ///
     /// # Errors
-    /// As [`change`].
+    /// As `change`.
     pub async fn change_rule(
         &self,
         project: ProjectId,
@@ -48,7 +48,7 @@ impl Meta {
         Ok(changed)
     }
 
-    /// [`remove`] in a transaction of its own.
+    /// `remove` in a transaction of its own.
     ///
     /// # Errors
     /// When the metadata database fails.
@@ -66,10 +66,10 @@ impl Meta {
         Ok(removed)
     }
 
-    /// [`reorder`] in a transaction of its own.
+    /// `reorder` in a transaction of its own.
     ///
     /// # Errors
-    /// As [`reorder`].
+    /// As `reorder`.
     pub async fn reorder_rules(
         &self,
         project: ProjectId,
