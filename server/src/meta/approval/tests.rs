@@ -1,3 +1,5 @@
+//! Policies and requests in every database.
+
 use serde_json::{Map, Value, json};
 
 use super::*;
