@@ -1,9 +1,12 @@
 //! When the windows of an alert are a reason to fire.
 
+use serde::{Deserialize, Serialize};
+
 use super::machine::{Finding, ThresholdOperator};
 
 /// What a window without rows means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NoData {
     /// A count of zero, compared with the threshold like any other.
     #[default]

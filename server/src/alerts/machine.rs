@@ -1,5 +1,7 @@
 //! The state machine of an alert: one check, from what was before and what was found to what is now and who is told.
 
+use serde::{Deserialize, Serialize};
+
 use super::MINUTE_US;
 
 /// Failures in a row of the permanent kind after which an alert is broken.
@@ -46,7 +48,8 @@ impl AlertState {
 }
 
 /// When a count is a breach. Never when both are equal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ThresholdOperator {
     /// More than the threshold.
     Above,

@@ -1,5 +1,6 @@
 //! What people decide about an alert.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::condition::{Condition, NoData};
@@ -46,7 +47,8 @@ pub struct AlertSettings {
 }
 
 /// What of an alert fires and resolves by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum GroupBy {
     /// All rows together.
     #[default]

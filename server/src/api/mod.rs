@@ -46,7 +46,9 @@
 //! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
 //! | `POST /api/projects/{id}/logs/alerts/simulate` | [`alerts`] | 15,000 checks; the engine's memory and time |
 //! | `/api/projects/{id}/logs/alerts`, `.../{alert_id}` and below | [`alerts`] | 1,000 per page; alerts of a project, by a setting |
-//! | `GET /project/{id}/logs`, `/project/{id}/logs/alerts/{alert_id}` | [`alerts`] | - |
+//! | `GET /project/{id}/logs`, `/project/{id}/logs/alerts/{alert_id}`, and `.../approvals/{request_id}` of a project and an organization | [`alerts`] | - |
+//! | `/api/projects/{id}/approval_policies`, `.../{policy_id}`, and the same of an organization | [`approvals`] | 500 of a place, 1,000 per page |
+//! | `/api/projects/{id}/change_requests`, `.../{request_id}` and below, and the same of an organization | [`approvals`] | 1,000 open ones of a place, 1,000 per page |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /metrics` | [`metrics`] | one series per route, method and status |
@@ -58,6 +60,7 @@
 
 pub(crate) mod activity;
 mod alerts;
+mod approvals;
 mod basic_user;
 mod destinations;
 mod fields;
@@ -82,8 +85,10 @@ mod sign_on;
 pub(crate) mod signup;
 mod users;
 
-pub(crate) use alerts::of_stored as alert_filters;
+pub(crate) use alerts::{Absent, AlertChange, of_stored as alert_filters};
 pub(crate) use logs::TailSubscribers;
+pub(crate) use organizations::OrganizationChange;
+pub(crate) use project::ProjectChange;
 
 use std::borrow::Cow;
 
@@ -101,6 +106,7 @@ fn routes() -> Routes {
     let of_project = activity::routes()
         .merge(logs::routes())
         .merge(alerts::routes())
+        .merge(approvals::project_routes())
         .merge(retention::routes())
         .merge(project::routes())
         .merge(rules::routes());

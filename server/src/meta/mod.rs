@@ -7,6 +7,7 @@ pub mod access_control;
 pub mod activity;
 pub mod activity_subscription;
 pub mod alert;
+pub mod approval;
 pub mod bootstrap;
 mod counter;
 pub mod deletion;
@@ -15,6 +16,7 @@ pub mod export_asset;
 pub(crate) mod identity;
 pub mod integration;
 pub mod invite;
+mod job_lease;
 pub mod log_view;
 pub mod membership;
 mod memo;
@@ -101,6 +103,7 @@ const SCHEMA: &[SchemaStep] = &[
         description: "subscriptions to the audit trail",
         sql: include_str!("migrations/0022_activity_subscriptions.sql"),
     },
+    SchemaStep { version: 23, description: "approvals", sql: include_str!("migrations/0023_approvals.sql") },
     SchemaStep {
         version: 24,
         description: "alerts for each service",

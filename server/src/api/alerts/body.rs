@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use engine::query::model::LogFilter;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::filters;
@@ -20,32 +21,46 @@ pub(super) const MAX_NAME_CHARS: usize = 255;
 const MAX_FILTERS_BYTES: usize = 256 * 1024;
 
 /// What is absent in a body that changes an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absent {
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Absent {
     /// Stays as it is.
     Kept,
     /// Becomes its default, but for the name, the filters and the snooze.
     Reset,
 }
 
-/// The members that a body has.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Given {
+/// The members that a body has, validated.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub(crate) struct AlertChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     enabled: Option<bool>,
     /// As they were sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     filters: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     threshold_count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     threshold_operator: Option<ThresholdOperator>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     window_minutes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     evaluation_periods: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     datapoints_to_alarm: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cooldown_minutes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     no_data: Option<NoData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     group_by: Option<GroupBy>,
-    /// What becomes of the snooze.
-    pub(super) snooze: SnoozeEdit,
+    /// What becomes of the snooze, a time in microseconds.
+    snooze: SnoozeEdit,
     /// What the filters mean.
+    #[serde(skip)]
     pub(super) filter: Option<LogFilter>,
 }
 
@@ -53,7 +68,7 @@ pub(super) struct Given {
 ///
 /// # Errors
 /// 400 that names the first member that is wrong.
-pub(super) fn parse(body: &Value, now_us: i64) -> Result<Given, ApiError> {
+pub(super) fn parse(body: &Value, now_us: i64) -> Result<AlertChange, ApiError> {
     let input = Input::of(body)?;
     let name = input.text_or_blank("name", MAX_NAME_CHARS)?;
     let name = name.map(|name| if name.is_empty() { DEFAULT_NAME.to_owned() } else { name });
@@ -65,7 +80,7 @@ pub(super) fn parse(body: &Value, now_us: i64) -> Result<Given, ApiError> {
     }
     let words =
         [ThresholdOperator::Above, ThresholdOperator::Below].map(|operator| (operator.as_str(), operator));
-    Ok(Given {
+    Ok(AlertChange {
         name,
         enabled,
         filters,
@@ -151,17 +166,32 @@ pub(super) fn parse_snooze(input: &Input<'_>, member: &str, now_us: i64) -> Resu
     Ok(SnoozeEdit::Until(until_us))
 }
 
-impl Given {
+impl AlertChange {
     /// An alert is switched on or off.
     pub(super) fn switched(enabled: bool) -> Self {
         Self { enabled: Some(enabled), ..Self::default() }
+    }
+
+    /// An alert is snoozed, or woken.
+    pub(super) fn snoozed(snooze: SnoozeEdit) -> Self {
+        Self { snooze, ..Self::default() }
+    }
+
+    /// What it is to be called, if that is said.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// What becomes of the snooze.
+    pub(crate) fn snooze(&self) -> SnoozeEdit {
+        self.snooze
     }
 
     /// A new alert, and until when it is not checked.
     ///
     /// # Errors
     /// As [`Self::over`].
-    pub(super) fn or_default(self) -> Result<(AlertSettings, Option<i64>), AlertError> {
+    pub(crate) fn or_default(self) -> Result<(AlertSettings, Option<i64>), AlertError> {
         let snooze_until_us = match self.snooze {
             SnoozeEdit::Until(until_us) => Some(until_us),
             SnoozeEdit::Kept | SnoozeEdit::Cleared => None,
@@ -173,7 +203,7 @@ impl Given {
     ///
     /// # Errors
     /// [`AlertError::Invalid`] when it could not be checked.
-    pub(super) fn over(self, stored: &AlertSettings, absent: Absent) -> Result<AlertSettings, AlertError> {
+    pub(crate) fn over(self, stored: &AlertSettings, absent: Absent) -> Result<AlertSettings, AlertError> {
         let base = match absent {
             Absent::Kept => stored.clone(),
             Absent::Reset => AlertSettings {

@@ -113,7 +113,7 @@ pub(super) fn list_alerts() -> Operation {
 }
 
 pub(super) fn create() -> Operation {
-    op("Make an alert", &WRITE).body(body()).creates(alert())
+    op("Make an alert", &WRITE).body(body()).creates(alert()).may_need_approval()
 }
 
 pub(super) fn retrieve() -> Operation {
@@ -121,25 +121,28 @@ pub(super) fn retrieve() -> Operation {
 }
 
 pub(super) fn change() -> Operation {
-    op("Change an alert", &WRITE).body(body()).answers(200, alert())
+    op("Change an alert", &WRITE).body(body()).answers(200, alert()).may_need_approval()
 }
 
 pub(super) fn replace() -> Operation {
-    op("Set every setting of an alert", &WRITE).body(body()).answers(200, alert())
+    op("Set every setting of an alert", &WRITE).body(body()).answers(200, alert()).may_need_approval()
 }
 
 pub(super) fn remove() -> Operation {
-    op("Delete an alert with its history and destinations", &WRITE).answers_nothing(204, "gone")
+    op("Delete an alert with its history and destinations", &WRITE)
+        .answers_nothing(204, "gone")
+        .may_need_approval()
 }
 
 pub(super) fn action(summary: &'static str) -> Operation {
-    op(summary, &WRITE).answers(200, alert()).refuses(&[400])
+    op(summary, &WRITE).answers(200, alert()).refuses(&[400]).may_need_approval()
 }
 
 pub(super) fn snooze() -> Operation {
     op("Have an alert not checked until a time", &WRITE)
         .body(members(&[("snooze_until", moment()), ("minutes", integer_within(1, i64::from(MAX_NUMBER)))]))
         .answers(200, alert())
+        .may_need_approval()
 }
 
 pub(super) fn events() -> Operation {

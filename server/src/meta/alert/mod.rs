@@ -21,6 +21,7 @@ use crate::alerts::machine::{AlertState, Standing, ThresholdOperator};
 use crate::alerts::settings::{AlertSettings, GroupBy};
 
 pub use change::{AlertError, NewAlert};
+pub(crate) use change::{add, change, fields, remove};
 pub(crate) use due::{Checked, break_config, save_check};
 pub use event::{AlertEvent, AlertHistory, NewEvent};
 pub(crate) use services::ServiceStanding;
