@@ -1,5 +1,6 @@
 //! Which services are known to the checks of alerts for each service.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::Engine;
@@ -26,8 +27,8 @@ impl Known {
         let mut known = BTreeMap::new();
         for one in planned.iter().filter(|one| needs_to_ask(one)) {
             let range = known_range(one.date_to_us);
-            if !known.contains_key(&range.end_us) {
-                known.insert(range.end_us, services(engine, one.alert.project, range).await?);
+            if let Entry::Vacant(unknown) = known.entry(range.end_us) {
+                unknown.insert(services(engine, one.alert.project, range).await?);
             }
         }
         Ok(Self(known))
