@@ -29,6 +29,24 @@ pub(crate) enum Command {
     Layout(LayoutArgs),
     /// Load generated logs, merge them, and report the bytes per row of data files and sidecars.
     Size(SizeArgs),
+    /// Load a generated audit trail into an engine in this process, ask what its readers ask, and write a report.
+    Activity(ActivityArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ActivityArgs {
+    /// Entries to generate.
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) entries: u64,
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Times each question is asked.
+    #[arg(long, default_value_t = 9)]
+    pub(crate) repetitions: u32,
+    /// File of the report; `benches/results/activity-<entries>-entries.md` when left out.
+    #[arg(long)]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -4,9 +4,10 @@
 //! [`report`] writes what was measured. It uses the engine's public interface only, and is a library so that
 //! tests and micro benches share these parts.
 //! [`side_by_side`] compares a server over HTTP with other engines on the same rows.
-//! [`size`] counts what rows cost on the disk.
+//! [`size`] counts what rows cost on the disk, [`activity`] fills an audit trail and asks it.
 //! [`layout`] stands apart: it compares ways to lay out a data file, with Parquet alone.
 
+pub mod activity;
 pub mod layout;
 pub mod load;
 pub mod machine;

@@ -13,14 +13,16 @@ use benches::load::{data_file_bytes, load};
 use benches::machine::{Machine, peak_memory_bytes};
 use benches::report::RunReport;
 use benches::side_by_side::{self, Dataset, Ingestion, default_python};
-use benches::{query_set, questions, size};
+use benches::{activity, query_set, questions, size};
 use clap::{Parser, ValueEnum};
 use data::{AttributeKeys, LogSpec, RecordShape};
 use engine::Engine;
 use engine::clock::SystemClock;
 use engine::config::EngineConfig;
 
-use crate::arguments::{Cli, Command, IngestArgs, LayoutArgs, RunArgs, SetsArgs, TimberlineArgs};
+use crate::arguments::{
+    ActivityArgs, Cli, Command, IngestArgs, LayoutArgs, RunArgs, SetsArgs, TimberlineArgs,
+};
 
 /// Better than the system's allocator at the many short-lived columns of queries and ingestion, and what the server has.
 #[global_allocator]
@@ -34,6 +36,7 @@ async fn main() -> Result<()> {
         Command::Ingest(args) => ingest_args(args).await?,
         Command::Sets(args) => sets_args(args).await?,
         Command::Size(args) => size::report(args.spec(), args.output).await?,
+        Command::Activity(args) => activity_args(args).await?,
         Command::Layout(args) => tokio::task::spawn_blocking(move || layout_args(args)).await??,
     };
     write(&path, &report)?;
@@ -125,6 +128,17 @@ async fn sets_args(args: SetsArgs) -> Result<(PathBuf, String)> {
     };
     let report = run(spec, args.repetitions).await?.to_markdown();
     Ok((args.output.unwrap_or_else(|| default_output("", args.rows, args.attribute_keys)), report))
+}
+
+async fn activity_args(args: ActivityArgs) -> Result<(PathBuf, String)> {
+    let ActivityArgs { entries, seed, repetitions, output } = args;
+    let command = format!(
+        "cargo run --release -p benches -- activity --entries {entries} --seed {seed} --repetitions {repetitions}"
+    );
+    let report = activity::measure(activity::Trail { entries, seed, repetitions }).await?;
+    let results = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results");
+    let path = output.unwrap_or_else(|| results.join(format!("activity-{entries}-entries.md")));
+    Ok((path, report.to_markdown(&command)?))
 }
 
 fn layout_args(args: LayoutArgs) -> Result<(PathBuf, String)> {

@@ -1,8 +1,8 @@
 //! The API's one error type, and the one place where an engine error becomes a status.
 //!
-//! An error has four written forms. The envelope `{type, code, detail, attr}` is the rule; the simple form
+//! An error has a few written forms. The envelope `{type, code, detail, attr}` is the rule; the simple form
 //! `{"error": text}` is what ingest and a few causes inside the logs endpoints answer; one cause answers its bare text,
-//! and explanations answer a bad body as `{"member": [text]}`.
+//! explanations answer a bad body as `{"member": [text]}`, and what needs approval answers what was stored.
 //! What a caller may read is in the error; what an operator must read is its cause, which goes to the log.
 
 use std::any::Any;
@@ -35,6 +35,8 @@ struct Parts {
     attr: Option<String>,
     retry_after_secs: Option<u32>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
+    /// The members of [`Form::Own`].
+    own: Value,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,8 @@ enum Form {
     Bare,
     /// The member as a key, with a list of what is wrong with it.
     Field,
+    /// Members of its own.
+    Own,
 }
 
 impl ApiError {
@@ -63,7 +67,23 @@ impl ApiError {
             attr: None,
             retry_after_secs: None,
             cause: None,
+            own: Value::Null,
         }))
+    }
+
+    /// A refusal with members of its own, an object, beside `code` and `detail`.
+    pub(crate) fn with_body(
+        status: StatusCode,
+        code: &'static str,
+        detail: &'static str,
+        body: Value,
+    ) -> Self {
+        let mut error = Self::new(status, "server_error", code, detail);
+        error.0.form = Form::Own;
+        error.0.own = body;
+        error.0.own["code"] = code.into();
+        error.0.own["detail"] = detail.into();
+        error
     }
 
     /// 400: the body, or a member of `query`, cannot be read. `attr` is the member's path.
@@ -270,11 +290,12 @@ impl ApiError {
     }
 
     fn body(&self) -> Value {
-        let Parts { form, kind, code, detail, attr, .. } = &*self.0;
+        let Parts { form, kind, code, detail, attr, own, .. } = &*self.0;
         match form {
             Form::Envelope => json!({ "type": kind, "code": code, "detail": detail, "attr": attr }),
             Form::Simple => json!({ "error": detail }),
             Form::Bare => json!(detail),
+            Form::Own => own.clone(),
             Form::Field => json!({ attr.as_deref().unwrap_or("non_field_errors"): [detail] }),
         }
     }

@@ -12,6 +12,7 @@
 //! - [`accounts`]: what may be done to organizations, people, projects and keys, for the API and the command line;
 //! - [`activity`]: the audit trail's entries;
 //! - [`alerts`]: what an alert on logs decides;
+//! - `approvals`: what needs the consent of others, and what becomes of it;
 //! - [`delivery`]: notifications on their way to webhooks, Slack, e-mail and PagerDuty;
 //! - [`secret`]: how keys and tokens are made, hashed and masked; [`secret_key`]: how others' secrets are encrypted;
 //! - [`password`]: how passwords are hashed and compared;
@@ -31,6 +32,7 @@ pub mod activity;
 mod ai;
 pub mod alerts;
 mod api;
+mod approvals;
 pub mod auth;
 pub mod cli;
 pub mod config;

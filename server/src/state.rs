@@ -15,6 +15,7 @@ use crate::alerts::scheduler::AlertScheduler;
 use crate::api::TailSubscribers;
 use crate::api::ingest::IngestBudget;
 use crate::api::logs::export::Exports;
+use crate::approvals::{ApprovalJobs, Approvals};
 use crate::auth::throttle::LoginThrottle;
 use crate::config::ServerConfig;
 use crate::deletions::Deletions;
@@ -47,6 +48,8 @@ struct Shared {
     activity: ActivityTrail,
     deletions: Deletions,
     alerts: AlertScheduler,
+    approvals: Approvals,
+    approval_jobs: ApprovalJobs,
     delivery: Delivery,
     explainer: Explainer,
     login_throttle: LoginThrottle,
@@ -130,6 +133,9 @@ impl AppState {
         let secret_key = Arc::new(SecretKey::open(config.secret_key.as_ref(), config.data_dir())?);
         let key = Arc::clone(&secret_key);
         let delivery = Delivery::start(meta.clone(), key, config, Arc::clone(&clock)).await?;
+        let key = Arc::clone(&secret_key);
+        let approvals = Approvals::new(meta.clone(), Arc::clone(&clock), key, config);
+        let approval_jobs = ApprovalJobs::start(approvals.clone()).await?;
         let config = config.clone();
         let tail_subscribers = TailSubscribers::new(&config.tail);
         let rate_limits = RateLimits::new(&config.rate_limits);
@@ -148,6 +154,8 @@ impl AppState {
             activity,
             deletions,
             alerts,
+            approvals,
+            approval_jobs,
             delivery,
             explainer,
             login_throttle: LoginThrottle::default(),
@@ -246,6 +254,19 @@ impl AppState {
         self.0.alerts.check_due().await
     }
 
+    /// What needs approval.
+    pub(crate) fn approvals(&self) -> &Approvals {
+        &self.0.approvals
+    }
+
+    /// Does what happens to change requests by themselves, as happens in the background every hour.
+    ///
+    /// # Errors
+    /// When the metadata database does not answer; what is left is done later.
+    pub async fn look_after_change_requests(&self) -> Result<(), ApiError> {
+        self.0.approval_jobs.run().await
+    }
+
     /// What keys and projects have had.
     pub(crate) fn rate_limits(&self) -> &RateLimits {
         &self.0.rate_limits
@@ -307,6 +328,7 @@ impl AppState {
     /// When the engine cannot flush; what was acknowledged is in its write-ahead log all the same.
     pub async fn close(&self) -> Result<(), engine::Error> {
         self.0.alerts.stop().await;
+        self.0.approval_jobs.stop().await;
         self.0.retention.stop();
         self.0.rules.stop();
         self.0.activity.stop().await;

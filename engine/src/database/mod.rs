@@ -5,6 +5,7 @@
 
 mod postgres;
 mod sqlite;
+mod watch;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use sqlx::{Any, AnyPool, SqlStr, Transaction};
 
 pub use postgres::open_postgres;
 pub use sqlite::{copy_sqlite, find_sqlite_damage, open_sqlite};
+pub use watch::ChangeWatch;
 
 /// How long a caller waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);

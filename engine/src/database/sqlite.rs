@@ -30,6 +30,8 @@ pub async fn open_sqlite(
     let pool = AnyPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A file does not hang up, and asking every time costs as much as a statement.
+        .test_before_acquire(false)
         .after_connect(|connection, _| Box::pin(prepare_connection(connection)))
         .connect(&url)
         .await?;
@@ -60,7 +62,7 @@ pub async fn copy_sqlite(pool: &AnyPool, to: &Path) -> Result<(), DatabaseError>
 }
 
 /// What a URL of the neutral driver cannot carry.
-async fn prepare_connection(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn prepare_connection(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
     connection.execute(BUSY_TIMEOUT).await?;
     connection.execute("PRAGMA journal_mode = WAL").await?;
     connection.execute("PRAGMA synchronous = FULL").await?;
@@ -69,7 +71,7 @@ async fn prepare_connection(connection: &mut AnyConnection) -> Result<(), sqlx::
 }
 
 /// The URL of a database file, with everything escaped that means something in a URL.
-fn sqlite_url(path: &Path) -> String {
+pub(super) fn sqlite_url(path: &Path) -> String {
     let mut url = String::from("sqlite://");
     for &byte in path.as_os_str().as_encoded_bytes() {
         match byte {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::prelude::{Expr, SessionConfig};
+use datafusion::prelude::Expr;
 use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
 use parquet::errors::ParquetError;
@@ -21,6 +21,7 @@ use super::data_file_reader::find_damaged;
 use super::error::{from_datafusion, is_unnamed_damage};
 use super::export::{ExportMeans, LogExport};
 use super::filter::{self, FilterContext};
+use super::lazy_session::{LazySession, SessionTemplate};
 use super::model::{LogFilter, LogQuery};
 use super::planner::Sidecars;
 use super::rows::{self, LogPage};
@@ -43,6 +44,7 @@ pub struct QueryContext {
     clock: Arc<dyn Clock>,
     settings: QuerySettings,
     runtime_env: Arc<RuntimeEnv>,
+    sessions: SessionTemplate,
     sidecars: Sidecars,
     /// What data files of the audit trail have.
     pub(super) overviews: Overviews,
@@ -67,13 +69,14 @@ impl QueryContext {
             .runtime_env()
             .map_err(|error| Error::unavailable("cannot set up query memory").with_source(error))?;
         runtime_env.register_object_store(store_url().as_ref(), Arc::clone(&store));
+        let sessions = SessionTemplate::new(settings.session_config(), Arc::clone(&runtime_env));
         let threads = QueryThreads::start("query", settings.num_threads)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sql = SqlMeans::new(&runtime_env, &settings, &clock)?;
         let sidecars = Sidecars::new(Arc::clone(&store), settings.sidecar_cache_bytes, Arc::clone(&clock));
         let slices = SliceCache::new(settings.slice_cache_bytes).map(Arc::new);
         let overviews = Overviews::new();
-        Ok(Self { store, clock, settings, runtime_env, sidecars, overviews, slices, threads, sql })
+        Ok(Self { store, clock, settings, runtime_env, sessions, sidecars, overviews, slices, threads, sql })
     }
 
     /// Tasks that have not ended: those of questions and whatever they have begun.
@@ -199,27 +202,26 @@ impl QueryContext {
     /// Work that nobody waits for has no bound of bytes: it has to be done.
     pub(crate) fn session_of(&self, kind: QueryKind, snapshot: &Snapshot) -> QuerySession {
         let max_read_bytes = self.settings.max_read_bytes.filter(|_| kind != QueryKind::Upkeep);
-        self.session_in(&self.runtime_env, self.settings.session_config(), snapshot, max_read_bytes)
+        self.session_over(self.sessions.session(), snapshot, max_read_bytes)
     }
 
-    /// A session of a statement, in the memory of SQL.
+    /// A session of a statement, in the memory of SQL. It has tables of its own, which the statement names.
     pub(crate) fn sql_session(&self, snapshot: &Snapshot, dialect: &SqlDialect) -> QuerySession {
         let config = self.settings.session_config();
         let config = config.with_default_catalog_and_schema(dialect.catalog(), crate::sql::SCHEMA);
         let config = config.with_information_schema(dialect.is_postgres());
-        self.session_in(self.sql.env(), config, snapshot, self.settings.max_read_bytes)
+        let session = LazySession::alone(config, Arc::clone(self.sql.env()));
+        self.session_over(session, snapshot, self.settings.max_read_bytes)
     }
 
-    fn session_in(
+    fn session_over(
         &self,
-        env: &Arc<RuntimeEnv>,
-        config: SessionConfig,
+        session: LazySession,
         snapshot: &Snapshot,
         max_read_bytes: Option<u64>,
     ) -> QuerySession {
-        let (store, env) = (Arc::clone(&self.store), Arc::clone(env));
-        let (sidecars, slices) = (self.sidecars.clone(), self.slices.clone());
-        QuerySession::new(snapshot.clone(), store, env, config, sidecars, slices, max_read_bytes)
+        let (store, sidecars, slices) = (Arc::clone(&self.store), self.sidecars.clone(), self.slices.clone());
+        QuerySession::new(snapshot.clone(), store, session, sidecars, slices, max_read_bytes)
     }
 
     /// Runs `work` that computes numbers, as [`Self::run_as`].

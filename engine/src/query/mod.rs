@@ -48,6 +48,7 @@ mod groups;
 mod impact;
 pub mod interval;
 mod known_totals;
+mod lazy_session;
 pub mod model;
 mod patterns;
 mod planner;

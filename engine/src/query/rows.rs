@@ -17,12 +17,9 @@ use uuid::Uuid;
 use super::filter::{in_range, timestamp_literal};
 use super::model::{AttributeMaps, Cursor, LogQuery, Order};
 use super::session::QuerySession;
-use super::slices::{self, NewestQuestion};
+use super::slices::{self, MAX_SLICED_PAGE, NewestQuestion};
 use super::time_range::TimeRange;
 use crate::schema::columns;
-
-/// Pages of more rows are sorted by DataFusion, which can spill.
-const MAX_SLICED_PAGE: usize = 10_000;
 
 /// A page of rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,7 +106,7 @@ async fn page_of_slices(
     let mut found = slices::find(session, reader, &question, live).await?;
     let has_more = found.len() > limit;
     found.truncate(limit);
-    let rows = slices::rows_at(session, reader, &found, query.attributes).await?;
+    let rows = slices::records_at(session, reader, &found, query.attributes).await?;
     let next_cursor = if has_more { found.last().map(|found| found.key) } else { None };
     Ok(Some(LogPage { rows, has_more, next_cursor }))
 }

@@ -9,15 +9,15 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::execute_stream;
-use datafusion::prelude::{Expr, SessionConfig, SessionContext};
+use datafusion::prelude::Expr;
 use futures::StreamExt;
 use object_store::ObjectStore;
 use uuid::Uuid;
 
 use super::cost::{CostMeter, QueryCost};
 use super::data_file_reader::DataFileReaderFactory;
+use super::lazy_session::LazySession;
 use super::planner::Sidecars;
 use super::read_budget::ReadBudget;
 use super::slices::{SliceCache, SliceReader};
@@ -27,7 +27,7 @@ use crate::catalog::{Snapshot, Sources};
 
 /// One query: a session and the table it reads.
 pub(crate) struct QuerySession {
-    pub(crate) session: SessionContext,
+    pub(crate) session: LazySession,
     pub(crate) table: Arc<SnapshotTable>,
     /// What its files have beside them.
     pub(super) sidecars: Sidecars,
@@ -38,26 +38,25 @@ pub(crate) struct QuerySession {
 }
 
 impl QuerySession {
-    /// A session over the rows of a snapshot whose files are in `store`, which `env` knows by [`store_url`].
+    /// A session over the rows of a snapshot whose files are in `store`, which `session` knows by [`store_url`].
     /// The cost goes to the meter of the caller; scans read at most `max_read_bytes` of data files.
     pub(super) fn new(
         snapshot: Snapshot,
         store: Arc<dyn ObjectStore>,
-        env: Arc<RuntimeEnv>,
-        config: SessionConfig,
+        session: LazySession,
         sidecars: Sidecars,
         slice_cache: Option<Arc<SliceCache>>,
         max_read_bytes: Option<u64>,
     ) -> Self {
         let cost = CostMeter::current();
         let budget = Arc::new(ReadBudget::new(max_read_bytes, cost.bytes()));
+        let env = session.env();
         let footers = env.cache_manager.get_file_metadata_cache();
         let files = DataFileReaderFactory::new(Arc::clone(&store), footers, Arc::clone(&budget));
         let memory = Arc::clone(&env.memory_pool);
         let slices =
             slice_cache.map(|cache| Arc::new(SliceReader::new(files, cache, memory, Arc::clone(&cost))));
         let table = SnapshotTable::new(snapshot, store_url(), store, Arc::clone(&cost), budget);
-        let session = SessionContext::new_with_config_rt(config, env);
         Self { session, table: Arc::new(table), sidecars, slices, cost }
     }
 
@@ -92,7 +91,7 @@ impl QuerySession {
 
     /// An account for memory that DataFusion does not see.
     pub(super) fn reserve(&self, name: &str) -> MemoryReservation {
-        MemoryConsumer::new(name).register(&self.session.runtime_env().memory_pool)
+        MemoryConsumer::new(name).register(&self.session.env().memory_pool)
     }
 
     /// Starts a query.

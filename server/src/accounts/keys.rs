@@ -21,11 +21,10 @@ pub const MAX_KEYS_PER_USER: usize = 10;
 /// Longest label, characters.
 pub const MAX_LABEL_CHARS: usize = 40;
 
-/// Makes a key, which is shown this once.
+/// `make` in a transaction of its own.
 ///
 /// # Errors
-/// [`AccountError::Invalid`] for too many keys, an unknown scope, or a project or organization that is not the
-/// owner's.
+/// As `make`.
 pub async fn create(
     meta: &Meta,
     actor: &Actor,
@@ -34,7 +33,23 @@ pub async fn create(
     now_us: i64,
 ) -> Result<(PersonalApiKey, Secret), AccountError> {
     let mut transaction = meta.begin_write().await?;
-    let connection = &mut *transaction;
+    let made = make(&mut transaction, actor, user_id, attributes, now_us).await?;
+    transaction.commit().await?;
+    Ok(made)
+}
+
+/// Makes a key, which is shown this once.
+///
+/// # Errors
+/// [`AccountError::Invalid`] for too many keys, an unknown scope, or a project or organization that is not the
+/// owner's.
+pub(crate) async fn make(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    user_id: i64,
+    attributes: &KeyAttributes,
+    now_us: i64,
+) -> Result<(PersonalApiKey, Secret), AccountError> {
     if personal_api_key::of_user(connection, user_id).await?.len() >= MAX_KEYS_PER_USER {
         let detail = format!("a user has at most {MAX_KEYS_PER_USER} keys");
         return Err(AccountError::Invalid { code: "max_length", attr: None, detail });
@@ -44,33 +59,47 @@ pub async fn create(
     let id = personal_api_key::insert(connection, &key, user_id, attributes, now_us).await?;
     let made = own(connection, user_id, &id).await?;
     tell(connection, actor, &made, "created", vec![], now_us).await?;
-    transaction.commit().await?;
     Ok((made, key))
 }
 
-/// Changes what a key may be used for, and returns it as it is then.
+/// `change` in a transaction of its own.
 ///
 /// # Errors
-/// As [`create`]; [`AccountError::NotFound`] when the user has no such key.
+/// As `change`.
 pub async fn update(
     meta: &Meta,
     actor: &Actor,
     user_id: i64,
     id: &str,
-    change: impl FnOnce(&mut KeyAttributes),
+    edit: impl FnOnce(&mut KeyAttributes),
     now_us: i64,
 ) -> Result<PersonalApiKey, AccountError> {
     let mut transaction = meta.begin_write().await?;
-    let connection = &mut *transaction;
+    let after = change(&mut transaction, actor, user_id, id, edit, now_us).await?;
+    transaction.commit().await?;
+    Ok(after)
+}
+
+/// Changes what a key may be used for, and returns it as it is then.
+///
+/// # Errors
+/// As `make`; [`AccountError::NotFound`] when the user has no such key.
+pub(crate) async fn change(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    user_id: i64,
+    id: &str,
+    edit: impl FnOnce(&mut KeyAttributes),
+    now_us: i64,
+) -> Result<PersonalApiKey, AccountError> {
     let before = own(connection, user_id, id).await?;
     let mut attributes = before.attributes.clone();
-    change(&mut attributes);
+    edit(&mut attributes);
     validate(connection, user_id, &attributes, now_us).await?;
     personal_api_key::update(connection, id, &attributes).await?;
     let changes = SCOPE.changes(&fields(&before.attributes), &fields(&attributes));
     let after = own(connection, user_id, id).await?;
     tell(connection, actor, &after, "updated", changes, now_us).await?;
-    transaction.commit().await?;
     Ok(after)
 }
 
@@ -174,17 +203,47 @@ async fn tell(
         }
         return Ok(());
     }
-    let organizations: BTreeSet<String> = match &key.attributes.scoped_organizations {
-        Some(organizations) => organizations.iter().cloned().collect(),
-        None => membership::organizations_of_user(connection, key.user_id).await?.into_iter().collect(),
-    };
+    let organizations = organizations_of(connection, key.user_id, &key.attributes).await?;
     for organization in organizations {
         outbox::push(connection, &organization, None, &entry, now_us).await?;
     }
     Ok(())
 }
 
-fn fields(attributes: &KeyAttributes) -> Map<String, Value> {
+/// The organizations that a key for no project in particular reaches: its own, or all of its owner's.
+async fn organizations_of(
+    connection: &mut AnyConnection,
+    user_id: i64,
+    attributes: &KeyAttributes,
+) -> Result<BTreeSet<String>, AccountError> {
+    Ok(match &attributes.scoped_organizations {
+        Some(organizations) => organizations.iter().cloned().collect(),
+        None => membership::organizations_of_user(connection, user_id).await?.into_iter().collect(),
+    })
+}
+
+/// The organizations that a key reaches anything of.
+///
+/// # Errors
+/// When the metadata database fails.
+pub(crate) async fn reach(
+    connection: &mut AnyConnection,
+    user_id: i64,
+    attributes: &KeyAttributes,
+) -> Result<BTreeSet<String>, AccountError> {
+    let Some(projects) = &attributes.scoped_projects else {
+        return organizations_of(connection, user_id, attributes).await;
+    };
+    let mut organizations = BTreeSet::new();
+    for &id in projects {
+        organizations
+            .extend(project::get(connection, ProjectId(id)).await?.map(|found| found.organization_id));
+    }
+    Ok(organizations)
+}
+
+/// What a key may be used for, by name.
+pub(crate) fn fields(attributes: &KeyAttributes) -> Map<String, Value> {
     let fields = json!({
         "label": attributes.label,
         "scopes": attributes.scopes,

@@ -11,11 +11,10 @@ use crate::meta::{Level, Meta, MetaError, organization, outbox, project, user};
 
 const SCOPE: Scope = Scope::plain("OrganizationMembership");
 
-/// Gives a member another level, and returns the membership as it is then.
+/// `change_level` in a transaction of its own.
 ///
 /// # Errors
-/// [`AccountError::Forbidden`] unless the caller is an administrator or owner, acts on somebody else who is not above,
-/// and grants no more than the own level.
+/// As `change_level`.
 pub async fn set_level(
     meta: &Meta,
     actor: &Actor,
@@ -24,9 +23,26 @@ pub async fn set_level(
     level: Level,
     now_us: i64,
 ) -> Result<Membership, AccountError> {
-    let (caller_id, caller_level) = caller;
     let mut transaction = meta.begin_write().await?;
-    let connection = &mut *transaction;
+    let after = change_level(&mut transaction, actor, caller, target, level, now_us).await?;
+    transaction.commit().await?;
+    Ok(after)
+}
+
+/// Gives a member another level, and returns the membership as it is then.
+///
+/// # Errors
+/// [`AccountError::Forbidden`] unless the caller is an administrator or owner, acts on somebody else who is not above,
+/// and grants no more than the own level.
+pub(crate) async fn change_level(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    caller: (i64, Level),
+    target: &Membership,
+    level: Level,
+    now_us: i64,
+) -> Result<Membership, AccountError> {
+    let (caller_id, caller_level) = caller;
     let target = reread(connection, target).await?;
     if target.user.id == caller_id {
         return Err(AccountError::forbidden("nobody changes the own level"));
@@ -45,9 +61,7 @@ pub async fn set_level(
     let changes = SCOPE.changes(&named(target.level), &named(level));
     let organization_id = target.organization_id.clone();
     tell(connection, actor, &organization_id, target.user.id, "updated", changes, now_us).await?;
-    let after = reread(connection, &target).await?;
-    transaction.commit().await?;
-    Ok(after)
+    reread(connection, &target).await
 }
 
 /// Takes a member out of an organization.

@@ -1,6 +1,7 @@
 //! Organizations: made, changed and deleted.
 
 use engine::schema::ProjectId;
+use sqlx::AnyConnection;
 use uuid::Uuid;
 
 use super::{AccountError, members, projects, slug};
@@ -64,22 +65,37 @@ pub async fn create(
     Ok(NewOrganization { id, project_id })
 }
 
-/// Changes the settings of an organization and returns it as it is then.
+/// `change` in a transaction of its own.
 ///
 /// # Errors
-/// [`AccountError::Invalid`] for a role that is not the organization's.
+/// As `change`.
 pub async fn update(
     meta: &Meta,
     actor: &Actor,
     id: &str,
-    change: impl FnOnce(&mut OrganizationSettings),
+    edit: impl FnOnce(&mut OrganizationSettings),
     now_us: i64,
 ) -> Result<Organization, AccountError> {
     let mut transaction = meta.begin_write().await?;
-    let connection = &mut *transaction;
+    let after = change(&mut transaction, actor, id, edit, now_us).await?;
+    transaction.commit().await?;
+    Ok(after)
+}
+
+/// Changes the settings of an organization and returns it as it is then.
+///
+/// # Errors
+/// [`AccountError::Invalid`] for a role that is not the organization's.
+pub(crate) async fn change(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    id: &str,
+    edit: impl FnOnce(&mut OrganizationSettings),
+    now_us: i64,
+) -> Result<Organization, AccountError> {
     let before = organization::get(connection, id).await?.ok_or(AccountError::NotFound("organization"))?;
     let mut settings = before.settings.clone();
-    change(&mut settings);
+    edit(&mut settings);
     if let Some(role_id) = settings.default_role_id.as_deref()
         && role::get(connection, id, role_id).await?.is_none()
     {
@@ -90,9 +106,7 @@ pub async fn update(
     organization::update(connection, id, &settings, now_us).await?;
     let entry = Entry::new(actor, SCOPE.name, "updated", id, &settings.name, changes);
     outbox::push(connection, id, None, &entry, now_us).await?;
-    let after = organization::get(connection, id).await?.ok_or(AccountError::NotFound("organization"))?;
-    transaction.commit().await?;
-    Ok(after)
+    organization::get(connection, id).await?.ok_or(AccountError::NotFound("organization"))
 }
 
 /// Begins the deletion of an organization: from now on nobody has access to it, and nothing more is taken in. Its

@@ -54,29 +54,42 @@ pub(super) async fn insert(
     Ok(id)
 }
 
-/// Changes the settings of a project and returns it as it is then.
+/// `change` in a transaction of its own.
 ///
 /// # Errors
-/// [`AccountError::NotFound`] when it is not there any more.
+/// As `change`.
 pub async fn update(
     meta: &Meta,
     actor: &Actor,
     id: ProjectId,
-    change: impl FnOnce(&mut ProjectSettings),
+    edit: impl FnOnce(&mut ProjectSettings),
     now_us: i64,
 ) -> Result<Project, AccountError> {
     let mut transaction = meta.begin_write().await?;
-    let connection = &mut *transaction;
+    let after = change(&mut transaction, actor, id, edit, now_us).await?;
+    transaction.commit().await?;
+    Ok(after)
+}
+
+/// Changes the settings of a project and returns it as it is then.
+///
+/// # Errors
+/// [`AccountError::NotFound`] when it is not there any more.
+pub(crate) async fn change(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    id: ProjectId,
+    edit: impl FnOnce(&mut ProjectSettings),
+    now_us: i64,
+) -> Result<Project, AccountError> {
     let before = project::get(connection, id).await?.ok_or(AccountError::NotFound("project"))?;
     let mut settings = before.settings.clone();
-    change(&mut settings);
+    edit(&mut settings);
     project::update(connection, id, &settings, now_us).await?;
     let changes = SCOPE.changes(&before.settings.fields(), &settings.fields());
     let entry = Entry::new(actor, SCOPE.name, "updated", id.0, &settings.name, changes);
     outbox::push(connection, &before.organization_id, Some(id), &entry, now_us).await?;
-    let after = project::get(connection, id).await?.ok_or(AccountError::NotFound("project"))?;
-    transaction.commit().await?;
-    Ok(after)
+    project::get(connection, id).await?.ok_or(AccountError::NotFound("project"))
 }
 
 /// Deletes a project: nobody finds it from now on, and its data are removed soon after.

@@ -1,5 +1,7 @@
 //! What people do to an alert: the transitions that no check makes.
 
+use serde::{Deserialize, Serialize};
+
 use super::machine::{AlertState, Standing};
 use super::settings::AlertSettings;
 
@@ -58,7 +60,8 @@ impl EventKind {
 }
 
 /// What a change says about the snooze.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SnoozeEdit {
     /// Nothing.
     #[default]

@@ -5,6 +5,7 @@
 use engine::{Error, ErrorKind};
 
 use super::machine::Finding;
+use super::services::MAX_SERVICES;
 
 /// Longest text of an error that is kept, characters.
 pub const MAX_TEXT_CHARS: usize = 500;
@@ -38,6 +39,14 @@ impl Failure {
             FailureClass::QueryPerformance,
             "the query took too long: narrow the filters or shorten the window",
         )
+    }
+
+    /// An alert for each service that looks at more of them than it may.
+    pub fn too_many_services(num_services: usize) -> Self {
+        let text = format!(
+            "the alert looks at {num_services} services, more than {MAX_SERVICES}: name services in its filters"
+        );
+        Self::of(FailureClass::QueryPerformance, &text)
     }
 
     /// What an error of the engine means for the alert.

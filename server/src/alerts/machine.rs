@@ -1,5 +1,7 @@
 //! The state machine of an alert: one check, from what was before and what was found to what is now and who is told.
 
+use serde::{Deserialize, Serialize};
+
 use super::MINUTE_US;
 
 /// Failures in a row of the permanent kind after which an alert is broken.
@@ -46,7 +48,8 @@ impl AlertState {
 }
 
 /// When a count is a breach. Never when both are equal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ThresholdOperator {
     /// More than the threshold.
     Above,
@@ -117,6 +120,8 @@ pub enum Finding {
         /// Breached windows among those that are looked at.
         num_breached: u32,
     },
+    /// The windows were counted, and say neither that the condition holds nor that it does not.
+    NoData,
     /// Counting failed in a way that passes by itself.
     TransientFailure,
     /// Counting failed and will again, until somebody changes the alert.
@@ -174,8 +179,15 @@ pub fn check(standing: &Standing, sensitivity: Sensitivity, finding: Finding, no
     match finding {
         Finding::TransientFailure => Decision::unchanged(*standing),
         Finding::PermanentFailure => failed(standing),
-        Finding::Counted { num_breached } => counted(standing, sensitivity, num_breached, now_us),
+        Finding::Counted { num_breached } => {
+            counted(standing, sensitivity, num_breached >= sensitivity.datapoints_to_alarm, now_us)
+        }
+        Finding::NoData => counted(standing, sensitivity, is_firing(standing.state), now_us),
     }
+}
+
+fn is_firing(state: AlertState) -> bool {
+    matches!(state, AlertState::Firing | AlertState::PendingResolve)
 }
 
 fn failed(standing: &Standing) -> Decision {
@@ -190,10 +202,8 @@ fn failed(standing: &Standing) -> Decision {
     Decision { standing: Standing { state, consecutive_failures, ..*standing }, notice, swallowed: None }
 }
 
-fn counted(standing: &Standing, sensitivity: Sensitivity, num_breached: u32, now_us: i64) -> Decision {
-    let was_firing = matches!(standing.state, AlertState::Firing | AlertState::PendingResolve);
-    let is_firing = num_breached >= sensitivity.datapoints_to_alarm;
-    let (state, notice) = match (was_firing, is_firing) {
+fn counted(standing: &Standing, sensitivity: Sensitivity, holds: bool, now_us: i64) -> Decision {
+    let (state, notice) = match (is_firing(standing.state), holds) {
         (false, true) => (AlertState::Firing, Some(Notice::Fire)),
         (true, false) => (AlertState::NotFiring, Some(Notice::Resolve)),
         (true, true) => (AlertState::Firing, None),
@@ -258,11 +268,15 @@ mod tests {
         for quiet in [NotFiring, Errored, Snoozed] {
             assert_eq!(after(standing(quiet, 3), of(1), hit), (Firing, 0, Some(Notice::Fire)), "{quiet:?}");
             assert_eq!(after(standing(quiet, 3), of(1), miss), (NotFiring, 0, None), "{quiet:?}");
+            let kept = (NotFiring, 0, None);
+            assert_eq!(after(standing(quiet, 3), of(1), Finding::NoData), kept, "{quiet:?}");
         }
         for firing in [Firing, PendingResolve] {
             assert_eq!(after(standing(firing, 3), of(1), hit), (Firing, 0, None), "{firing:?}");
             let resolved = (NotFiring, 0, Some(Notice::Resolve));
             assert_eq!(after(standing(firing, 3), of(1), miss), resolved, "{firing:?}");
+            let kept = (Firing, 0, None);
+            assert_eq!(after(standing(firing, 3), of(1), Finding::NoData), kept, "{firing:?}");
         }
         for state in [NotFiring, Errored, Snoozed, Firing, PendingResolve] {
             let before = |failures| standing(state, failures);
@@ -275,7 +289,7 @@ mod tests {
             let broken = (Broken, 5, Some(Notice::Broken));
             assert_eq!(after(before(4), of(1), Finding::PermanentFailure), broken);
         }
-        for finding in [hit, miss, Finding::TransientFailure, Finding::PermanentFailure] {
+        for finding in [hit, miss, Finding::NoData, Finding::TransientFailure, Finding::PermanentFailure] {
             assert_eq!(after(standing(Broken, 5), of(1), finding), (Broken, 5, None));
             let snoozed = Standing { snooze_until_us: Some(NOW + 1), ..standing(Snoozed, 2) };
             assert_eq!(after(snoozed, of(1), finding), (Snoozed, 2, None));
@@ -345,6 +359,7 @@ mod tests {
     fn any_finding() -> impl Strategy<Value = Finding> {
         prop_oneof![
             4 => (0_u32..4).prop_map(|num_breached| Finding::Counted { num_breached }),
+            1 => Just(Finding::NoData),
             1 => Just(Finding::TransientFailure),
             1 => Just(Finding::PermanentFailure),
         ]

@@ -5,6 +5,7 @@ use engine::schema::ProjectId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::condition::NoData;
 use super::machine::{Notice, ThresholdOperator};
 use super::schedule;
 use super::settings::AlertSettings;
@@ -67,14 +68,24 @@ pub(crate) fn public_url(config: &ServerConfig) -> String {
     url.trim_end_matches('/').to_owned()
 }
 
+/// What a notification is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About<'a> {
+    /// The alert.
+    pub(crate) alert: &'a Alert,
+    /// Its service, when each has a state of its own.
+    pub(crate) service: Option<&'a str>,
+    /// Where people reach the server.
+    pub(crate) public_url: &'a str,
+}
+
 /// The notification of what a check at `at_us` found that counted up to `date_to_us`.
 pub(crate) fn notification(
-    alert: &Alert,
+    about: &About<'_>,
     told: Told<'_>,
     (at_us, date_to_us): (i64, i64),
-    public_url: &str,
 ) -> Notification {
-    let about = About::new(alert, schedule::whole(&alert.settings, date_to_us), public_url);
+    let about = Written::new(about, schedule::whole(&about.alert.settings, date_to_us));
     let (title, lines, sees_logs) = about.words(told);
     let button = match sees_logs {
         true => ("See logs".to_owned(), about.logs_url.clone()),
@@ -90,17 +101,24 @@ pub(crate) fn notification(
 }
 
 /// What every notification of an alert says.
-struct About<'a> {
+struct Written<'a> {
     alert: &'a Alert,
+    service: Option<&'a str>,
     severity_levels: Value,
     service_names: Value,
     alert_url: String,
     logs_url: String,
 }
 
-impl<'a> About<'a> {
-    fn new(alert: &'a Alert, range: TimeRange, public_url: &str) -> Self {
-        let filters = alert.settings.filters_json();
+impl<'a> Written<'a> {
+    fn new(about: &About<'a>, range: TimeRange) -> Self {
+        let About { alert, service, public_url } = *about;
+        let mut filters = alert.settings.filters_json();
+        if let Some(service) = service
+            && filters.is_object()
+        {
+            filters["serviceNames"] = json!([service]);
+        }
         let list = |member: &str| match &filters[member] {
             Value::Array(list) => Value::Array(list.clone()),
             _ => json!([]),
@@ -108,6 +126,7 @@ impl<'a> About<'a> {
         let base = project_url(public_url, alert.project);
         Self {
             alert,
+            service,
             severity_levels: list("severityLevels"),
             service_names: list("serviceNames"),
             alert_url: format!("{base}/logs/alerts/{}", alert.id),
@@ -116,6 +135,14 @@ impl<'a> About<'a> {
     }
 
     fn data(&self, told: Told<'_>) -> Value {
+        let mut data = self.data_of_all(told);
+        if let Some(service) = self.service {
+            data["service_name"] = json!(service);
+        }
+        data
+    }
+
+    fn data_of_all(&self, told: Told<'_>) -> Value {
         let AlertSettings { name, threshold_count, threshold_operator, window_minutes, .. } =
             &self.alert.settings;
         let of_condition = |count: Option<u64>| {
@@ -157,8 +184,17 @@ impl<'a> About<'a> {
         let AlertSettings { name, threshold_count, threshold_operator, window_minutes, .. } =
             &self.alert.settings;
         let threshold = match threshold_operator {
-            ThresholdOperator::Above => format!("It fires above {threshold_count}."),
-            ThresholdOperator::Below => format!("It fires below {threshold_count}."),
+            ThresholdOperator::Above => format!("It fires above {threshold_count}"),
+            ThresholdOperator::Below => format!("It fires below {threshold_count}"),
+        };
+        let threshold = match self.alert.settings.no_data {
+            NoData::Fire => format!("{threshold} and without data."),
+            NoData::Zero | NoData::Keep => format!("{threshold}."),
+        };
+        let name = match self.service {
+            Some("") => format!("{name} (no service name)"),
+            Some(service) => format!("{name} ({service})"),
+            None => name.clone(),
         };
         let counted =
             |count: u64| vec![format!("{count} logs in {window_minutes} minutes."), threshold.clone()];
@@ -262,7 +298,27 @@ mod tests {
     }
 
     fn of(told: Told<'_>, filters: &Value) -> Notification {
-        notification(&alert(filters), told, (NOW, NOW), "https://logs.example.org")
+        of_service(None, told, filters)
+    }
+
+    fn of_service(service: Option<&str>, told: Told<'_>, filters: &Value) -> Notification {
+        let alert = alert(filters);
+        let about = About { alert: &alert, service, public_url: "https://logs.example.org" };
+        notification(&about, told, (NOW, NOW))
+    }
+
+    #[test]
+    fn a_notice_about_one_service_is_of_that_service() {
+        let filters = json!({ "severityLevels": ["error"] });
+        let notification = of_service(Some("web"), Told::Firing(12), &filters);
+        assert_eq!(notification.data["service_name"], "web");
+        assert_eq!(notification.data["service_names"], json!(["web"]));
+        let url = notification.data["logs_url"].as_str().unwrap();
+        assert!(url.contains("serviceNames=%5B%22web%22%5D"), "{url}");
+        assert_eq!(notification.message.title, "Firing: 5xx (web)");
+        let nameless = of_service(Some(""), Told::Resolved(0), &filters);
+        assert_eq!(nameless.message.title, "Resolved: 5xx (no service name)");
+        assert!(of(Told::Firing(1), &filters).data.get("service_name").is_none());
     }
 
     #[test]

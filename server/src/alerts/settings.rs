@@ -1,7 +1,9 @@
 //! What people decide about an alert.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::condition::{Condition, NoData};
 use super::machine::{Sensitivity, ThresholdOperator};
 
 /// Minutes that an alert may count.
@@ -38,6 +40,36 @@ pub struct AlertSettings {
     pub datapoints_to_alarm: u32,
     /// Minutes after a notice in which no other one is sent.
     pub cooldown_minutes: u32,
+    /// What a window without rows means.
+    pub no_data: NoData,
+    /// What has a state of its own.
+    pub group_by: GroupBy,
+}
+
+/// What of an alert fires and resolves by itself.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupBy {
+    /// All rows together.
+    #[default]
+    Nothing,
+    /// The rows of each service.
+    Service,
+}
+
+impl GroupBy {
+    /// The word of the API, and as it is stored; none is no word.
+    pub fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Service => Some("service_name"),
+        }
+    }
+
+    /// What a word groups by.
+    pub fn parse(word: Option<&str>) -> Option<Self> {
+        [Self::Nothing, Self::Service].into_iter().find(|group| group.as_str() == word)
+    }
 }
 
 impl Default for AlertSettings {
@@ -53,6 +85,8 @@ impl Default for AlertSettings {
             evaluation_periods: 1,
             datapoints_to_alarm: 1,
             cooldown_minutes: 0,
+            no_data: NoData::Zero,
+            group_by: GroupBy::Nothing,
         }
     }
 }
@@ -63,6 +97,15 @@ impl AlertSettings {
         Sensitivity { datapoints_to_alarm: self.datapoints_to_alarm, cooldown_minutes: self.cooldown_minutes }
     }
 
+    /// What counts are held against.
+    pub fn condition(&self) -> Condition {
+        Condition {
+            threshold_count: u64::from(self.threshold_count),
+            threshold_operator: self.threshold_operator,
+            no_data: self.no_data,
+        }
+    }
+
     /// The filters as JSON; null when they cannot be read.
     pub fn filters_json(&self) -> Value {
         serde_json::from_str(&self.filters).unwrap_or_default()
@@ -70,8 +113,8 @@ impl AlertSettings {
 
     /// Whether another threshold, other rows, or other windows of them make an alert fire.
     pub fn has_other_threshold(&self, other: &Self) -> bool {
-        self.threshold_count != other.threshold_count
-            || self.threshold_operator != other.threshold_operator
+        self.condition() != other.condition()
+            || self.group_by != other.group_by
             || self.filters != other.filters
             || self.datapoints_to_alarm != other.datapoints_to_alarm
             || self.evaluation_periods != other.evaluation_periods
@@ -89,6 +132,8 @@ impl AlertSettings {
             "evaluation_periods": self.evaluation_periods,
             "datapoints_to_alarm": self.datapoints_to_alarm,
             "cooldown_minutes": self.cooldown_minutes,
+            "no_data": self.no_data.as_str(),
+            "group_by": self.group_by.as_str(),
         });
         fields.as_object().cloned().unwrap_or_default()
     }

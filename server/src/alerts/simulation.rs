@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::MINUTE_US;
-use super::machine::{
-    AlertState, Decision, Finding, Notice, Sensitivity, Standing, ThresholdOperator, check,
-};
+use super::condition::{Condition, NoData};
+use super::machine::{AlertState, Decision, Notice, Sensitivity, Standing, ThresholdOperator, check};
+use super::{MINUTE_US, services};
 
 /// Most checks of one simulation.
 pub const MAX_CHECKS: i64 = 15_000;
@@ -13,10 +12,8 @@ pub const MAX_CHECKS: i64 = 15_000;
 /// What is simulated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Simulation {
-    /// What a count is compared with.
-    pub threshold_count: u64,
-    /// How.
-    pub threshold_operator: ThresholdOperator,
+    /// What counts are held against.
+    pub condition: Condition,
     /// Minutes that each check counts.
     pub window_minutes: u32,
     /// Minutes from one check to the next.
@@ -49,11 +46,12 @@ pub struct SimulatedCheck {
 impl SimulatedCheck {
     /// Why, for people.
     pub fn reason(&self, simulation: &Simulation) -> String {
-        let operator = match simulation.threshold_operator {
+        let operator = match simulation.condition.threshold_operator {
             ThresholdOperator::Above => '>',
             ThresholdOperator::Below => '<',
         };
-        let (holds, needed) = (if self.is_breached { "" } else { "not " }, simulation.threshold_count);
+        let (holds, needed) =
+            (if self.is_breached { "" } else { "not " }, simulation.condition.threshold_count);
         let is_firing = self.decision.standing.state == AlertState::Firing;
         let outcome = match (self.decision.notice, self.decision.swallowed) {
             (Some(Notice::Fire), _) => "fired",
@@ -64,7 +62,11 @@ impl SimulatedCheck {
             _ if self.num_breached > 0 => "waiting for more",
             _ => "OK",
         };
-        let mut reason = format!("{} is {holds}{operator} {needed}: {outcome}", self.count);
+        let mut reason = match (self.count, simulation.condition.no_data) {
+            (0, NoData::Fire) => format!("there is no data: {outcome}"),
+            (0, NoData::Keep) => format!("there is no data, which says nothing: {outcome}"),
+            (count, _) => format!("{count} is {holds}{operator} {needed}: {outcome}"),
+        };
         let periods = simulation.evaluation_periods;
         if periods > 1 {
             let datapoints = simulation.sensitivity.datapoints_to_alarm;
@@ -100,20 +102,31 @@ impl Simulation {
     /// Runs the checks. `cells` are the rows of cells of [`Self::cell_minutes`], by their beginnings, in order;
     /// what is missing has none.
     pub fn run(&self, cells: &[(i64, u64)]) -> Vec<SimulatedCheck> {
+        self.run_service(cells, |_| true)
+    }
+
+    /// Runs the checks of one service. `is_known` is whether its silence means something to a check at an instant.
+    pub fn run_service(&self, cells: &[(i64, u64)], is_known: impl Fn(i64) -> bool) -> Vec<SimulatedCheck> {
         let mut standing = Standing::NEW;
-        let mut breaches: VecDeque<bool> = VecDeque::new();
+        let mut counts: VecDeque<u64> = VecDeque::new();
         let mut window = Window::new(cells);
         (0..self.num_checks())
             .map(|index| {
                 let at_us = self.first_check_us() + index * self.interval_us();
                 let count = window.count(at_us - self.window_us(), at_us);
-                let is_breached = self.threshold_operator.is_breach(count, self.threshold_count);
-                breaches.push_front(is_breached);
-                breaches.truncate(self.evaluation_periods as usize);
-                let num_breached = breaches.iter().map(|is_breach| u32::from(*is_breach)).sum();
-                let decision = check(&standing, self.sensitivity, Finding::Counted { num_breached }, at_us);
+                counts.push_front(count);
+                counts.truncate(self.evaluation_periods as usize);
+                let (counts, is_known) = (&*counts.make_contiguous(), is_known(at_us));
+                let finding = services::finding(&self.condition, counts, is_known);
+                let decision = check(&standing, self.sensitivity, finding, at_us);
                 standing = decision.standing;
-                SimulatedCheck { at_us, count, is_breached, num_breached, decision }
+                SimulatedCheck {
+                    at_us,
+                    count,
+                    is_breached: services::is_breach(&self.condition, counts, is_known),
+                    num_breached: self.condition.num_breached(counts),
+                    decision,
+                }
             })
             .collect()
     }
@@ -179,9 +192,9 @@ mod tests {
     }
 
     fn simulation(threshold_count: u64, window_minutes: u32, last_minute: i64) -> Simulation {
+        let threshold_operator = ThresholdOperator::Above;
         Simulation {
-            threshold_count,
-            threshold_operator: ThresholdOperator::Above,
+            condition: Condition { threshold_count, threshold_operator, no_data: NoData::Zero },
             window_minutes,
             check_interval_minutes: 5,
             evaluation_periods: 1,
@@ -237,6 +250,24 @@ mod tests {
         assert_eq!(checks[0].decision.notice, None);
         assert_eq!(checks[1].decision.notice, Some(Notice::Fire));
         assert!(checks[0].reason(&simulation).contains("1 of the last 3 checks breach, 2 are needed"));
+    }
+
+    #[test]
+    fn empty_windows_mean_what_was_chosen() {
+        let cells = [(START - minutes(5), 200), (START + minutes(10), 50)];
+        let notices = |no_data: NoData, is_known: bool| -> Vec<_> {
+            let mut simulation = simulation(100, 5, 20);
+            simulation.condition.no_data = no_data;
+            let checks = simulation.run_service(&cells, |_| is_known);
+            checks.iter().map(|check| check.decision.notice).collect()
+        };
+        let (fire, resolve) = (Some(Notice::Fire), Some(Notice::Resolve));
+        assert_eq!(notices(NoData::Zero, true), [fire, resolve, None, None, None]);
+        assert_eq!(notices(NoData::Fire, true), [fire, None, None, resolve, fire]);
+        assert_eq!(notices(NoData::Keep, true), [fire, None, None, resolve, None]);
+        for no_data in NoData::ALL {
+            assert_eq!(notices(no_data, false), [fire, resolve, None, None, None], "silence is not heard");
+        }
     }
 
     #[test]

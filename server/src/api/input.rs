@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -251,6 +252,16 @@ impl<'a> Input<'a> {
         let reason = format!("{number} is not between {} and {}", bounds.start(), bounds.end());
         Err(self.refuse(code, key, reason))
     }
+}
+
+/// For members of stored changes where null is a value: what is there is some, null as well.
+///
+/// # Errors
+/// When it is not what the member may be.
+pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn refused(code: &'static str, path: &str, reason: impl Display) -> ApiError {

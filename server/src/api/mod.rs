@@ -46,7 +46,9 @@
 //! | `GET /api/projects/{id}/logs/tail` | [`logs`] | subscribers per project and in all; bytes that wait for each |
 //! | `POST /api/projects/{id}/logs/alerts/simulate` | [`alerts`] | 15,000 checks; the engine's memory and time |
 //! | `/api/projects/{id}/logs/alerts`, `.../{alert_id}` and below | [`alerts`] | 1,000 per page; alerts of a project, by a setting |
-//! | `GET /project/{id}/logs`, `/project/{id}/logs/alerts/{alert_id}` | [`alerts`] | - |
+//! | `GET /project/{id}/logs`, `/project/{id}/logs/alerts/{alert_id}`, and `.../approvals/{request_id}` of a project and an organization | [`alerts`] | - |
+//! | `/api/projects/{id}/approval_policies`, `.../{policy_id}`, and the same of an organization | [`approvals`] | 500 of a place, 1,000 per page |
+//! | `/api/projects/{id}/change_requests`, `.../{request_id}` and below, and the same of an organization | [`approvals`] | 1,000 open ones of a place, 1,000 per page |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
 //! | `POST /api/projects/{id}/sql` | [`sql`] | statements at a time; half of the memory and threads of queries; their time |
 //! | `GET /api/projects/{id}/sql/queries`, `DELETE .../{query_id}` | [`sql`] | 256 statements that have ended |
@@ -60,6 +62,7 @@
 
 pub(crate) mod activity;
 mod alerts;
+mod approvals;
 mod basic_user;
 mod destinations;
 mod fields;
@@ -85,8 +88,10 @@ pub(crate) mod signup;
 mod sql;
 mod users;
 
-pub(crate) use alerts::of_stored as alert_filters;
+pub(crate) use alerts::{Absent, AlertChange, of_stored as alert_filters};
 pub(crate) use logs::TailSubscribers;
+pub(crate) use organizations::OrganizationChange;
+pub(crate) use project::ProjectChange;
 
 use std::borrow::Cow;
 
@@ -104,6 +109,7 @@ fn routes() -> Routes {
     let of_project = activity::routes()
         .merge(logs::routes())
         .merge(alerts::routes())
+        .merge(approvals::project_routes())
         .merge(retention::routes())
         .merge(project::routes())
         .merge(rules::routes())

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::approvals::gated;
 use super::input::Input;
 use super::openapi::schema::{
     integer, list as list_of, moment, nullable, object, text, text_up_to, uuid, with_required,
@@ -13,6 +14,7 @@ use super::openapi::{Routes, get, op, post};
 use super::project_call::ProjectCall;
 use super::{iso_time, page};
 use crate::accounts::keys::{self, MAX_LABEL_CHARS};
+use crate::approvals::action::{KeyWrite, Write};
 use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
 use crate::meta::personal_api_key::{KeyAttributes, PersonalApiKey};
@@ -31,11 +33,20 @@ pub(super) fn routes() -> Routes {
     let body = described_body;
     let all = get(list, read("The caller's keys").lists(described())).post(
         create,
-        write("Make a key, shown this once").body_or_form(body(&["label", "scopes"])).creates(described()),
+        write("Make a key, shown this once")
+            .body_or_form(body(&["label", "scopes"]))
+            .creates(described())
+            .may_need_approval(),
     );
     let one = get(retrieve, read("A key").answers(200, described()))
-        .put(change, write("Change a key").body_or_form(body(&[])).answers(200, described()))
-        .patch(change, write("Change a key").body_or_form(body(&[])).answers(200, described()))
+        .put(
+            change,
+            write("Change a key").body_or_form(body(&[])).answers(200, described()).may_need_approval(),
+        )
+        .patch(
+            change,
+            write("Change a key").body_or_form(body(&[])).answers(200, described()).may_need_approval(),
+        )
         .delete(delete, write("Delete a key").answers_nothing(204, "gone"));
     let roll_op = write("Replace the text of a key, shown this once").answers(200, described());
     Routes::new()
@@ -87,7 +98,7 @@ async fn create(
     call: ProjectCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let caller = authorize_change(&state, &call).await?;
-    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    let actor = call.actor(&caller);
     let body = call.into_json()?;
     let input = Input::of(&body)?;
     let change = KeyChange::parse(&input)?;
@@ -96,33 +107,42 @@ async fn create(
     let mut attributes = KeyAttributes::default();
     change.apply(&mut attributes);
     caller.require_no_more_than(&attributes)?;
-    let (key, secret) = keys::create(state.meta(), &actor, caller.user_id(), &attributes, now_us).await?;
-    Ok((StatusCode::CREATED, Json(written(&key, Some(&secret)))))
+    let user_id = caller.user_id();
+    let place = gated::place_of_key(&state, user_id, &attributes).await?;
+    let write = Write::PersonalApiKey(KeyWrite::Create { user_id, key: attributes });
+    let done = gated::perform(&state, place, &actor, ("POST", write)).await?;
+    let key = find(&state, user_id, &done.resource_id).await?;
+    Ok((StatusCode::CREATED, Json(written(&key, done.secret.as_ref()))))
 }
 
 async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
     let caller = call.authorize_user(&state, Scope::USER_READ).await?;
-    let keys = state.meta().personal_api_keys_of_user(caller.user_id()).await?;
-    let id = key_id(&call);
-    let key = keys.iter().find(|key| key.id == id);
-    key.map(|key| Json(written(key, None))).ok_or_else(|| ApiError::not_found("personal API key not found"))
+    Ok(Json(written(&find(&state, caller.user_id(), &key_id(&call)).await?, None)))
+}
+
+async fn find(state: &AppState, user_id: i64, id: &str) -> Result<PersonalApiKey, ApiError> {
+    let keys = state.meta().personal_api_keys_of_user(user_id).await?;
+    let key = keys.into_iter().find(|key| key.id == id);
+    key.ok_or_else(|| ApiError::not_found("personal API key not found"))
 }
 
 async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
     let caller = authorize_change(&state, &call).await?;
-    let (actor, now_us, id) = (call.actor(&caller), state.clock().now_us(), key_id(&call));
+    let (actor, id, user_id) = (call.actor(&caller), key_id(&call), caller.user_id());
+    let method = call.method().to_string();
     let body = call.into_json()?;
     let change = KeyChange::parse(&Input::of(&body)?)?;
     let mut wanted = KeyAttributes::default();
-    let keys = state.meta().personal_api_keys_of_user(caller.user_id()).await?;
+    let keys = state.meta().personal_api_keys_of_user(user_id).await?;
     if let Some(key) = keys.into_iter().find(|key| key.id == id) {
         wanted = key.attributes;
     }
-    change.clone().apply(&mut wanted);
+    change.apply(&mut wanted);
     caller.require_no_more_than(&wanted)?;
-    let apply = |attributes: &mut _| change.apply(attributes);
-    let key = keys::update(state.meta(), &actor, caller.user_id(), &id, apply, now_us).await?;
-    Ok(Json(written(&key, None)))
+    let place = gated::place_of_key(&state, user_id, &wanted).await?;
+    let write = KeyWrite::Change { user_id, key_id: id.clone(), key: wanted };
+    gated::perform(&state, place, &actor, (&method, Write::PersonalApiKey(write))).await?;
+    Ok(Json(written(&find(&state, user_id, &id).await?, None)))
 }
 
 async fn roll(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {

@@ -16,6 +16,7 @@ use super::parameters::Parameters;
 use crate::activity::entry::Actor;
 use crate::auth::{Access, Caller, Member, Presented, Scope};
 use crate::error::ApiError;
+use crate::meta::approval::Place;
 use crate::meta::project::Project;
 use crate::rate_limits::RequestClass;
 use crate::state::AppState;
@@ -37,6 +38,7 @@ pub(crate) struct ProjectCall {
     ip_address: Option<IpAddr>,
     parameters: Vec<(String, String)>,
     body: Result<Value, ApiError>,
+    has_body: bool,
 }
 
 impl ProjectCall {
@@ -58,6 +60,15 @@ impl ProjectCall {
         state: &AppState,
         scopes: &[Scope],
     ) -> Result<(ProjectId, Caller), ApiError> {
+        let (project, caller) = self.authorize_found(state, scopes).await?;
+        Ok((project.id, caller))
+    }
+
+    async fn authorize_found(
+        &self,
+        state: &AppState,
+        scopes: &[Scope],
+    ) -> Result<(Project, Caller), ApiError> {
         let meta = state.meta();
         let caller = Caller::authenticate(meta, self.presented(), state.clock().now_us()).await?;
         if !scopes.iter().any(|scope| caller.has_scope(*scope)) {
@@ -69,7 +80,20 @@ impl ProjectCall {
         scopes.iter().try_for_each(|scope| access.require_scope(*scope))?;
         self.throttle(state, &caller, Some(project.id))?;
         state.question_slots().enter(&project.organization_id)?;
-        Ok((project.id, caller))
+        Ok((project, caller))
+    }
+
+    /// The same, with where the call's writes belong.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub(crate) async fn authorize_place(
+        &self,
+        state: &AppState,
+        scopes: &[Scope],
+    ) -> Result<(Place, ProjectId, Caller), ApiError> {
+        let (project, caller) = self.authorize_found(state, scopes).await?;
+        Ok((Place::project(&project.organization_id, project.id), project.id, caller))
     }
 
     /// The same for an endpoint about things of several resources: what the caller may do in the project is for the
@@ -190,6 +214,11 @@ impl ProjectCall {
         self.ip_address
     }
 
+    /// The verb of the request.
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
     /// The headers of the request.
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.headers
@@ -224,6 +253,11 @@ impl ProjectCall {
     /// The parameters of the query string.
     pub(crate) fn parameters(&self) -> Parameters<'_> {
         Parameters::of(&self.parameters)
+    }
+
+    /// Whether anything was sent as a body.
+    pub(crate) fn has_body(&self) -> bool {
+        self.has_body
     }
 
     /// The body as JSON.
@@ -266,12 +300,13 @@ impl FromRequest<AppState> for ProjectCall {
             }
             _ => ApiError::parse_error(None, "the request body could not be read"),
         });
+        let has_body = body.as_ref().map_or(true, |body| !body.is_empty());
         let body = match body {
             Ok(body) => read_body(&headers, body).await,
             Err(error) => Err(error),
         };
         let ip_address = remote.map(|ConnectInfo(address)| address.ip());
-        Ok(Self { method, path, uri, headers, ip_address, parameters, body })
+        Ok(Self { method, path, uri, headers, ip_address, parameters, body, has_body })
     }
 }
 

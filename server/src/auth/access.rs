@@ -31,7 +31,7 @@ impl Access {
         let organization_id = &member.organization.id;
         let rules = match is_free {
             true => Vec::new(),
-            false => meta.access_controls_of_user(organization_id, user_id, Some(project)).await?,
+            false => meta.known_access_controls(organization_id, user_id, project).await?,
         };
         Ok(Self { is_free, rules })
     }

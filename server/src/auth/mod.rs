@@ -2,6 +2,8 @@
 //!
 //! The order of checks is fixed: a bad credential (401), none (401), scope and restrictions of the key (403),
 //! existence of the project (404), membership (403). The body is looked at only after all of them.
+//!
+//! What the metadata say of a caller is as of [`Caller::find`], or later: nothing that was revoked before is let through.
 
 pub(crate) mod access;
 pub(crate) mod cookies;
@@ -135,7 +137,7 @@ impl Caller {
         if !self.may_reach_project(ProjectId(id)) {
             return Err(denied("the API key has"));
         }
-        let project = meta.project(ProjectId(id)).await?.ok_or_else(not_found)?;
+        let project = meta.known_project(ProjectId(id)).await?.ok_or_else(not_found)?;
         if !self.may_reach(&project.organization_id) {
             return Err(denied("the API key has"));
         }
@@ -229,10 +231,10 @@ impl Caller {
     }
 
     async fn standing(&self, meta: &Meta, organization_id: &str) -> Result<Option<Member>, ApiError> {
-        let Some(level) = meta.membership_level(organization_id, self.user.id).await? else {
+        let Some(level) = meta.known_level(organization_id, self.user.id).await? else {
             return Ok(None);
         };
-        let organization = meta.organization(organization_id).await?;
+        let organization = meta.known_organization(organization_id).await?;
         Ok(organization.map(|organization| Member { organization, level }))
     }
 

@@ -39,6 +39,7 @@ impl Caller {
     /// # Errors
     /// As [`Caller::authenticate`], except that a request may name nobody.
     pub async fn find(meta: &Meta, presented: Presented<'_>, now_us: i64) -> Result<Option<Self>, ApiError> {
+        meta.see_changes().await?;
         if let Some(found) = of_key(meta, &presented, now_us).await? {
             return Ok(Some(found));
         }
@@ -49,7 +50,7 @@ impl Caller {
 async fn of_key(meta: &Meta, presented: &Presented<'_>, now_us: i64) -> Result<Option<Caller>, ApiError> {
     let Presented { headers, body, query, .. } = *presented;
     let Some(credential) = credential::find(headers, body, query) else { return Ok(None) };
-    let found = meta.personal_api_key(&credential.key).await?;
+    let found = meta.known_key(&credential.key).await?;
     let is_valid = |(key, user): &(PersonalApiKey, User)| {
         user.is_active && key.attributes.expires_us.is_none_or(|expires_us| now_us < expires_us)
     };

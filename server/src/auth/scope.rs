@@ -78,6 +78,11 @@ impl Scope {
     /// Needed to see exports that somebody else has asked for.
     pub const EXPORT_READ: Self = Self { object: "export", action: Action::Read };
 
+    /// Needed to see approval policies and change requests.
+    pub const APPROVALS_READ: Self = Self { object: "approvals", action: Action::Read };
+    /// Needed to change approval policies, and to decide about change requests.
+    pub const APPROVALS_WRITE: Self = Self { object: "approvals", action: Action::Write };
+
     /// Needed to read the audit trail.
     pub const ACTIVITY_READ: Self = Self { object: "activity_log", action: Action::Read };
     /// Needed to add entries to the audit trail.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use engine::clock::Clock;
+use uuid::Uuid;
 
 use super::email::{Mailer, MailerError};
 use super::http::Http;
@@ -80,11 +81,10 @@ impl Courier {
         })
     }
 
-    /// Takes up to so many notifications that are due.
-    pub(super) async fn claim(&self, limit: usize) -> Result<Vec<Claim>, MetaError> {
+    /// Takes up to so many notifications that are due, none for destinations to which something is being sent.
+    pub(super) async fn claim(&self, limit: usize, busy: &[Uuid]) -> Result<Vec<Claim>, MetaError> {
         let now_us = self.clock.now_us();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.meta.claim_notifications(limit, now_us, now_us.saturating_add(LEASE_US)).await
+        self.meta.claim_notifications(limit, busy, now_us, now_us.saturating_add(LEASE_US)).await
     }
 
     /// Sends a notification and notes what came of it. What cannot be noted is sent once more, later.
@@ -197,7 +197,7 @@ impl Courier {
     /// Sends what is due, and returns how many these were.
     #[cfg(test)]
     pub(super) async fn deliver_due(&self) -> usize {
-        let claims = self.claim(100).await.unwrap();
+        let claims = self.claim(100, &[]).await.unwrap();
         let num_claims = claims.len();
         futures::future::join_all(claims.into_iter().map(|claim| self.deliver(claim))).await;
         num_claims

@@ -34,7 +34,9 @@ fn event(destination: &Destination, told: &Notification) -> Value {
     let dedup_key = match destination.event {
         EventKind::AlertFiring | EventKind::AlertResolved => owner.to_string(),
         EventKind::AlertBroken | EventKind::AlertErrored => format!("{owner}/{}", destination.event.word()),
-        EventKind::ActivityEntry => told.id.to_string(),
+        EventKind::ActivityEntry | EventKind::ApprovalRequested | EventKind::ApprovalResolved => {
+            told.id.to_string()
+        }
     };
     if destination.event == EventKind::AlertResolved {
         return json!({ "event_action": "resolve", "dedup_key": dedup_key });
@@ -43,7 +45,10 @@ fn event(destination: &Destination, told: &Notification) -> Value {
         EventKind::AlertFiring => "critical",
         EventKind::AlertBroken => "error",
         EventKind::AlertErrored => "warning",
-        EventKind::AlertResolved | EventKind::ActivityEntry => "info",
+        EventKind::AlertResolved
+        | EventKind::ActivityEntry
+        | EventKind::ApprovalRequested
+        | EventKind::ApprovalResolved => "info",
     };
     let summary: String = told.message.title.chars().take(MAX_SUMMARY).collect();
     let mut event = json!({

@@ -1,13 +1,15 @@
 //! The work in the background: notifications that are due are claimed and sent, many at a time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::clock::Clock;
 use tokio::sync::Notify;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
 
 use super::courier::{Courier, DeliveryCounts, DeliveryError};
 use crate::config::ServerConfig;
@@ -75,10 +77,10 @@ impl Delivery {
 }
 
 async fn work(courier: Arc<Courier>, clock: Arc<dyn Clock>, wake: Arc<Notify>, stop: CancellationToken) {
-    let mut under_way = JoinSet::new();
+    let mut under_way = UnderWay::default();
     let mut swept_us = i64::MIN;
     while !stop.is_cancelled() {
-        begin(&courier, &mut under_way).await;
+        under_way.begin(&courier).await;
         let now_us = clock.now_us();
         if now_us.saturating_sub(swept_us) >= SWEEP_INTERVAL_US {
             swept_us = now_us;
@@ -89,35 +91,51 @@ async fn work(courier: Arc<Courier>, clock: Arc<dyn Clock>, wake: Arc<Notify>, s
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            Some(ended) = under_way.join_next(), if !under_way.is_empty() => note_end(ended),
+            true = under_way.end_one() => {}
             () = wake.notified() => {}
             () = tokio::time::sleep(LOOK_INTERVAL) => {}
         }
     }
-    while let Some(ended) = under_way.join_next().await {
-        note_end(ended);
-    }
+    while under_way.end_one().await {}
 }
 
-async fn begin(courier: &Arc<Courier>, under_way: &mut JoinSet<()>) {
-    let free = MAX_UNDER_WAY - under_way.len();
-    if free == 0 {
-        return;
-    }
-    match courier.claim(free).await {
-        Ok(claims) => {
-            for claim in claims {
-                let courier = Arc::clone(courier);
-                under_way.spawn(async move { courier.deliver(claim).await });
-            }
+/// What is being sent.
+#[derive(Debug, Default)]
+struct UnderWay {
+    tasks: JoinSet<()>,
+    /// Where each task sends to. A clock that is moved makes leases run out; nothing is sent twice for that.
+    destinations: HashMap<Id, Uuid>,
+}
+
+impl UnderWay {
+    /// Begins to send what is due.
+    async fn begin(&mut self, courier: &Arc<Courier>) {
+        let free = MAX_UNDER_WAY - self.tasks.len();
+        if free == 0 {
+            return;
         }
-        Err(error) => tracing::error!(%error, "cannot look for notifications to send"),
+        let busy: Vec<Uuid> = self.destinations.values().copied().collect();
+        match courier.claim(free, &busy).await {
+            Ok(claims) => {
+                for claim in claims {
+                    let (courier, destination) = (Arc::clone(courier), claim.destination.id);
+                    let task = self.tasks.spawn(async move { courier.deliver(claim).await });
+                    self.destinations.insert(task.id(), destination);
+                }
+            }
+            Err(error) => tracing::error!(%error, "cannot look for notifications to send"),
+        }
     }
-}
 
-fn note_end(ended: Result<(), JoinError>) {
-    if let Err(error) = ended {
-        // The notification is claimed again when the lease has run out.
-        tracing::error!(%error, "sending a notification has failed");
+    /// Waits for one to end; false when there is none.
+    async fn end_one(&mut self) -> bool {
+        let Some(ended) = self.tasks.join_next_with_id().await else { return false };
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+        self.destinations.remove(&id);
+        if let Err(error) = ended {
+            // The notification is claimed again when the lease has run out.
+            tracing::error!(%error, "sending a notification has failed");
+        }
+        true
     }
 }

@@ -8,7 +8,10 @@ use super::{Meta, MetaError};
 
 /// Tables with what belongs to one project, those first that others refer to last. [`tests`] tells of one that is
 /// missing.
-const OF_PROJECT: [&str; 11] = [
+const OF_PROJECT: [&str; 15] = [
+    "change_request_votes",
+    "change_requests",
+    "approval_policies",
     "notifications",
     "destinations",
     "activity_subscriptions",
@@ -19,6 +22,7 @@ const OF_PROJECT: [&str; 11] = [
     "export_assets",
     "logs_rules",
     "log_alert_events",
+    "log_alert_services",
     "log_alerts",
 ];
 
@@ -79,6 +83,9 @@ pub(crate) async fn remove_organization(connection: &mut AnyConnection, id: &str
     for sql in [
         "DELETE FROM role_memberships WHERE role_id IN (SELECT id FROM roles WHERE organization_id = $1)",
         "DELETE FROM roles WHERE organization_id = $1",
+        "DELETE FROM change_request_votes WHERE organization_id = $1",
+        "DELETE FROM change_requests WHERE organization_id = $1",
+        "DELETE FROM approval_policies WHERE organization_id = $1",
         "DELETE FROM invites WHERE organization_id = $1",
         "DELETE FROM export_assets WHERE organization_id = $1",
         "DELETE FROM memberships WHERE organization_id = $1",
@@ -121,9 +128,12 @@ mod tests {
     use crate::meta::FILE_NAME;
 
     /// What a table of an organization is called in [`remove_organization`], or why it is not there.
-    const OF_ORGANIZATION: [&str; 8] = [
+    const OF_ORGANIZATION: [&str; 11] = [
         "projects",
         "roles",
+        "change_request_votes",
+        "change_requests",
+        "approval_policies",
         "invites",
         "memberships",
         "export_assets",

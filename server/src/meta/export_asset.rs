@@ -2,8 +2,8 @@
 
 use engine::schema::ProjectId;
 
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 use super::log_view::Window;
 use super::{Meta, MetaError, counter, outbox};
@@ -124,57 +124,74 @@ const SELECT: &str =
 /// The condition that an export is of the project $1 or of the organization $2; 0 and empty stand for none.
 const OF_OWNER: &str = "COALESCE(project_id, 0) = $1 AND COALESCE(organization_id, '') = $2";
 
+/// Adds an export; its id. None when there are `max_assets` already.
+///
+/// # Errors
+/// When the metadata database fails.
+pub(crate) async fn create(
+    connection: &mut AnyConnection,
+    asset: &NewExportAsset,
+    actor: &Actor,
+    max_assets: i64,
+) -> Result<Option<i64>, MetaError> {
+    let (project, organization) = asset.owner.columns();
+    let (count,): (i64,) = sqlx::query_as(
+        "SELECT COUNT(*) FROM export_assets
+         WHERE COALESCE(project_id, 0) = $1 AND COALESCE(organization_id, '') = $2",
+    )
+    .bind(project.unwrap_or(0))
+    .bind(organization.clone().unwrap_or_default())
+    .fetch_one(&mut *connection)
+    .await?;
+    if count >= max_assets {
+        return Ok(None);
+    }
+    let id = counter::next(connection, "export_assets").await?;
+    sqlx::query(
+        "INSERT INTO export_assets
+           (id, project_id, created_by, export_format, filename, request, state, attempts, created_at, expires_at,
+            organization_id, kind)
+         VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, $7, $8, $9, $10)",
+    )
+    .bind(id)
+    .bind(project)
+    .bind(actor.user_id)
+    .bind(asset.export_format)
+    .bind(asset.filename.clone())
+    .bind(asset.request.clone())
+    .bind(asset.created_us)
+    .bind(asset.expires_us)
+    .bind(organization.clone())
+    .bind(asset.kind.as_str())
+    .execute(&mut *connection)
+    .await?;
+    let entry = Entry::new(actor, SCOPE, "exported", id, &asset.filename, vec![]);
+    match &asset.owner {
+        ExportOwner::Project(project) => {
+            outbox::push_for_project(connection, *project, &entry, asset.created_us).await?;
+        }
+        ExportOwner::Organization(id) => {
+            outbox::push(connection, id, None, &entry, asset.created_us).await?;
+        }
+    }
+    Ok(Some(id))
+}
+
 impl Meta {
-    /// Adds an export. None when the project has `max_assets` already.
+    /// `create` in a transaction of its own.
+    ///
+    /// # Errors
+    /// When the metadata database fails.
     pub async fn create_export_asset(
         &self,
         asset: &NewExportAsset,
         actor: &Actor,
         max_assets: i64,
     ) -> Result<Option<i64>, MetaError> {
-        let (project, organization) = asset.owner.columns();
         let mut transaction = self.begin_write().await?;
-        let (count,): (i64,) = sqlx::query_as(
-            "SELECT COUNT(*) FROM export_assets
-             WHERE COALESCE(project_id, 0) = $1 AND COALESCE(organization_id, '') = $2",
-        )
-        .bind(project.unwrap_or(0))
-        .bind(organization.clone().unwrap_or_default())
-        .fetch_one(&mut *transaction)
-        .await?;
-        if count >= max_assets {
-            return Ok(None);
-        }
-        let id = counter::next(&mut transaction, "export_assets").await?;
-        sqlx::query(
-            "INSERT INTO export_assets
-               (id, project_id, created_by, export_format, filename, request, state, attempts, created_at, expires_at,
-                organization_id, kind)
-             VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, $7, $8, $9, $10)",
-        )
-        .bind(id)
-        .bind(project)
-        .bind(actor.user_id)
-        .bind(asset.export_format)
-        .bind(asset.filename.clone())
-        .bind(asset.request.clone())
-        .bind(asset.created_us)
-        .bind(asset.expires_us)
-        .bind(organization.clone())
-        .bind(asset.kind.as_str())
-        .execute(&mut *transaction)
-        .await?;
-        let entry = Entry::new(actor, SCOPE, "exported", id, &asset.filename, vec![]);
-        match &asset.owner {
-            ExportOwner::Project(project) => {
-                outbox::push_for_project(&mut transaction, *project, &entry, asset.created_us).await?;
-            }
-            ExportOwner::Organization(id) => {
-                outbox::push(&mut transaction, id, None, &entry, asset.created_us).await?;
-            }
-        }
+        let id = create(&mut transaction, asset, actor, max_assets).await?;
         transaction.commit().await?;
-        Ok(Some(id))
+        Ok(id)
     }
 
     /// One export of a project or an organization.

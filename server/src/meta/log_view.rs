@@ -56,7 +56,7 @@ pub struct LogViewContent {
 
 impl LogViewContent {
     /// What people see of a view, by name.
-    fn fields(&self) -> Map<String, Value> {
+    pub(crate) fn fields(&self) -> Map<String, Value> {
         let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
         let fields = json!({
             "name": self.name,
@@ -69,7 +69,8 @@ impl LogViewContent {
 }
 
 impl LogView {
-    fn content(&self) -> LogViewContent {
+    /// What of it can be written.
+    pub(crate) fn content(&self) -> LogViewContent {
         LogViewContent {
             name: self.name.clone(),
             filters: self.filters.clone(),
@@ -196,7 +197,10 @@ impl Meta {
         Ok(true)
     }
 
-    /// Removes a view. Whether there was one.
+    /// `remove` in a transaction of its own.
+    ///
+    /// # Errors
+    /// When the metadata database fails.
     pub async fn delete_log_view(
         &self,
         project: ProjectId,
@@ -205,20 +209,35 @@ impl Meta {
         now_us: i64,
     ) -> Result<bool, MetaError> {
         let mut transaction = self.begin_write().await?;
-        let connection = &mut *transaction;
-        let Some(view) = get(connection, project, short_id).await? else { return Ok(false) };
-        sqlx::query("DELETE FROM log_views WHERE project_id = $1 AND short_id = $2")
-            .bind(project.0)
-            .bind(short_id.to_owned())
-            .execute(&mut *connection)
-            .await?;
-        tell(connection, project, actor, "deleted", (short_id, &view.name), vec![], now_us).await?;
+        let removed = remove(&mut transaction, project, short_id, actor, now_us).await?;
         transaction.commit().await?;
-        Ok(true)
+        Ok(removed)
     }
 }
 
-async fn get(
+/// Removes a view. Whether there was one.
+///
+/// # Errors
+/// When the metadata database fails.
+pub(crate) async fn remove(
+    connection: &mut AnyConnection,
+    project: ProjectId,
+    short_id: &str,
+    actor: &Actor,
+    now_us: i64,
+) -> Result<bool, MetaError> {
+    let Some(view) = get(connection, project, short_id).await? else { return Ok(false) };
+    sqlx::query("DELETE FROM log_views WHERE project_id = $1 AND short_id = $2")
+        .bind(project.0)
+        .bind(short_id.to_owned())
+        .execute(&mut *connection)
+        .await?;
+    tell(connection, project, actor, "deleted", (short_id, &view.name), vec![], now_us).await?;
+    Ok(true)
+}
+
+/// One view of a project.
+pub(crate) async fn get(
     connection: &mut AnyConnection,
     project: ProjectId,
     short_id: &str,

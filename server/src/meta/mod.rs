@@ -7,6 +7,7 @@ pub mod access_control;
 pub mod activity;
 pub mod activity_subscription;
 pub mod alert;
+pub mod approval;
 pub mod bootstrap;
 mod counter;
 pub mod deletion;
@@ -15,8 +16,10 @@ pub mod export_asset;
 pub(crate) mod identity;
 pub mod integration;
 pub mod invite;
+mod job_lease;
 pub mod log_view;
 pub mod membership;
+mod memo;
 pub mod notification;
 pub mod organization;
 pub mod outbox;
@@ -37,6 +40,8 @@ use std::path::{Path, PathBuf};
 use engine::database::{Backend, DatabaseError, SchemaStep, copy_sqlite, open_postgres, open_sqlite};
 use sqlx::{Any, AnyPool, Transaction};
 
+use self::memo::Memo;
+
 pub use membership::Level;
 
 /// Name of the SQLite file in the data folder.
@@ -45,7 +50,7 @@ pub const FILE_NAME: &str = "meta.db";
 /// Reads are short and writes are rare; more connections would only contend for SQLite's one writer.
 const MAX_CONNECTIONS: u32 = 4;
 
-const SCHEMA: [SchemaStep; 12] = [
+const SCHEMA: &[SchemaStep] = &[
     SchemaStep {
         version: 1,
         description: "organizations, users, projects and keys",
@@ -98,6 +103,12 @@ const SCHEMA: [SchemaStep; 12] = [
         description: "subscriptions to the audit trail",
         sql: include_str!("migrations/0022_activity_subscriptions.sql"),
     },
+    SchemaStep { version: 23, description: "approvals", sql: include_str!("migrations/0023_approvals.sql") },
+    SchemaStep {
+        version: 24,
+        description: "alerts for each service",
+        sql: include_str!("migrations/0024_alert_services.sql"),
+    },
 ];
 
 /// Where the metadata are.
@@ -123,6 +134,7 @@ impl fmt::Debug for MetaLocation {
 pub struct Meta {
     pool: AnyPool,
     backend: Backend,
+    memo: Memo,
 }
 
 /// What can go wrong with the metadata database.
@@ -148,8 +160,9 @@ impl Meta {
     /// # Errors
     /// [`MetaError::Open`] when a later version has been here, the file cannot be opened or is no database.
     pub async fn open(path: &Path) -> Result<Self, MetaError> {
-        let pool = open_sqlite(path, MAX_CONNECTIONS, &SCHEMA).await?;
-        Ok(Self { pool, backend: Backend::Sqlite })
+        let pool = open_sqlite(path, MAX_CONNECTIONS, SCHEMA).await?;
+        let memo = Memo::of_file(path).await?;
+        Ok(Self { pool, backend: Backend::Sqlite, memo })
     }
 
     /// Opens the database at a location and brings its schema up to date. A file is made when it does not exist, a
@@ -161,8 +174,8 @@ impl Meta {
         match location {
             MetaLocation::File(path) => Self::open(path).await,
             MetaLocation::Postgres(url) => {
-                let pool = open_postgres(url, MAX_CONNECTIONS, &SCHEMA).await?;
-                Ok(Self { pool, backend: Backend::Postgres })
+                let pool = open_postgres(url, MAX_CONNECTIONS, SCHEMA).await?;
+                Ok(Self { pool, backend: Backend::Postgres, memo: Memo::default() })
             }
         }
     }
@@ -187,6 +200,7 @@ impl Meta {
 
     /// Closes every connection; the write-ahead log is folded into the file.
     pub async fn close(&self) {
+        self.memo.close().await;
         self.pool.close().await;
     }
 }

@@ -188,36 +188,47 @@ async fn claim(
     Ok(Some(Claim { destination, content, num_tries, created_us, row_id, lease }))
 }
 
-const IS_DUE: &str = "d.due_at <= $1 AND (d.lease_until IS NULL OR d.lease_until <= $1)";
+/// Where something is to be sent and nobody has a lease, up to so many.
+async fn due_destinations(
+    connection: &mut AnyConnection,
+    limit: usize,
+    now_us: i64,
+) -> Result<Vec<Destination>, MetaError> {
+    let sql = format!(
+        "SELECT {} FROM destinations d WHERE d.due_at <= $1 AND (d.lease_until IS NULL OR d.lease_until <= $1)
+         ORDER BY d.due_at, d.id LIMIT $2",
+        destination::COLUMNS
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(now_us).bind(limit).fetch_all(connection).await?;
+    rows.iter().map(destination::from_row).collect()
+}
 
 impl Meta {
-    /// Takes notifications that are due, at most one for each destination and those first that have waited longest.
+    /// Takes notifications that are due, at most one for each destination and those first that have waited longest;
+    /// none for `busy` destinations, a few of them, whatever became of their leases.
     ///
     /// # Errors
     /// When the metadata database fails.
     pub async fn claim_notifications(
         &self,
-        limit: i64,
+        limit: usize,
+        busy: &[Uuid],
         now_us: i64,
         lease_until_us: i64,
     ) -> Result<Vec<Claim>, MetaError> {
+        let num_looked_at = limit.saturating_add(busy.len());
+        let is_free = |destination: &Destination| !busy.contains(&destination.id);
         // Most looks find nothing, and need not wait for whoever writes.
-        let sql = format!("SELECT d.id FROM destinations d WHERE {IS_DUE} LIMIT 1");
-        let due: Option<(String,)> =
-            sqlx::query_as(AssertSqlSafe(sql)).bind(now_us).fetch_optional(&self.pool).await?;
-        if due.is_none() {
+        let mut connection = self.pool.acquire().await?;
+        if !due_destinations(&mut connection, num_looked_at, now_us).await?.iter().any(is_free) {
             return Ok(Vec::new());
         }
-        let sql = format!(
-            "SELECT {} FROM destinations d WHERE {IS_DUE} ORDER BY d.due_at, d.id LIMIT $2",
-            destination::COLUMNS
-        );
+        drop(connection);
         let mut transaction = self.begin_write().await?;
-        let rows =
-            sqlx::query(AssertSqlSafe(sql)).bind(now_us).bind(limit).fetch_all(&mut *transaction).await?;
-        let mut claims = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let destination = destination::from_row(row)?;
+        let destinations = due_destinations(&mut transaction, num_looked_at, now_us).await?;
+        let mut claims = Vec::with_capacity(destinations.len());
+        for destination in destinations.into_iter().filter(is_free).take(limit) {
             claims.extend(claim(&mut transaction, destination, now_us, lease_until_us).await?);
         }
         transaction.commit().await?;

@@ -1,5 +1,6 @@
 //! Personal API keys: a user's right to call the API, whole or in part.
 
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use crate::secret::{self, Secret};
 const LAST_USED_GRAIN_US: i64 = 3_600 * 1_000_000;
 
 /// What a key may be used for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct KeyAttributes {
     /// What its owner calls it.
     pub label: String,

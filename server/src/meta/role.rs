@@ -218,15 +218,24 @@ impl Meta {
 
     /// The roles that a user has in an organization, by id.
     pub async fn roles_of_user(&self, organization_id: &str, user_id: i64) -> Result<Vec<String>, MetaError> {
-        let rows: Vec<(String,)> = sqlx::query_as(
-            "SELECT r.id FROM roles r JOIN role_memberships m ON m.role_id = r.id
-             JOIN memberships o ON o.organization_id = r.organization_id AND o.user_id = m.user_id
-             WHERE r.organization_id = $1 AND m.user_id = $2 ORDER BY r.id",
-        )
-        .bind(organization_id.to_owned())
-        .bind(user_id)
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
+        of_user(&mut *self.pool.acquire().await?, organization_id, user_id).await
     }
+}
+
+/// The roles that a member of an organization has in it, by id.
+pub(crate) async fn of_user(
+    connection: &mut AnyConnection,
+    organization_id: &str,
+    user_id: i64,
+) -> Result<Vec<String>, MetaError> {
+    let rows: Vec<(String,)> = sqlx::query_as(
+        "SELECT r.id FROM roles r JOIN role_memberships m ON m.role_id = r.id
+         JOIN memberships o ON o.organization_id = r.organization_id AND o.user_id = m.user_id
+         WHERE r.organization_id = $1 AND m.user_id = $2 ORDER BY r.id",
+    )
+    .bind(organization_id.to_owned())
+    .bind(user_id)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }

@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::query::filter::{TextSearch, build_text_pattern, timestamp_literal};
 use crate::schema::{activity, columns};
 
-/// The condition that an entry is asked for; never null.
+/// The condition that an entry is asked for; null is no. Its parts are plain where they can be, so that what is known of
+/// stretches of entries tells which of them need not be read.
 ///
 /// # Errors
 /// `InvalidRequest` or `LimitExceeded` naming what is wrong.
@@ -76,16 +77,14 @@ fn of_tenant(tenant: ActivityTenant) -> Expr {
     let project_id = || ident(activity::PROJECT_ID);
     match tenant {
         ActivityTenant::Organization => lit(true),
-        ActivityTenant::Project { project, with_organization: false } => {
-            is_true(project_id().eq(lit(project.0)))
-        }
+        ActivityTenant::Project { project, with_organization: false } => project_id().eq(lit(project.0)),
         ActivityTenant::Project { project, with_organization: true } => {
-            project_id().is_null().or(is_true(project_id().eq(lit(project.0))))
+            project_id().is_null().or(project_id().eq(lit(project.0)))
         }
     }
 }
 
-/// Not one of those that are hidden.
+/// Not one of those that are hidden; never null, as scopes and activities are not.
 fn is_shown(hidden: &HiddenEntries) -> Expr {
     let scope = is_any(activity::SCOPE, [hidden.scope.clone()].into_iter());
     let mut is_hidden = scope.and(is_any(activity::ACTIVITY, hidden.activities.iter().cloned()));
@@ -95,17 +94,14 @@ fn is_shown(hidden: &HiddenEntries) -> Expr {
     !is_hidden
 }
 
+/// Null where the column is.
 fn is_any<T: datafusion::logical_expr::Literal>(column: &str, values: impl Iterator<Item = T>) -> Expr {
-    is_true(ident(column).in_list(values.map(lit).collect(), false))
+    ident(column).in_list(values.map(lit).collect(), false)
 }
 
+/// Never null: what is not known is neither.
 fn is_flag(column: &str, flag: bool) -> Expr {
-    is_true(ident(column).eq(lit(flag)))
-}
-
-/// Null is not.
-fn is_true(condition: Expr) -> Expr {
-    condition.is_true()
+    ident(column).eq(lit(flag)).is_true()
 }
 
 fn contains(needle: &str) -> Result<Expr> {

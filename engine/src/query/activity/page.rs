@@ -1,7 +1,9 @@
 //! Entries in order.
 //!
-//! A page is found in two steps. The first orders the entries that are asked for by their keys alone, time and id; the
-//! second reads the wide columns of just the entries of the page, whose narrow range of time prunes pages.
+//! A page is found slice by slice, beginning with those that can have its first entries, until no other can have one.
+//! Where entries may have expired, or where a page lies far from the first one, it is found in two steps: the first
+//! orders the entries that are asked for by their keys alone, time and id; the second reads the wide columns of just the
+//! entries of the page, whose narrow range of time prunes pages.
 
 use std::collections::HashMap;
 
@@ -19,7 +21,10 @@ use crate::activity::{StoredEntry, decode_entries};
 use crate::catalog::Snapshot;
 use crate::error::Result;
 use crate::query::filter::timestamp_literal;
+use crate::query::model::Order;
 use crate::query::settings::QueryKind;
+use crate::query::slices::{self, MAX_SLICED_PAGE, NewestQuestion};
+use crate::query::time_range::TimeRange;
 use crate::query::{QueryContext, QuerySession};
 use crate::schema::{activity, activity_schema, columns};
 
@@ -40,6 +45,9 @@ impl QueryContext {
     pub async fn activity_page(&self, snapshot: &Snapshot, query: &ActivityQuery) -> Result<ActivityPage> {
         let (session, asked) = (self.session(snapshot), query.clone());
         let work = async move {
+            if let Some(page) = page_of_slices(&session, &asked).await? {
+                return Ok(page);
+            }
             let mut keys = find_keys(&session, &asked).await?;
             let has_more = keys.len() > asked.limit;
             keys.truncate(asked.limit);
@@ -72,12 +80,60 @@ pub(super) fn of_engine(error: crate::Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
+/// A page found slice by slice; none when entries may have expired, or when sorting them all is no worse.
+async fn page_of_slices(
+    session: &QuerySession,
+    query: &ActivityQuery,
+) -> DataFusionResult<Option<ActivityPage>> {
+    let Some(reader) = &session.slices else { return Ok(None) };
+    let num_before_end = query.offset.saturating_add(query.limit);
+    let range = range_of(query);
+    let (live, others) = session.sources_in(range);
+    if num_before_end > MAX_SLICED_PAGE || !others.is_empty() {
+        return Ok(None);
+    }
+    let condition = wanted(query)?;
+    let order = match query.order {
+        ActivityOrder::Latest => Order::Latest,
+        ActivityOrder::Earliest => Order::Earliest,
+    };
+    let question = NewestQuestion { condition: &condition, range, order, limit: num_before_end + 1 };
+    let found = slices::find(session, reader, &question, live).await?;
+    let has_more = found.len() > num_before_end;
+    let page = found.get(query.offset..found.len().min(num_before_end)).unwrap_or_default();
+    let entries = slices::entries_at(session, reader, page).await?;
+    Ok(Some(ActivityPage { entries, has_more }))
+}
+
+/// When the entries of a page were made, at least.
+fn range_of(query: &ActivityQuery) -> TimeRange {
+    let ActivityFilter { since_us, until_us, .. } = query.filter;
+    let mut range = TimeRange {
+        start_us: since_us.unwrap_or(i64::MIN),
+        end_us: until_us.map_or(i64::MAX, |until_us| until_us.saturating_add(1)),
+    };
+    match query.after {
+        Some(after) if query.order == ActivityOrder::Latest => {
+            range.end_us = range.end_us.min(after.timestamp_us.saturating_add(1));
+        }
+        Some(after) => range.start_us = range.start_us.max(after.timestamp_us),
+        None => {}
+    }
+    range
+}
+
+/// The condition that an entry is asked for.
+fn wanted(query: &ActivityQuery) -> DataFusionResult<Expr> {
+    let wanted = condition(&query.filter).map_err(of_engine)?;
+    Ok(match query.after {
+        Some(after) => beyond(after, query.order).and(wanted),
+        None => wanted,
+    })
+}
+
 /// The keys of the page, and of the entry after it.
 async fn find_keys(session: &QuerySession, query: &ActivityQuery) -> DataFusionResult<Vec<ActivityCursor>> {
-    let mut wanted = condition(&query.filter).map_err(of_engine)?;
-    if let Some(after) = query.after {
-        wanted = beyond(after, query.order).and(wanted);
-    }
+    let wanted = wanted(query)?;
     let is_ascending = query.order == ActivityOrder::Earliest;
     let key = || [ident(columns::TIMESTAMP), ident(activity::ID)];
     let page = session

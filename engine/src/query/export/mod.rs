@@ -32,6 +32,7 @@ use self::row_pieces::RowPieces;
 pub use self::stream::ExportStream;
 use self::windows::plan_windows;
 use super::filter::in_range;
+use super::lazy_session::LazySession;
 use super::model::{LogQuery, Order};
 use super::planner::Sidecars;
 use super::rows::{LogRow, matching, row_columns};
@@ -147,10 +148,10 @@ impl LogExport {
         names: &[String],
         limit: usize,
     ) -> DataFusionResult<SendableRecordBatchStream> {
-        let (store, env) = (Arc::clone(&self.store), Arc::clone(&self.runtime_env));
-        let (snapshot, sidecars) = (self.snapshot.clone(), self.sidecars.clone());
-        let slices = self.slices.clone();
-        let session = QuerySession::new(snapshot, store, env, self.config.clone(), sidecars, slices, None);
+        let session = LazySession::alone(self.config.clone(), Arc::clone(&self.runtime_env));
+        let (snapshot, store) = (self.snapshot.clone(), Arc::clone(&self.store));
+        let (sidecars, slices) = (self.sidecars.clone(), self.slices.clone());
+        let session = QuerySession::new(snapshot, store, session, sidecars, slices, None);
         let ascending = self.query.order == Order::Earliest;
         let key = [columns::TIMESTAMP, columns::UUID].map(|name| ident(name).sort(ascending, false));
         let mut rows =

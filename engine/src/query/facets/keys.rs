@@ -158,6 +158,7 @@ pub(super) mod tests {
     use crate::clock::SystemClock;
     use crate::query::QuerySettings;
     use crate::query::filter::translate;
+    use crate::query::lazy_session::LazySession;
     use crate::query::model::{FilterLeaf, FilterNode, Namespace, Operand, Operator};
     use crate::query::planner::Sidecars;
     use crate::query::slices::SliceCache;
@@ -189,7 +190,8 @@ pub(super) mod tests {
         let sidecars = Sidecars::new(Arc::clone(&store), 1 << 20, Arc::new(SystemClock));
         let config = QuerySettings { num_threads: 2, ..QuerySettings::default() }.session_config();
         let slices = SliceCache::new(1 << 20).map(Arc::new);
-        QuerySession::new(snapshot, store, Arc::new(RuntimeEnv::default()), config, sidecars, slices, None)
+        let session = LazySession::alone(config, Arc::new(RuntimeEnv::default()));
+        QuerySession::new(snapshot, store, session, sidecars, slices, None)
     }
 
     #[tokio::test]

@@ -11,28 +11,34 @@ use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_expr_adapter::PhysicalExprAdapterFactory;
-use datafusion::prelude::{Expr, SessionContext};
+use datafusion::prelude::Expr;
 
 use super::super::file_columns::FileColumnsFactory;
 use super::super::filter::tests_each_value_once;
+use super::super::session::QuerySession;
 use super::open_file::OpenFile;
 use super::reader::SliceReader;
-use crate::schema::{columns, logs_schema};
+use crate::schema::{activity, columns};
 use crate::storage::MAP_COLUMNS;
 
 /// A condition over whole rows: parts that must all hold, those that read little first.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
+    /// Of whole rows.
+    schema: SchemaRef,
     parts: Vec<Arc<dyn PhysicalExpr>>,
 }
 
 impl Condition {
-    pub(super) fn new(session: &SessionContext, condition: &Expr) -> Result<Self> {
-        let described = DFSchema::try_from(logs_schema())?;
+    pub(super) fn new(session: &QuerySession, condition: &Expr) -> Result<Self> {
+        let schema = session.table.snapshot().table.dataset().schema();
+        let described = DFSchema::try_from(Arc::clone(&schema))?;
         let mut parts: Vec<&Expr> = split_conjunction(condition);
         parts.sort_by_key(|part| weight(part));
+        let session = &session.session;
         let parts = parts.into_iter().map(|part| session.create_physical_expr(part.clone(), &described));
-        Ok(Self { parts: parts.collect::<Result<_>>()? })
+        let parts = parts.collect::<Result<_>>()?;
+        Ok(Self { schema, parts })
     }
 
     /// Which rows in memory meet it.
@@ -46,7 +52,7 @@ impl Condition {
 
     /// As it is tested on a file's columns.
     pub(super) fn of_file(&self, open: &OpenFile) -> Result<FileCondition> {
-        let adapter = FileColumnsFactory.create(logs_schema(), Arc::clone(&open.schema))?;
+        let adapter = FileColumnsFactory.create(Arc::clone(&self.schema), Arc::clone(&open.schema))?;
         let parts = self.parts.iter().map(|part| {
             let expr = adapter.rewrite(Arc::clone(part))?;
             FilePart::new(expr, open.decoded_schema())
@@ -59,7 +65,7 @@ impl Condition {
 fn weight(part: &Expr) -> usize {
     let weight = |name: &str| match name {
         columns::TIMESTAMP | columns::SERVICE_NAME | columns::SEVERITY_TEXT | columns::SEVERITY_NUMBER => 1,
-        columns::BODY => 8,
+        columns::BODY | activity::DETAIL => 8,
         _ if MAP_COLUMNS.contains(&name) => 2,
         _ => 3,
     };

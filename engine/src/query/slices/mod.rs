@@ -13,6 +13,7 @@
 //! | `condition` | a condition over whole rows as it is tested on the columns of a file |
 //! | `prune` | which rows need not be looked at, by what sidecars say |
 //! | `newest` | the first rows in the order of time |
+//! | `whole_rows` | what is handed out of rows that were found |
 //! | `times` | when the rows were that meet a condition |
 //! | `projection`, `values` | expressions over the rows that meet a condition |
 //!
@@ -28,9 +29,14 @@ mod prune;
 mod reader;
 mod times;
 mod values;
+mod whole_rows;
 
 pub(super) use cache::SliceCache;
-pub(super) use newest::{NewestQuestion, find, rows_at};
+pub(super) use newest::{NewestQuestion, find};
 pub(super) use reader::SliceReader;
 pub(super) use times::{Seen, Wanted, visit_times};
 pub(super) use values::visit_values;
+pub(super) use whole_rows::{entries_at, records_at};
+
+/// Pages of more rows are sorted by DataFusion, which can spill.
+pub(super) const MAX_SLICED_PAGE: usize = 10_000;

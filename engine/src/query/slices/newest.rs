@@ -4,18 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray, RecordBatch, TimestampMicrosecondArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Schema};
-use datafusion::common::utils::memory::get_record_batch_memory_size;
+use arrow::array::{FixedSizeBinaryArray, RecordBatch, TimestampMicrosecondArray};
 use datafusion::common::{Result, internal_err};
 use datafusion::prelude::Expr;
-use futures::{StreamExt, TryStreamExt, stream};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::super::model::{AttributeMaps, Cursor, Order};
-use super::super::rows::{LogRow, bytes, column, row_columns, rows_of};
+use super::super::model::{Cursor, Order};
+use super::super::rows::{bytes, column};
 use super::super::session::QuerySession;
 use super::super::time_range::TimeRange;
 use super::condition::Condition;
@@ -24,8 +20,8 @@ use super::prune::Pruner;
 use super::reader::SliceReader;
 use crate::buffer::BufferSegment;
 use crate::catalog::Sources;
-use crate::schema::columns;
-use crate::storage::{DataFile, file_columns_of, parse_column_name, whole_columns};
+use crate::schema::{Dataset, activity, columns};
+use crate::storage::DataFile;
 
 /// Which rows are wanted.
 #[derive(Debug)]
@@ -57,9 +53,9 @@ pub(in crate::query) enum Place {
 /// A row of a slice.
 #[derive(Clone, Debug)]
 pub(in crate::query) struct SlicePlace {
-    open: Arc<OpenFile>,
-    slice: usize,
-    row: u32,
+    pub(super) open: Arc<OpenFile>,
+    pub(super) slice: usize,
+    pub(super) row: u32,
 }
 
 /// The first rows of some sources, in order. None of their rows has expired.
@@ -70,7 +66,8 @@ pub(in crate::query) async fn find(
     sources: Sources,
 ) -> Result<Vec<Found>> {
     let search = Search {
-        condition: Arc::new(Condition::new(&session.session, question.condition)?),
+        id: id_column(session.table.snapshot().table.dataset()),
+        condition: Arc::new(Condition::new(session, question.condition)?),
         pruner: Arc::new(Pruner::new(session, question.condition)?),
         reader: Arc::clone(reader),
         range: question.range,
@@ -78,7 +75,7 @@ pub(in crate::query) async fn find(
     };
     let mut first = First::new(question.limit);
     let mut queue = search.queue(sources);
-    let max_width = session.session.state().config().target_partitions().max(1);
+    let max_width = session.session.num_partitions();
     let mut width = 1;
     loop {
         let wave = search.next_wave(&mut queue, &first, width).await?;
@@ -214,8 +211,17 @@ impl Ord for Queued {
     }
 }
 
+/// What tells rows of the same instant apart.
+fn id_column(dataset: Dataset) -> &'static str {
+    match dataset {
+        Dataset::Logs => columns::UUID,
+        Dataset::Activity => activity::ID,
+    }
+}
+
 #[derive(Clone)]
 struct Search {
+    id: &'static str,
     condition: Arc<Condition>,
     pruner: Arc<Pruner>,
     reader: Arc<SliceReader>,
@@ -289,7 +295,7 @@ impl Search {
                     return Ok(Vec::new());
                 }
                 let times = self.reader.named(&open, slice, columns::TIMESTAMP).await?;
-                let ids = self.reader.named(&open, slice, columns::UUID).await?;
+                let ids = self.reader.named(&open, slice, self.id).await?;
                 let place = |row| Place::Slice(SlicePlace { open: Arc::clone(&open), slice, row });
                 self.first_of(rows, &times, &ids, least, limit, place)
             }
@@ -306,7 +312,7 @@ impl Search {
         place: impl Fn(u32) -> Place,
     ) -> Result<Vec<(Rank, Found)>> {
         let times: &TimestampMicrosecondArray = column(times, columns::TIMESTAMP)?;
-        let ids: &FixedSizeBinaryArray = column(ids, columns::UUID)?;
+        let ids: &FixedSizeBinaryArray = column(ids, self.id)?;
         let rank = |row: u32| self.ranking.of_time(times.value(row as usize));
         rows.retain(|row| {
             let us = times.value(*row as usize);
@@ -325,82 +331,4 @@ impl Search {
         });
         Ok(found.collect())
     }
-}
-
-/// Whole rows at their places, in the order of `found`.
-pub(in crate::query) async fn rows_at(
-    session: &QuerySession,
-    reader: &Arc<SliceReader>,
-    found: &[Found],
-    attributes: AttributeMaps,
-) -> Result<Vec<LogRow>> {
-    let mut rows: HashMap<Uuid, LogRow> = HashMap::with_capacity(found.len());
-    let mut by_slice: HashMap<(Uuid, usize), (Arc<OpenFile>, Vec<u32>)> = HashMap::new();
-    for Found { key, place } in found {
-        match place {
-            Place::Segment(segment, row) => {
-                let taken = segment.batch.slice(*row as usize, 1);
-                let names: Vec<usize> = row_columns(attributes)
-                    .map(|name| taken.schema().index_of(name))
-                    .collect::<Result<_, _>>()?;
-                let read = rows_of(&taken.project(&names)?)?;
-                rows.extend(read.into_iter().map(|row| (key.uuid, row)));
-            }
-            Place::Slice(place) => {
-                let group = by_slice.entry((place.open.file.id, place.slice));
-                group.or_insert_with(|| (Arc::clone(&place.open), Vec::new())).1.push(place.row);
-            }
-        }
-    }
-    let width = session.session.state().config().target_partitions().max(1);
-    let reads = by_slice.into_iter().map(|((_, slice), (open, mut places))| {
-        places.sort_unstable();
-        let reader = Arc::clone(reader);
-        let task = async move { whole_rows(&reader, &open, slice, &places, attributes).await };
-        async move { joined(AbortOnDropHandle::new(tokio::spawn(task)).await) }
-    });
-    let reservation = session.reserve("rows of a page");
-    let mut reads = stream::iter(reads).buffer_unordered(width);
-    while let Some((read, num_bytes)) = reads.try_next().await? {
-        reservation.try_grow(num_bytes)?;
-        rows.extend(read.into_iter().map(|row| (row.uuid, row)));
-    }
-    let in_order = found.iter().map(|found| rows.remove(&found.key.uuid));
-    match in_order.collect::<Option<Vec<LogRow>>>() {
-        Some(rows) => Ok(rows),
-        None => internal_err!("a row of the page was found and could not be read"),
-    }
-}
-
-/// Rows, and the memory that they were made of.
-async fn whole_rows(
-    reader: &SliceReader,
-    open: &OpenFile,
-    slice: usize,
-    rows: &[u32],
-    attributes: AttributeMaps,
-) -> Result<(Vec<LogRow>, usize)> {
-    let names: Vec<&str> = row_columns(attributes).collect();
-    let wanted = file_columns_of(&open.schema, &names);
-    let read = reader.rows(open, slice, rows, &wanted).await?;
-    let whole = whole_columns(&as_stored(&read)?, &names);
-    let whole = whole.map_err(|error| datafusion::error::DataFusionError::External(Box::new(error)))?;
-    Ok((rows_of(&whole)?, get_record_batch_memory_size(&whole)))
-}
-
-/// Promoted attributes as texts again.
-fn as_stored(read: &RecordBatch) -> Result<RecordBatch> {
-    let schema = read.schema();
-    let columns = schema.fields().iter().zip(read.columns()).map(|(field, column)| -> Result<ArrayRef> {
-        match parse_column_name(field.name()).is_some() && column.as_any_dictionary_opt().is_some() {
-            true => Ok(cast(column, &DataType::Utf8)?),
-            false => Ok(Arc::clone(column)),
-        }
-    });
-    let columns = columns.collect::<Result<Vec<_>>>()?;
-    let fields =
-        schema.fields().iter().zip(&columns).map(|(field, column)| {
-            Arc::new(field.as_ref().clone().with_data_type(column.data_type().clone()))
-        });
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns)?)
 }

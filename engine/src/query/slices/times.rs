@@ -43,7 +43,7 @@ pub(in crate::query) async fn visit_times(
     mut take: impl FnMut(Seen) -> Result<()>,
 ) -> Result<()> {
     let visit = Arc::new(Visit {
-        condition: Condition::new(&session.session, condition)?,
+        condition: Condition::new(session, condition)?,
         reader: Arc::clone(reader),
         ranges: ranges.to_vec(),
         wanted,
@@ -54,7 +54,7 @@ pub(in crate::query) async fn visit_times(
         take(Seen::Times(visit.times_of(&segment.batch, met.values().set_indices_u32())?))?;
     }
     let pruner = Pruner::new(session, condition)?;
-    let width = session.session.state().config().target_partitions().max(1);
+    let width = session.session.num_partitions();
     for file in &sources.files {
         let open = reader.open(file).await?;
         let known = pruner.of_file(&open).await?;

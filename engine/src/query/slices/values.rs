@@ -36,7 +36,7 @@ pub(in crate::query) async fn visit_values(
     mut take: impl FnMut(&[ArrayRef]) -> Result<()>,
 ) -> Result<()> {
     let visit = Arc::new(Visit {
-        condition: Condition::new(&session.session, condition)?,
+        condition: Condition::new(session, condition)?,
         projection: Projection::new(&session.session, wanted)?,
         reader: Arc::clone(reader),
         ranges: ranges.to_vec(),
@@ -51,7 +51,7 @@ pub(in crate::query) async fn visit_values(
         }
     }
     let pruner = Pruner::new(session, condition)?;
-    let width = session.session.state().config().target_partitions().max(1);
+    let width = session.session.num_partitions();
     for file in &sources.files {
         let open = reader.open(file).await?;
         let known = pruner.of_file(&open).await?;

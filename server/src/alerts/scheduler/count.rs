@@ -3,14 +3,19 @@
 //! Alerts on services and severities alone share one question per project and time, which sidecars answer. Those with
 //! the same filters share one too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use engine::Engine;
+use engine::query::TimeRange;
 use engine::query::model::LogFilter;
-use engine::query::{CellCount, TimeRange};
 use engine::schema::ProjectId;
 
+use super::cells::{Cells, rows_within};
+use super::known::Known;
+use crate::alerts::machine::Standing;
+use crate::alerts::services::ByService;
+use crate::alerts::settings::GroupBy;
 use crate::alerts::{MINUTE_US, schedule};
 use crate::meta::alert::Alert;
 
@@ -26,6 +31,8 @@ pub(super) struct Planned {
     pub(super) filter: LogFilter,
     /// The end of its newest window.
     pub(super) date_to_us: i64,
+    /// Where its services stand that are not as new, when each has a state of its own.
+    pub(super) services: BTreeMap<String, Standing>,
 }
 
 /// What the windows of an alert hold, the newest first.
@@ -33,6 +40,8 @@ pub(super) struct Planned {
 pub(super) struct Counted {
     /// Rows of each window.
     pub(super) counts: Vec<u64>,
+    /// Those of each service, when each has a state of its own.
+    pub(super) services: Option<ByService>,
     /// How long the question took.
     pub(super) duration: Duration,
 }
@@ -47,12 +56,17 @@ pub(super) enum Unit {
 }
 
 impl Planned {
-    fn windows(&self) -> Vec<TimeRange> {
+    pub(super) fn windows(&self) -> Vec<TimeRange> {
         schedule::windows(&self.alert.settings, self.date_to_us)
     }
 
     fn is_of_minutes(&self) -> bool {
         self.date_to_us.rem_euclid(MINUTE_US) == 0
+    }
+
+    /// Whether each service has a state of its own.
+    pub(super) fn is_by_service(&self) -> bool {
+        self.alert.settings.group_by == GroupBy::Service
     }
 
     /// Whether services and severities alone decide which rows it counts.
@@ -67,14 +81,15 @@ impl Unit {
     /// Puts alerts together.
     pub(super) fn of(planned: Vec<Planned>) -> Vec<Self> {
         let mut cells: HashMap<ProjectId, Vec<Planned>> = HashMap::new();
-        let mut alike: HashMap<(ProjectId, String, i64, TimeSpan), Vec<Planned>> = HashMap::new();
+        let mut alike: HashMap<(ProjectId, String, i64, TimeSpan, GroupBy), Vec<Planned>> = HashMap::new();
         for one in planned {
             let project = one.alert.project;
             if one.is_of_minutes() && one.is_of_cells() {
                 cells.entry(project).or_default().push(one);
             } else {
                 let whole = TimeSpan::of(&one.windows());
-                let key = (project, one.alert.settings.filters.clone(), one.date_to_us, whole);
+                let settings = &one.alert.settings;
+                let key = (project, settings.filters.clone(), one.date_to_us, whole, settings.group_by);
                 alike.entry(key).or_default().push(one);
             }
         }
@@ -113,9 +128,26 @@ impl Unit {
                 None => Vec::new(),
             },
         };
+        let known = Known::of(engine, self.planned()).await?;
         let duration = begun.elapsed();
-        Ok(counts.into_iter().map(|counts| Counted { counts, duration }).collect())
+        let counted = self.planned().iter().zip(counts).map(|(planned, counts)| match counts {
+            Counts::Together(counts) => Counted { counts, services: None, duration },
+            Counts::ByService(counts) => {
+                let services = ByService { counts, known: known.to(planned) };
+                let counts = services.totals(planned.windows().len());
+                Counted { counts, services: Some(services), duration }
+            }
+        });
+        Ok(counted.collect())
     }
+}
+
+/// Rows of windows, the newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Counts {
+    Together(Vec<u64>),
+    /// Of services that have rows in one of them.
+    ByService(BTreeMap<String, Vec<u64>>),
 }
 
 fn parts(all: Vec<Planned>) -> impl Iterator<Item = Vec<Planned>> {
@@ -145,30 +177,45 @@ impl TimeSpan {
 }
 
 /// One alert's windows by a question of its own: one over minutes, or one for each window that minutes do not make up.
-async fn count_alike(engine: &Engine, planned: &Planned) -> engine::Result<Vec<u64>> {
+async fn count_alike(engine: &Engine, planned: &Planned) -> engine::Result<Counts> {
+    if planned.is_by_service() {
+        return Ok(Counts::ByService(count_services(engine, planned).await?));
+    }
     let (project, filter) = (planned.alert.project, &planned.filter);
     let windows = planned.windows();
     if planned.is_of_minutes() {
         let whole = schedule::whole(&planned.alert.settings, planned.date_to_us);
         let minutes = engine.count_every(project, filter, whole, 1).await?;
         let minutes: Vec<(i64, u64)> = minutes.iter().map(|minute| (minute.start_us, minute.count)).collect();
-        return Ok(windows.iter().map(|window| rows_within(&minutes, window)).collect());
+        return Ok(Counts::Together(windows.iter().map(|window| rows_within(&minutes, window)).collect()));
     }
     let mut counts = Vec::with_capacity(windows.len());
     for window in windows {
         counts.push(engine.count_logs(project, filter.clone(), window).await?);
     }
+    Ok(Counts::Together(counts))
+}
+
+/// The same for each service.
+async fn count_services(engine: &Engine, planned: &Planned) -> engine::Result<BTreeMap<String, Vec<u64>>> {
+    let (project, filter) = (planned.alert.project, &planned.filter);
+    let windows = planned.windows();
+    if planned.is_of_minutes() {
+        let whole = schedule::whole(&planned.alert.settings, planned.date_to_us);
+        let cells = engine.count_cells(project, filter, whole, 1).await?;
+        return Ok(Cells::of(&cells).by_service(&LogFilter::default(), &windows));
+    }
+    let mut counts: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for (place, window) in windows.iter().enumerate() {
+        for cell in engine.count_cells(project, filter, *window, 1).await? {
+            counts.entry(cell.service_name).or_insert_with(|| vec![0; windows.len()])[place] += cell.count;
+        }
+    }
     Ok(counts)
 }
 
-fn rows_within(minutes: &[(i64, u64)], window: &TimeRange) -> u64 {
-    let first = minutes.partition_point(|(us, _)| *us < window.start_us);
-    let end = minutes.partition_point(|(us, _)| *us < window.end_us);
-    minutes[first..end].iter().map(|(_, count)| count).sum()
-}
-
 /// The windows of alerts on services and severities, by one question.
-async fn count_cells(engine: &Engine, planned: &[Planned]) -> engine::Result<Vec<Vec<u64>>> {
+async fn count_cells(engine: &Engine, planned: &[Planned]) -> engine::Result<Vec<Counts>> {
     let Some(first) = planned.first() else { return Ok(Vec::new()) };
     let wholes = planned.iter().map(|one| schedule::whole(&one.alert.settings, one.date_to_us));
     let (start_us, end_us) = wholes.fold((i64::MAX, i64::MIN), |(start_us, end_us), whole| {
@@ -176,8 +223,12 @@ async fn count_cells(engine: &Engine, planned: &[Planned]) -> engine::Result<Vec
     });
     let range = TimeRange { start_us, end_us };
     let cells = engine.count_cells(first.alert.project, &of_all(planned), range, 1).await?;
-    let by_group = ByGroup::of(&cells);
-    Ok(planned.iter().map(|one| by_group.count(one)).collect())
+    let cells = Cells::of(&cells);
+    let counts = planned.iter().map(|one| match one.is_by_service() {
+        true => Counts::ByService(cells.by_service(&one.filter, &one.windows())),
+        false => Counts::Together(cells.together(&one.filter, &one.windows())),
+    });
+    Ok(counts.collect())
 }
 
 /// A filter that every row passes which one of the alerts counts.
@@ -196,45 +247,5 @@ fn of_all(planned: &[Planned]) -> LogFilter {
         severity_levels: union(planned.iter().map(|one| &one.filter.severity_levels)),
         service_names: union(planned.iter().map(|one| &one.filter.service_names)),
         ..LogFilter::default()
-    }
-}
-
-/// Rows per minute, in the order of time, by severity.
-type BySeverity<'c> = HashMap<&'c str, Vec<(i64, u64)>>;
-
-/// The same by service.
-struct ByGroup<'c>(HashMap<&'c str, BySeverity<'c>>);
-
-impl<'c> ByGroup<'c> {
-    fn of(cells: &'c [CellCount]) -> Self {
-        let mut by_service: HashMap<&str, BySeverity<'c>> = HashMap::new();
-        for cell in cells {
-            let by_severity = by_service.entry(&cell.service_name).or_default();
-            by_severity.entry(&cell.severity).or_default().push((cell.start_us, cell.count));
-        }
-        Self(by_service)
-    }
-
-    fn count(&self, planned: &Planned) -> Vec<u64> {
-        let LogFilter { severity_levels, service_names, .. } = &planned.filter;
-        let is_one_of = |list: &[String], name: &str| list.is_empty() || list.iter().any(|one| one == name);
-        let windows = planned.windows();
-        let mut counts = vec![0; windows.len()];
-        let mut add = |by_severity: &BySeverity<'_>| {
-            for (severity, minutes) in by_severity {
-                if is_one_of(severity_levels, severity) {
-                    for (count, window) in counts.iter_mut().zip(&windows) {
-                        *count += rows_within(minutes, window);
-                    }
-                }
-            }
-        };
-        if service_names.is_empty() {
-            self.0.values().for_each(&mut add);
-        } else {
-            let names: std::collections::BTreeSet<&String> = service_names.iter().collect();
-            names.into_iter().filter_map(|name| self.0.get(name.as_str())).for_each(&mut add);
-        }
-        counts
     }
 }

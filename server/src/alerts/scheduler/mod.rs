@@ -1,11 +1,14 @@
 //! Checks the alerts that are due, once a minute.
 //!
 //! A run takes what is due with leases, so that several servers share the work ([`crate::meta::alert`]), asks the
-//! engine few questions for many alerts ([`count`]), and writes what was decided together with what is to be sent
-//! ([`save`]). What takes longer than moments is counted beside the runs, so that nothing waits for it. What a stop or
+//! engine few questions for many alerts ([`count`], [`known`]), decides ([`decide`]), and writes what was decided
+//! together with what is to be sent ([`save`]). What takes longer than moments is counted beside the runs, so that nothing waits for it. What a stop or
 //! a crash leaves undone is due still.
 
+mod cells;
 mod count;
+mod decide;
+mod known;
 mod save;
 mod worker;
 

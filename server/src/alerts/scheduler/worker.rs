@@ -1,5 +1,6 @@
 //! Runs: what is due is taken, counted, decided and written.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,10 +17,13 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::count::{Counted, Planned, Unit};
-use super::save::{Outcome, Saved, save};
+use super::decide::Outcome;
+use super::save::{Saved, save};
 use crate::alerts::failure::Failure;
 use crate::alerts::machine::Finding;
 use crate::alerts::schedule::{Grid, date_to};
+use crate::alerts::services::MAX_SERVICES;
+use crate::alerts::settings::GroupBy;
 use crate::api::alert_filters;
 use crate::meta::alert::{Alert, break_config};
 use crate::meta::{Meta, MetaError};
@@ -161,7 +165,7 @@ impl Worker {
             if taken.is_empty() {
                 break;
             }
-            let planned = self.plan(taken, now_us, undone).await;
+            let planned = self.plan(taken, now_us, undone).await?;
             let checks = Unit::of(planned).into_iter().map(|unit| self.check(engine, unit, now_us));
             let mut checks = stream::iter(checks).buffer_unordered(NUM_QUESTIONS);
             while let Some(left) = checks.next().await {
@@ -172,7 +176,15 @@ impl Worker {
     }
 
     /// What each alert counts; those of which it cannot be read are broken.
-    async fn plan(&self, taken: Vec<Alert>, now_us: i64, undone: &mut Vec<String>) -> Vec<Planned> {
+    async fn plan(
+        &self,
+        taken: Vec<Alert>,
+        now_us: i64,
+        undone: &mut Vec<String>,
+    ) -> Result<Vec<Planned>, MetaError> {
+        let by_service = taken.iter().filter(|alert| alert.settings.group_by == GroupBy::Service);
+        let by_service: Vec<String> = by_service.map(|alert| alert.id.clone()).collect();
+        let mut standings = self.meta.alert_services(&by_service).await?;
         let mut planned = Vec::with_capacity(taken.len());
         for alert in taken {
             match alert_filters(&alert.settings.filters) {
@@ -180,7 +192,8 @@ impl Worker {
                     let grid = Grid::of_project(alert.project, alert.settings.check_interval_minutes);
                     // What this server has taken in can be counted at once: nothing is waited for.
                     let date_to_us = date_to(grid.anchor(alert.next_check_us, now_us), Some(now_us));
-                    planned.push(Planned { alert, filter, date_to_us });
+                    let services = standings.remove(&alert.id).unwrap_or_default();
+                    planned.push(Planned { alert, filter, date_to_us, services });
                 }
                 Err(reason) => {
                     if let Err(error) = self.break_config(&alert, &reason, now_us).await {
@@ -190,7 +203,7 @@ impl Worker {
                 }
             }
         }
-        planned
+        Ok(planned)
     }
 
     async fn break_config(&self, alert: &Alert, reason: &str, now_us: i64) -> Result<(), MetaError> {
@@ -274,7 +287,7 @@ impl Worker {
             return Vec::new();
         }
         let found: Vec<Result<Counted, Failure>> = match found {
-            Ok(counted) => counted.into_iter().map(Ok).collect(),
+            Ok(counted) => counted.into_iter().map(bounded).collect(),
             Err(failure) => vec![Err(failure); unit.planned().len()],
         };
         let mut left = Vec::new();
@@ -307,6 +320,15 @@ enum Asked {
     TooLong,
     /// What was counted, or why not.
     Answered(Result<Vec<Counted>, Failure>),
+}
+
+/// An alert for each service looks at so many of them and no more.
+fn bounded(counted: Counted) -> Result<Counted, Failure> {
+    let num_services = counted
+        .services
+        .as_ref()
+        .map_or(0, |services| services.counts.keys().chain(&services.known).collect::<BTreeSet<_>>().len());
+    if num_services > MAX_SERVICES { Err(Failure::too_many_services(num_services)) } else { Ok(counted) }
 }
 
 fn ids(unit: &Unit) -> Vec<String> {

@@ -103,7 +103,7 @@ pub(super) fn export() -> Operation {
         ("filters", nullable(map(anything()))),
     ]);
     let answer = object(&[("id", integer()), ("export_format", text())]);
-    reads("Export entries into a file").body(body).answers(202, answer)
+    reads("Export entries into a file").body(body).answers(202, answer).may_need_approval()
 }
 
 pub(super) fn create() -> Operation {

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::DateTime;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -12,20 +13,23 @@ pub(crate) use super::file::{Making, Unmade, make};
 use super::access::{Reader, organization_reader, project_reader};
 use super::request;
 use super::values::Values;
+use crate::api::approvals::gated;
 use crate::api::project_call::ProjectCall;
+use crate::approvals::action::{ExportWrite, Write};
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::meta::approval::Place;
 use crate::meta::export_asset::{ExportKind, ExportOwner, NewExportAsset};
 use crate::state::AppState;
 
 /// Most exports of a project or an organization that are kept at a time.
-const MAX_ASSETS: i64 = 1_000;
+pub(crate) const MAX_ASSETS: i64 = 1_000;
 /// Largest body that is kept.
 const MAX_REQUEST_BYTES: usize = 256 * 1024;
-const US_PER_DAY: i64 = 86_400 * 1_000_000;
 
 /// The form of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Format {
     /// For people and programs.
     Csv,
@@ -65,7 +69,8 @@ pub(super) async fn of_project(
     call: ProjectCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (reader, project, caller) = project_reader(&state, &call).await?;
-    create(&state, &call, &reader, &caller, ExportOwner::Project(project.id)).await
+    let place = Place::project(&project.organization_id, project.id);
+    create(&state, &call, &reader, &caller, place).await
 }
 
 pub(super) async fn of_organization(
@@ -73,7 +78,7 @@ pub(super) async fn of_organization(
     call: ProjectCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (reader, member, caller) = organization_reader(&state, &call).await?;
-    create(&state, &call, &reader, &caller, ExportOwner::Organization(member.organization.id)).await
+    create(&state, &call, &reader, &caller, Place::organization(&member.organization.id)).await
 }
 
 /// What is wrong with the request is told at once, in the simple form.
@@ -82,42 +87,69 @@ async fn create(
     call: &ProjectCall,
     reader: &Reader,
     caller: &Caller,
-    owner: ExportOwner,
+    place: Place,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let asked = asked(call.json()?).map_err(ApiError::simple)?;
     let checked = request::filter(&Values::Body(&asked.filters), reader, state.meta()).await;
     checked.map_err(ApiError::simple_if_bad_request)?;
-    let request = json!({ "format": asked.format.as_str(), "filters": asked.filters }).to_string();
-    if request.len() > MAX_REQUEST_BYTES {
+    if asked.text().len() > MAX_REQUEST_BYTES {
         let detail = format!("a request for an export has at most {MAX_REQUEST_BYTES} bytes");
         return Err(ApiError::too_large(detail));
     }
-    let now_us = state.clock().now_us();
-    let kept_us = i64::from(state.config().export.keep_days).saturating_mul(US_PER_DAY);
-    let asset = NewExportAsset {
+    let answered = asked.format.as_str();
+    let write = Write::ActivityLog(ExportWrite::Create { export: asked });
+    let done = gated::perform(state, place, &call.actor(caller), ("POST", write)).await?;
+    let id: i64 = done.resource_id.parse().map_err(ApiError::internal)?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "id": id, "export_format": answered }))))
+}
+
+/// An export to make.
+pub(crate) fn new_asset(asked: &Asked, owner: ExportOwner, kept_us: i64, now_us: i64) -> NewExportAsset {
+    NewExportAsset {
         owner,
         kind: ExportKind::Activity,
         export_format: asked.format.media_type(),
-        filename: filename(&asked, now_us),
-        request,
+        filename: filename(asked, now_us),
+        request: asked.text(),
         created_us: now_us,
         expires_us: now_us.saturating_add(kept_us),
-    };
-    let actor = call.actor(caller);
-    let Some(id) = state.meta().create_export_asset(&asset, &actor, MAX_ASSETS).await? else {
-        return Err(ApiError::unavailable(
-            "as many exports are kept as may be: try again when some have expired",
-        ));
-    };
-    state.exports().wake();
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": id, "export_format": asked.format.as_str() }))))
+    }
+}
+
+/// There are as many exports as may be.
+pub(crate) fn too_many() -> ApiError {
+    ApiError::unavailable("as many exports are kept as may be: try again when some have expired")
 }
 
 /// What a body asks for.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Asked {
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Asked {
     pub(super) format: Format,
     pub(super) filters: Map<String, Value>,
+}
+
+impl Asked {
+    /// The form of the file.
+    pub(crate) fn format(&self) -> &'static str {
+        self.format.as_str()
+    }
+
+    /// Which entries are in it.
+    pub(crate) fn filters(&self) -> &Map<String, Value> {
+        &self.filters
+    }
+
+    /// What tells files with other filters apart.
+    pub(crate) fn name(&self) -> String {
+        match short_digest(self) {
+            Some(short) => format!("{short}.{}", self.format()),
+            None => format!("all.{}", self.format()),
+        }
+    }
+
+    fn text(&self) -> String {
+        json!({ "format": self.format(), "filters": self.filters }).to_string()
+    }
 }
 
 pub(super) fn asked(body: &Value) -> Result<Asked, ApiError> {
@@ -141,6 +173,17 @@ pub(super) fn asked(body: &Value) -> Result<Asked, ApiError> {
 
 /// A name that tells exports with other filters apart.
 fn filename(asked: &Asked, now_us: i64) -> String {
+    let date = DateTime::from_timestamp_micros(now_us).map(|now| now.format("%Y%m%d").to_string());
+    let date = date.unwrap_or_default();
+    let extension = asked.format.as_str();
+    match short_digest(asked) {
+        Some(short) => format!("activity_logs_{short}_{date}.{extension}"),
+        None => format!("activity_logs_all_{date}.{extension}"),
+    }
+}
+
+/// A few letters for the filters; none without any.
+fn short_digest(asked: &Asked) -> Option<String> {
     let is_said = |value: &Value| match value {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),
@@ -148,16 +191,12 @@ fn filename(asked: &Asked, now_us: i64) -> String {
         Value::Object(members) => !members.is_empty(),
         Value::Bool(_) | Value::Number(_) => true,
     };
-    let date = DateTime::from_timestamp_micros(now_us).map(|now| now.format("%Y%m%d").to_string());
-    let date = date.unwrap_or_default();
-    let extension = asked.format.as_str();
     if !asked.filters.values().any(is_said) {
-        return format!("activity_logs_all_{date}.{extension}");
+        return None;
     }
     // Members of an object are in the order of their names.
     let digest = Sha256::digest(Value::Object(asked.filters.clone()).to_string());
-    let short: String = digest.iter().take(3).map(|byte| format!("{byte:02x}")).collect();
-    format!("activity_logs_{short}_{date}.{extension}")
+    Some(digest.iter().take(3).map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 use std::ops::RangeInclusive;
 
 use engine::query::model::LogFilter;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::filters;
+use crate::alerts::condition::NoData;
 use crate::alerts::control::SnoozeEdit;
 use crate::alerts::machine::ThresholdOperator;
-use crate::alerts::settings::{AlertSettings, DEFAULT_NAME, MAX_NUMBER, MAX_PERIODS, WINDOWS};
+use crate::alerts::settings::{AlertSettings, DEFAULT_NAME, GroupBy, MAX_NUMBER, MAX_PERIODS, WINDOWS};
 use crate::api::input::Input;
 use crate::api::iso_time;
 use crate::error::ApiError;
@@ -19,30 +21,46 @@ pub(super) const MAX_NAME_CHARS: usize = 255;
 const MAX_FILTERS_BYTES: usize = 256 * 1024;
 
 /// What is absent in a body that changes an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absent {
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Absent {
     /// Stays as it is.
     Kept,
     /// Becomes its default, but for the name, the filters and the snooze.
     Reset,
 }
 
-/// The members that a body has.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Given {
+/// The members that a body has, validated.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub(crate) struct AlertChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     enabled: Option<bool>,
     /// As they were sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     filters: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     threshold_count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     threshold_operator: Option<ThresholdOperator>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     window_minutes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     evaluation_periods: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     datapoints_to_alarm: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cooldown_minutes: Option<u32>,
-    /// What becomes of the snooze.
-    pub(super) snooze: SnoozeEdit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_data: Option<NoData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_by: Option<GroupBy>,
+    /// What becomes of the snooze, a time in microseconds.
+    snooze: SnoozeEdit,
     /// What the filters mean.
+    #[serde(skip)]
     pub(super) filter: Option<LogFilter>,
 }
 
@@ -50,7 +68,7 @@ pub(super) struct Given {
 ///
 /// # Errors
 /// 400 that names the first member that is wrong.
-pub(super) fn parse(body: &Value, now_us: i64) -> Result<Given, ApiError> {
+pub(super) fn parse(body: &Value, now_us: i64) -> Result<AlertChange, ApiError> {
     let input = Input::of(body)?;
     let name = input.text_or_blank("name", MAX_NAME_CHARS)?;
     let name = name.map(|name| if name.is_empty() { DEFAULT_NAME.to_owned() } else { name });
@@ -62,7 +80,7 @@ pub(super) fn parse(body: &Value, now_us: i64) -> Result<Given, ApiError> {
     }
     let words =
         [ThresholdOperator::Above, ThresholdOperator::Below].map(|operator| (operator.as_str(), operator));
-    Ok(Given {
+    Ok(AlertChange {
         name,
         enabled,
         filters,
@@ -72,6 +90,8 @@ pub(super) fn parse(body: &Value, now_us: i64) -> Result<Given, ApiError> {
         evaluation_periods: number(&input, "evaluation_periods", 1..=MAX_PERIODS)?,
         datapoints_to_alarm: number(&input, "datapoints_to_alarm", 1..=MAX_PERIODS)?,
         cooldown_minutes: number(&input, "cooldown_minutes", 0..=MAX_NUMBER)?,
+        no_data: parse_no_data(&input)?,
+        group_by: parse_group_by(&input)?,
         snooze: parse_snooze(&input, "snooze_until", now_us)?,
         filter,
     })
@@ -115,6 +135,21 @@ pub(super) fn parse_window(input: &Input<'_>) -> Result<Option<u32>, ApiError> {
     }
 }
 
+/// What a window without rows means.
+pub(super) fn parse_no_data(input: &Input<'_>) -> Result<Option<NoData>, ApiError> {
+    input.choice("no_data", &NoData::ALL.map(|choice| (choice.as_str(), choice)))
+}
+
+/// What has a state of its own; null is all rows together.
+pub(super) fn parse_group_by(input: &Input<'_>) -> Result<Option<GroupBy>, ApiError> {
+    const MEMBER: &str = "group_by";
+    if input.value(MEMBER) == Some(&Value::Null) {
+        return Ok(Some(GroupBy::Nothing));
+    }
+    let words = [GroupBy::Service].map(|group| (group.as_str().unwrap_or_default(), group));
+    input.choice(MEMBER, &words)
+}
+
 /// Until when an alert is not to be checked.
 pub(super) fn parse_snooze(input: &Input<'_>, member: &str, now_us: i64) -> Result<SnoozeEdit, ApiError> {
     let text = match input.value(member) {
@@ -131,17 +166,32 @@ pub(super) fn parse_snooze(input: &Input<'_>, member: &str, now_us: i64) -> Resu
     Ok(SnoozeEdit::Until(until_us))
 }
 
-impl Given {
+impl AlertChange {
     /// An alert is switched on or off.
     pub(super) fn switched(enabled: bool) -> Self {
         Self { enabled: Some(enabled), ..Self::default() }
+    }
+
+    /// An alert is snoozed, or woken.
+    pub(super) fn snoozed(snooze: SnoozeEdit) -> Self {
+        Self { snooze, ..Self::default() }
+    }
+
+    /// What it is to be called, if that is said.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// What becomes of the snooze.
+    pub(crate) fn snooze(&self) -> SnoozeEdit {
+        self.snooze
     }
 
     /// A new alert, and until when it is not checked.
     ///
     /// # Errors
     /// As [`Self::over`].
-    pub(super) fn or_default(self) -> Result<(AlertSettings, Option<i64>), AlertError> {
+    pub(crate) fn or_default(self) -> Result<(AlertSettings, Option<i64>), AlertError> {
         let snooze_until_us = match self.snooze {
             SnoozeEdit::Until(until_us) => Some(until_us),
             SnoozeEdit::Kept | SnoozeEdit::Cleared => None,
@@ -153,7 +203,7 @@ impl Given {
     ///
     /// # Errors
     /// [`AlertError::Invalid`] when it could not be checked.
-    pub(super) fn over(self, stored: &AlertSettings, absent: Absent) -> Result<AlertSettings, AlertError> {
+    pub(crate) fn over(self, stored: &AlertSettings, absent: Absent) -> Result<AlertSettings, AlertError> {
         let base = match absent {
             Absent::Kept => stored.clone(),
             Absent::Reset => AlertSettings {
@@ -174,6 +224,8 @@ impl Given {
             evaluation_periods: self.evaluation_periods.unwrap_or(base.evaluation_periods),
             datapoints_to_alarm: self.datapoints_to_alarm.unwrap_or(base.datapoints_to_alarm),
             cooldown_minutes: self.cooldown_minutes.unwrap_or(base.cooldown_minutes),
+            no_data: self.no_data.unwrap_or(base.no_data),
+            group_by: self.group_by.unwrap_or(base.group_by),
         };
         check_whole(&settings)?;
         Ok(settings)
@@ -228,6 +280,11 @@ mod tests {
         let texts = json!({ "filters": errors(), "threshold_count": "7", "window_minutes": "15" });
         let texts = settings(texts).unwrap();
         assert_eq!((texts.threshold_count, texts.window_minutes), (7, 15));
+        let by_service = json!({ "filters": errors(), "group_by": "service_name", "no_data": "keep" });
+        let by_service = settings(by_service).unwrap();
+        assert_eq!((by_service.group_by, by_service.no_data), (GroupBy::Service, NoData::Keep));
+        let together = settings(json!({ "filters": errors(), "group_by": null })).unwrap();
+        assert_eq!((together.group_by, together.no_data), (GroupBy::Nothing, NoData::Zero));
     }
 
     #[test]
@@ -256,6 +313,10 @@ mod tests {
             ("evaluation_periods", json!(0)),
             ("datapoints_to_alarm", json!(2)),
             ("cooldown_minutes", json!(-1)),
+            ("no_data", json!("ok")),
+            ("no_data", json!(null)),
+            ("group_by", json!("host")),
+            ("group_by", json!(["service_name"])),
             ("snooze_until", json!("2025-12-16T10:33:00Z")),
             ("snooze_until", json!("tomorrow")),
             ("snooze_until", json!(5)),
@@ -290,6 +351,8 @@ mod tests {
             evaluation_periods: 3,
             datapoints_to_alarm: 2,
             cooldown_minutes: 9,
+            no_data: NoData::Fire,
+            group_by: GroupBy::Service,
             ..AlertSettings::default()
         };
         let given = parse(&json!({ "threshold_count": 7 }), NOW).unwrap();

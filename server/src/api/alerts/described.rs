@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use super::body::MAX_NAME_CHARS;
+use crate::alerts::condition::NoData;
 use crate::alerts::control::EventKind;
 use crate::alerts::machine::AlertState;
 use crate::alerts::settings::{MAX_NUMBER, MAX_PERIODS};
 use crate::api::destinations;
 use crate::api::openapi::schema::{
     anything, boolean, integer, integer_within, list, members, moment, nullable, object, one_of, reference,
-    text, uuid, with_required,
+    text, uuid, with_optional, with_required,
 };
 use crate::api::openapi::shared::user_or_null;
 use crate::api::openapi::{Operation, op};
@@ -35,6 +36,16 @@ fn operator() -> Value {
     one_of(&["above", "below"])
 }
 
+/// What a window without rows means.
+pub(super) fn no_data() -> Value {
+    one_of(&NoData::ALL.map(NoData::as_str))
+}
+
+/// What has a state of its own.
+pub(super) fn group_by() -> Value {
+    nullable(one_of(&["service_name"]))
+}
+
 /// What people may set.
 fn body() -> Value {
     let max = i64::from(MAX_NUMBER);
@@ -49,6 +60,8 @@ fn body() -> Value {
         ("evaluation_periods", periods()),
         ("datapoints_to_alarm", periods()),
         ("cooldown_minutes", integer_within(0, max)),
+        ("no_data", no_data()),
+        ("group_by", group_by()),
         ("snooze_until", nullable(moment())),
     ])
 }
@@ -56,7 +69,7 @@ fn body() -> Value {
 fn alert() -> Value {
     let interval =
         object(&[("start", moment()), ("end", moment()), ("state", state()), ("enabled", boolean())]);
-    object(&[
+    let alert = object(&[
         ("id", uuid()),
         ("name", text()),
         ("enabled", boolean()),
@@ -81,7 +94,15 @@ fn alert() -> Value {
         ("created_at", moment()),
         ("created_by", user_or_null()),
         ("updated_at", moment()),
-    ])
+    ]);
+    with_optional(
+        alert,
+        &[
+            ("no_data", one_of(&["fire", "keep"])),
+            ("group_by", one_of(&["service_name"])),
+            ("firing_services", list(text())),
+        ],
+    )
 }
 
 pub(super) fn list_alerts() -> Operation {
@@ -92,7 +113,7 @@ pub(super) fn list_alerts() -> Operation {
 }
 
 pub(super) fn create() -> Operation {
-    op("Make an alert", &WRITE).body(body()).creates(alert())
+    op("Make an alert", &WRITE).body(body()).creates(alert()).may_need_approval()
 }
 
 pub(super) fn retrieve() -> Operation {
@@ -100,25 +121,28 @@ pub(super) fn retrieve() -> Operation {
 }
 
 pub(super) fn change() -> Operation {
-    op("Change an alert", &WRITE).body(body()).answers(200, alert())
+    op("Change an alert", &WRITE).body(body()).answers(200, alert()).may_need_approval()
 }
 
 pub(super) fn replace() -> Operation {
-    op("Set every setting of an alert", &WRITE).body(body()).answers(200, alert())
+    op("Set every setting of an alert", &WRITE).body(body()).answers(200, alert()).may_need_approval()
 }
 
 pub(super) fn remove() -> Operation {
-    op("Delete an alert with its history and destinations", &WRITE).answers_nothing(204, "gone")
+    op("Delete an alert with its history and destinations", &WRITE)
+        .answers_nothing(204, "gone")
+        .may_need_approval()
 }
 
 pub(super) fn action(summary: &'static str) -> Operation {
-    op(summary, &WRITE).answers(200, alert()).refuses(&[400])
+    op(summary, &WRITE).answers(200, alert()).refuses(&[400]).may_need_approval()
 }
 
 pub(super) fn snooze() -> Operation {
     op("Have an alert not checked until a time", &WRITE)
         .body(members(&[("snooze_until", moment()), ("minutes", integer_within(1, i64::from(MAX_NUMBER)))]))
         .answers(200, alert())
+        .may_need_approval()
 }
 
 pub(super) fn events() -> Operation {
@@ -134,6 +158,7 @@ pub(super) fn events() -> Operation {
         ("error_message", nullable(text())),
         ("query_duration_ms", nullable(integer())),
     ]);
+    let event = with_optional(event, &[("service_name", text())]);
     op("What happened to an alert, newest first", &READ)
         .query("kind", kind(), "only events of this kind")
         .lists(event)

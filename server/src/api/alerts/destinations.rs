@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::resource::{authorize_change, find};
 use super::written;
-use crate::alerts::notice::{Told, notification, public_url};
+use crate::alerts::notice::{About, Told, notification, public_url};
 use crate::api::input::Input;
 use crate::api::project_call::ProjectCall;
 use crate::api::{destinations, iso_time, page};
@@ -90,7 +90,9 @@ pub(super) async fn test(
     if tested.is_empty() {
         return Err(ApiError::validation("invalid_input", None, "the alert has no destinations"));
     }
-    let told = notification(&alert, Told::Test, (now_us, now_us), &public_url(state.config()));
+    let public_url = public_url(state.config());
+    let about = About { alert: &alert, service: None, public_url: &public_url };
+    let told = notification(&about, Told::Test, (now_us, now_us));
     let content = serde_json::to_string(&told).map_err(ApiError::internal)?;
     for destination in &tested {
         let id = destination.id.to_string();

@@ -15,6 +15,7 @@ mod written;
 
 use super::openapi::{Routes, get, post};
 
+pub(crate) use body::{Absent, AlertChange};
 pub(crate) use filters::of_stored;
 
 /// The endpoints, below the prefix of a project.
@@ -55,4 +56,6 @@ pub(super) fn page_routes() -> Routes {
     Routes::new()
         .at("/project/{project_id}/logs", get(page::page, described::page()))
         .at("/project/{project_id}/logs/alerts/{alert_id}", get(page::page, described::page()))
+        .at("/project/{project_id}/approvals/{request_id}", get(page::page, described::page()))
+        .at("/organization/{organization_id}/approvals/{request_id}", get(page::page, described::page()))
 }

@@ -9,19 +9,21 @@ use engine::schema::ProjectId;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::body::{self, Absent, Given};
+use super::body::{self, Absent, AlertChange};
 use super::{filters, written};
 use crate::activity::entry::Actor;
 use crate::alerts::MINUTE_US;
 use crate::alerts::control::{EventKind, SnoozeEdit};
-use crate::alerts::machine::AlertState;
-use crate::alerts::settings::{AlertSettings, MAX_NUMBER};
+use crate::alerts::settings::MAX_NUMBER;
+use crate::api::approvals::gated;
 use crate::api::input::Input;
 use crate::api::page;
 use crate::api::project_call::ProjectCall;
+use crate::approvals::action::{AlertWrite, Write};
 use crate::auth::Scope;
 use crate::error::ApiError;
-use crate::meta::alert::{Alert, AlertError, NewAlert};
+use crate::meta::alert::{Alert, AlertError};
+use crate::meta::approval::Place;
 use crate::state::AppState;
 
 /// The one place where a refused change of an alert becomes an answer.
@@ -60,14 +62,12 @@ pub(super) async fn create(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let (project, actor) = authorize_change(&state, &call).await?;
+    let (place, project, actor) = authorize_write(&state, &call).await?;
     let now_us = state.clock().now_us();
-    let given = body::parse(&call.into_json()?, now_us)?;
-    check_meaning(given.filter.as_ref(), now_us)?;
-    let (settings, snooze_until_us) = given.or_default()?;
-    let new = NewAlert { settings, snooze_until_us };
-    let max_alerts = state.config().alerts.max_per_project;
-    let id = state.meta().add_alert(project, &new, &actor, max_alerts, now_us).await?;
+    let alert = body::parse(&call.into_json()?, now_us)?;
+    check_meaning(alert.filter.as_ref(), now_us)?;
+    let write = ("POST", Write::LogsAlert(AlertWrite::Create { alert }));
+    let id = gated::perform(&state, place, &actor, write).await?.resource_id;
     Ok((StatusCode::CREATED, Json(written::alert(&state, project, &id).await?)))
 }
 
@@ -95,30 +95,31 @@ pub(super) async fn replace(
 }
 
 async fn update(state: &AppState, call: ProjectCall, absent: Absent) -> Result<Json<Value>, ApiError> {
-    let (project, actor) = authorize_change(state, &call).await?;
+    let (place, project, actor) = authorize_write(state, &call).await?;
     let id = find(state, project, &call).await?.id;
-    let now_us = state.clock().now_us();
-    let given = body::parse(&call.into_json()?, now_us)?;
-    check_meaning(given.filter.as_ref(), now_us)?;
-    let Given { snooze, .. } = given;
-    apply(state, (project, &id), &actor, |stored| Ok((given.over(&stored.settings, absent)?, snooze))).await
+    let (now_us, method) = (state.clock().now_us(), call.method().to_string());
+    let change = body::parse(&call.into_json()?, now_us)?;
+    check_meaning(change.filter.as_ref(), now_us)?;
+    let write = AlertWrite::Change { alert_id: id.clone(), change, absent, wakes: false };
+    apply(state, (place, project), &actor, (&method, &id), write).await
 }
 
 /// Changes an alert and answers what it is then.
 async fn apply(
     state: &AppState,
-    (project, id): (ProjectId, &str),
+    (place, project): (Place, ProjectId),
     actor: &Actor,
-    change: impl FnOnce(&Alert) -> Result<(AlertSettings, SnoozeEdit), AlertError> + Send,
+    (method, id): (&str, &str),
+    write: AlertWrite,
 ) -> Result<Json<Value>, ApiError> {
-    state.meta().change_alert(project, id, actor, state.clock().now_us(), change).await?;
+    gated::perform(state, place, actor, (method, Write::LogsAlert(write))).await?;
     Ok(Json(written::alert(state, project, id).await?))
 }
 
 pub(super) async fn remove(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
-    let (project, actor) = authorize_change(&state, &call).await?;
-    let now_us = state.clock().now_us();
-    state.meta().remove_alert(project, &alert_id(&call)?, &actor, now_us).await?;
+    let (place, _, actor) = authorize_write(&state, &call).await?;
+    let write = AlertWrite::Delete { alert_id: alert_id(&call)? };
+    gated::perform(&state, place, &actor, ("DELETE", Write::LogsAlert(write))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -144,11 +145,11 @@ pub(super) async fn disable(
 }
 
 async fn switch(state: &AppState, call: &ProjectCall, enabled: bool) -> Result<Json<Value>, ApiError> {
-    let (project, actor) = authorize_change(state, call).await?;
+    let (place, project, actor) = authorize_write(state, call).await?;
     let id = alert_id(call)?;
-    let given = Given::switched(enabled);
-    let change = |stored: &Alert| Ok((given.over(&stored.settings, Absent::Kept)?, SnoozeEdit::Kept));
-    apply(state, (project, &id), &actor, change).await
+    let change = AlertChange::switched(enabled);
+    let write = AlertWrite::Change { alert_id: id.clone(), change, absent: Absent::Kept, wakes: false };
+    apply(state, (place, project), &actor, ("POST", &id), write).await
 }
 
 /// `{"snooze_until": a time}` or `{"minutes": so many}`.
@@ -156,7 +157,7 @@ pub(super) async fn snooze(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<Json<Value>, ApiError> {
-    let (project, actor) = authorize_change(&state, &call).await?;
+    let (place, project, actor) = authorize_write(&state, &call).await?;
     let id = find(&state, project, &call).await?.id;
     let now_us = state.clock().now_us();
     let body = call.into_json()?;
@@ -175,23 +176,20 @@ pub(super) async fn snooze(
             return Err(input.refuse("invalid_input", "minutes", "snooze_until is there already"));
         }
     };
-    apply(&state, (project, &id), &actor, |stored| Ok((stored.settings.clone(), snooze))).await
+    let change = AlertChange::snoozed(snooze);
+    let write = AlertWrite::Change { alert_id: id.clone(), change, absent: Absent::Kept, wakes: false };
+    apply(&state, (place, project), &actor, ("POST", &id), write).await
 }
 
 pub(super) async fn unsnooze(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<Json<Value>, ApiError> {
-    let (project, actor) = authorize_change(&state, &call).await?;
+    let (place, project, actor) = authorize_write(&state, &call).await?;
     let id = alert_id(&call)?;
-    let change = |stored: &Alert| match stored.standing.state {
-        AlertState::Snoozed => Ok((stored.settings.clone(), SnoozeEdit::Cleared)),
-        other => {
-            let detail = format!("only a snoozed alert can be woken, and this one is {}", other.as_str());
-            Err(AlertError::Invalid { attr: "state", detail })
-        }
-    };
-    apply(&state, (project, &id), &actor, change).await
+    let change = AlertChange::snoozed(SnoozeEdit::Cleared);
+    let write = AlertWrite::Change { alert_id: id.clone(), change, absent: Absent::Kept, wakes: true };
+    apply(&state, (place, project), &actor, ("POST", &id), write).await
 }
 
 pub(super) async fn events(
@@ -219,6 +217,15 @@ fn check_meaning(filter: Option<&LogFilter>, now_us: i64) -> Result<(), ApiError
     let Some(filter) = filter else { return Ok(()) };
     let translated = translate(filter, &FilterContext { now_us });
     translated.map(drop).map_err(|error| filters::invalid(error.message()))
+}
+
+/// The same for a write that may need approval, with where it belongs.
+async fn authorize_write(
+    state: &AppState,
+    call: &ProjectCall,
+) -> Result<(Place, ProjectId, Actor), ApiError> {
+    let (place, project, caller) = call.authorize_place(state, &[Scope::LOGS_WRITE]).await?;
+    Ok((place, project, call.actor(&caller)))
 }
 
 /// Who changes the alerts of which project.

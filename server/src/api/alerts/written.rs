@@ -1,9 +1,13 @@
 //! An alert and its history as they are answered.
 
+use std::collections::BTreeMap;
+
 use engine::schema::ProjectId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::alerts::condition::NoData;
+use crate::alerts::machine::{AlertState, Standing};
 use crate::alerts::settings::AlertSettings;
 use crate::alerts::timeline::{Interval, Known, timeline};
 use crate::api::{basic_user, iso_time};
@@ -35,13 +39,30 @@ pub(super) async fn alerts(state: &AppState, alerts: &[Alert]) -> Result<Vec<Val
     let histories = state.meta().alert_histories(&ids, now_us).await?;
     let owners: Vec<Owner> = alerts.iter().filter_map(owner).collect();
     let types = state.meta().destination_types(&owners).await?;
+    let services = state.meta().alert_services(&ids).await?;
     let nothing = AlertHistory::default();
     let written = |alert: &Alert| {
         let history = histories.get(&alert.id).unwrap_or(&nothing);
         let types = owner(alert).and_then(|owner| types.get(&owner)).cloned().unwrap_or_default();
-        written(alert, history, &types, now_us)
+        let mut written = written(alert, history, &types, now_us);
+        write_options(&mut written, alert, services.get(&alert.id));
+        written
     };
     Ok(alerts.iter().map(written).collect())
+}
+
+/// What an alert has beyond one of the reference API; nothing where it is like one.
+fn write_options(written: &mut Value, alert: &Alert, services: Option<&BTreeMap<String, Standing>>) {
+    let settings = &alert.settings;
+    if settings.no_data != NoData::default() {
+        written["no_data"] = settings.no_data.as_str().into();
+    }
+    if let Some(group_by) = settings.group_by.as_str() {
+        let services = services.into_iter().flatten();
+        let firing = services.filter(|(_, standing)| standing.state == AlertState::Firing);
+        written["group_by"] = group_by.into();
+        written["firing_services"] = firing.map(|(service, _)| service.as_str()).collect();
+    }
 }
 
 fn written(alert: &Alert, history: &AlertHistory, types: &[String], now_us: i64) -> Value {
@@ -107,7 +128,7 @@ fn moment(us: Option<i64>) -> Option<String> {
 /// A row of history.
 pub(super) fn event(event: &AlertEvent) -> Value {
     let said = &event.said;
-    json!({
+    let mut written = json!({
         "id": event.id,
         "created_at": iso_time::format(event.created_us),
         "kind": said.kind.as_str(),
@@ -117,5 +138,9 @@ pub(super) fn event(event: &AlertEvent) -> Value {
         "result_count": said.result_count,
         "error_message": said.error_message,
         "query_duration_ms": said.query_duration_ms,
-    })
+    });
+    if let Some(service) = &said.service_name {
+        written["service_name"] = service.as_str().into();
+    }
+    written
 }

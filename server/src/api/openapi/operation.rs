@@ -160,6 +160,12 @@ impl Operation {
         )
     }
 
+    /// A write that may need approval.
+    pub(in crate::api) fn may_need_approval(self) -> Self {
+        let schema = reference("ApprovalRequired");
+        self.answers_as(409, "it needs approval: a change request waits", &[(JSON, schema)])
+    }
+
     /// Further refusals in the usual form.
     pub(in crate::api) fn refuses(mut self, statuses: &[u16]) -> Self {
         self.refusals.extend(statuses);

@@ -88,6 +88,14 @@ pub(in crate::api) fn members(members: &[(&str, Value)]) -> Value {
     with_required(members, &[])
 }
 
+/// An object that may have some more members.
+pub(in crate::api) fn with_optional(mut object: Value, members: &[(&str, Value)]) -> Value {
+    for (name, schema) in members {
+        object["properties"][*name] = schema.clone();
+    }
+    object
+}
+
 /// An object that has some of these members and may have the others.
 pub(in crate::api) fn with_required(members: &[(&str, Value)], required: &[&str]) -> Value {
     let properties: Map<String, Value> =

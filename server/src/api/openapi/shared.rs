@@ -6,6 +6,7 @@ use super::schema::{
     anything, boolean, integer, list, map, members, moment, nullable, number, object, one_of, reference,
     text, uuid, with_required,
 };
+use crate::meta::approval::RequestState;
 
 /// Every form with a name.
 pub(super) fn schemas() -> Value {
@@ -18,6 +19,8 @@ pub(super) fn schemas() -> Value {
         "DateRange": date_range(),
         "LogsFilter": members(&logs_filter()),
         "LogRow": log_row(),
+        "ChangeRequest": described_change_request(),
+        "ApprovalRequired": approval_required(),
     })
 }
 
@@ -59,6 +62,68 @@ fn basic_user() -> Value {
 /// A user, or null when it is not known who it was.
 pub(in crate::api) fn user_or_null() -> Value {
     nullable(reference("BasicUser"))
+}
+
+/// A write that waits for approval, or did.
+pub(in crate::api) fn change_request() -> Value {
+    reference("ChangeRequest")
+}
+
+fn described_change_request() -> Value {
+    let decision = || one_of(&["approved", "rejected"]);
+    let vote = object(&[
+        ("id", uuid()),
+        ("created_by", user_or_null()),
+        ("decision", decision()),
+        ("reason", text()),
+        ("created_at", moment()),
+    ]);
+    object(&[
+        ("id", uuid()),
+        ("action_key", text()),
+        ("action_version", integer()),
+        ("resource_type", text()),
+        ("resource_id", nullable(text())),
+        ("intent", map(anything())),
+        ("intent_display", map(anything())),
+        ("policy_snapshot", map(anything())),
+        ("validation_status", one_of(&["valid", "stale", "invalid"])),
+        ("validation_errors", nullable(map(anything()))),
+        ("validated_at", nullable(moment())),
+        ("state", one_of(&RequestState::ALL.map(RequestState::as_str))),
+        ("created_by", user_or_null()),
+        ("applied_by", user_or_null()),
+        ("created_at", moment()),
+        ("updated_at", moment()),
+        ("expires_at", moment()),
+        ("applied_at", nullable(moment())),
+        ("apply_error", text()),
+        ("result_data", nullable(map(anything()))),
+        ("approvals", list(vote)),
+        ("can_approve", boolean()),
+        ("can_cancel", boolean()),
+        ("is_requester", boolean()),
+        ("user_decision", nullable(decision())),
+    ])
+}
+
+/// What a write answers that needs approval.
+fn approval_required() -> Value {
+    let both = [
+        ("code", one_of(&["approval_required", "change_request_pending"])),
+        ("status", one_of(&["approval_required"])),
+        ("message", text()),
+        ("detail", text()),
+        ("resource_type", text()),
+        ("resource_id", nullable(text())),
+        ("change_request_id", uuid()),
+        ("change_request", change_request()),
+        ("required_approvers", map(anything())),
+    ];
+    let required: Vec<&str> = both.iter().map(|(name, _)| *name).collect();
+    let mut all = both.to_vec();
+    all.extend([("error", text()), ("existing_change_request", change_request())]);
+    with_required(&all, &required)
 }
 
 fn condition() -> Value {

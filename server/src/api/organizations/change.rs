@@ -1,8 +1,9 @@
 //! What a body sets of an organization.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::api::input::Input;
+use crate::api::input::{Input, present};
 use crate::error::ApiError;
 use crate::meta::organization::OrganizationSettings;
 
@@ -18,18 +19,30 @@ pub(super) enum Required {
 }
 
 /// The members that a body has. The outer none is for absent, the inner for null.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct OrganizationChange {
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub(crate) struct OrganizationChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     enforce_2fa: Option<Option<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     members_can_invite: Option<Option<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     members_can_create_projects: Option<Option<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     members_can_use_personal_api_keys: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     allow_publicly_shared_resources: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     is_ai_data_processing_approved: Option<Option<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     is_ai_training_opted_in: Option<Option<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     default_experiment_stats_method: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     default_anonymize_ips: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     default_role_id: Option<Option<String>>,
 }
 
@@ -71,7 +84,7 @@ impl OrganizationChange {
     }
 
     /// Sets what the body has.
-    pub(super) fn apply(self, settings: &mut OrganizationSettings) {
+    pub(crate) fn apply(self, settings: &mut OrganizationSettings) {
         set(&mut settings.name, self.name);
         set(&mut settings.enforce_2fa, self.enforce_2fa);
         set(&mut settings.members_can_invite, self.members_can_invite);

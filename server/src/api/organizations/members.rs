@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::accounts::members;
+use crate::api::approvals::gated;
 use crate::api::input::Input;
 use crate::api::openapi::schema::{
     boolean, integer, moment, nullable, object, reference, uuid, with_required,
@@ -13,9 +14,11 @@ use crate::api::openapi::schema::{
 use crate::api::openapi::{Routes, get, op};
 use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
+use crate::approvals::action::{MemberWrite, Write};
 use crate::auth::{Caller, Member, Scope};
 use crate::error::ApiError;
 use crate::meta::Level;
+use crate::meta::approval::Place;
 use crate::meta::membership::Membership;
 use crate::meta::user::BasicUser;
 use crate::state::AppState;
@@ -40,8 +43,20 @@ pub(super) fn routes() -> Routes {
     };
     let body = || with_required(&[("level", json!({ "type": "integer", "enum": [1, 8, 15] }))], &["level"]);
     let one = get(retrieve, read("A member").answers(200, member()))
-        .put(change, write("Give a member another level").body_or_form(body()).answers(200, member()))
-        .patch(change, write("Give a member another level").body_or_form(body()).answers(200, member()))
+        .put(
+            change,
+            write("Give a member another level")
+                .body_or_form(body())
+                .answers(200, member())
+                .may_need_approval(),
+        )
+        .patch(
+            change,
+            write("Give a member another level")
+                .body_or_form(body())
+                .answers(200, member())
+                .may_need_approval(),
+        )
         .delete(remove, write("Take a member out").answers_nothing(204, "gone"));
     Routes::new()
         .at("/members", get(list, read("Who is in the organization").lists(member())))
@@ -63,12 +78,15 @@ async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Js
 async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
     let (member, caller) = call.authorize_organization(&state, Scope::MEMBER_WRITE).await?;
     let target = target(&state, &call, &member, &caller).await?;
-    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    let (actor, method) = (call.actor(&caller), call.method().to_string());
     let body = call.into_json()?;
     let level = parse_level(&Input::of(&body)?)?.unwrap_or(target.level);
-    let caller = (caller.user_id(), member.level);
-    let after = members::set_level(state.meta(), &actor, caller, &target, level, now_us).await?;
-    Ok(Json(written(&after)))
+    let (id, user_uuid) = (&member.organization.id, &target.user.uuid);
+    let write = MemberWrite::Change { user_uuid: user_uuid.clone(), level: level.0 };
+    let write = (method.as_str(), Write::OrganizationMember(write));
+    gated::perform(&state, Place::organization(id), &actor, write).await?;
+    let after = state.meta().membership_of_uuid(id, user_uuid).await?;
+    Ok(Json(written(&after.ok_or_else(|| ApiError::not_found("member not found"))?)))
 }
 
 async fn remove(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {

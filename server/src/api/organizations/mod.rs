@@ -13,14 +13,18 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::accounts::organizations;
+use crate::api::approvals::gated;
 use crate::api::openapi::{Routes, get, op};
 use crate::api::page;
 use crate::api::project_call::ProjectCall;
+use crate::approvals::action::{OrganizationWrite, Write};
 use crate::auth::{Member, Scope};
 use crate::error::ApiError;
 use crate::meta::Level;
+use crate::meta::approval::Place;
 use crate::state::AppState;
-use change::{OrganizationChange, Required};
+pub(crate) use change::OrganizationChange;
+use change::Required;
 
 /// The endpoints.
 pub(super) fn routes() -> Routes {
@@ -30,9 +34,18 @@ pub(super) fn routes() -> Routes {
     let one = get(retrieve, read("An organization").answers(200, object::described()))
         .put(
             replace,
-            write("Change settings").body_or_form(body(&["name"])).answers(200, object::described()),
+            write("Change settings")
+                .body_or_form(body(&["name"]))
+                .answers(200, object::described())
+                .may_need_approval(),
         )
-        .patch(change, write("Change settings").body_or_form(body(&[])).answers(200, object::described()))
+        .patch(
+            change,
+            write("Change settings")
+                .body_or_form(body(&[]))
+                .answers(200, object::described())
+                .may_need_approval(),
+        )
         .delete(delete, write("Delete the organization with its projects").answers_nothing(204, "begun"));
     let all = get(list, read("The caller's organizations").lists(object::described())).post(
         create,
@@ -46,6 +59,7 @@ pub(super) fn routes() -> Routes {
         .merge(roles::routes())
         .merge(invites::routes())
         .merge(projects::routes())
+        .merge(crate::api::approvals::organization_routes())
         .merge(crate::api::activity::organization_routes())
         .merge(crate::api::logs::organization_exports());
     Routes::new().at("/api/organizations", all).nest("/api/organizations/{organization_id}", below)
@@ -105,11 +119,13 @@ async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json
 async fn update(state: &AppState, call: ProjectCall, required: Required) -> Result<Json<Value>, ApiError> {
     let (member, caller) = call.authorize_organization(state, Scope::ORGANIZATION_WRITE).await?;
     member.require_level(Level::ADMIN)?;
-    let actor = call.actor(&caller);
+    let (actor, method) = (call.actor(&caller), call.method().to_string());
     let change = OrganizationChange::parse(&call.into_json()?, required)?;
-    let (meta, now_us) = (state.meta(), state.clock().now_us());
     let id = &member.organization.id;
-    let after = organizations::update(meta, &actor, id, |settings| change.apply(settings), now_us).await?;
+    let write = OrganizationWrite::Change { organization_id: id.clone(), change };
+    let write = (method.as_str(), Write::Organization(write));
+    gated::perform(state, Place::organization(id), &actor, write).await?;
+    let after = state.meta().organization(id).await?.ok_or_else(not_found)?;
     Ok(Json(object::written(state, &after, Some(member.level), caller.user_id()).await?))
 }
 

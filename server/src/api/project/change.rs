@@ -1,10 +1,11 @@
 //! What a body sets of a project.
 
 use engine::retention::MAX_RETENTION_DAYS;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::MAX_NAME_CHARS;
-use crate::api::input::Input;
+use crate::api::input::{Input, present};
 use crate::error::ApiError;
 use crate::meta::project::ProjectSettings;
 
@@ -12,14 +13,21 @@ use crate::meta::project::ProjectSettings;
 const MAX_TIMEZONE_CHARS: usize = 64;
 
 /// The members that a body has; what is absent is left as it is.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct ProjectChange {
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub(crate) struct ProjectChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     timezone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     receive_org_level_activity_logs: Option<bool>,
     /// The inner none is for ever.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     retention_days: Option<Option<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     json_parse_logs: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pii_scrub_logs: Option<bool>,
 }
 
@@ -42,7 +50,7 @@ impl ProjectChange {
     }
 
     /// Sets what the body has.
-    pub(super) fn apply(self, settings: &mut ProjectSettings) {
+    pub(crate) fn apply(self, settings: &mut ProjectSettings) {
         set(&mut settings.name, self.name);
         set(&mut settings.timezone, self.timezone);
         set(&mut settings.receive_org_level_activity_logs, self.receive_org_level_activity_logs);

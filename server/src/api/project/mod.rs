@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::approvals::gated;
 use super::openapi::schema::{
     boolean, integer, integer_within, members, moment, nullable, object, text, text_up_to, uuid,
 };
@@ -17,14 +18,16 @@ use super::openapi::{Routes, get, op};
 use super::project_call::ProjectCall;
 use super::{iso_time, page};
 use crate::accounts::projects;
+use crate::approvals::action::{ProjectWrite, Write};
 use crate::auth::access::hidden_projects;
 use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
 use crate::meta::Level;
 use crate::meta::access_control::AccessControl;
+use crate::meta::approval::Place;
 use crate::meta::project::Project;
 use crate::state::AppState;
-use change::ProjectChange;
+pub(crate) use change::ProjectChange;
 
 /// Longest name, characters.
 pub(super) const MAX_NAME_CHARS: usize = 200;
@@ -33,8 +36,20 @@ pub(super) const MAX_NAME_CHARS: usize = 200;
 pub(super) fn routes() -> Routes {
     let write = |summary| op(summary, &[Scope::PROJECT_WRITE]);
     let one = get(read, op("A project and its settings", &[Scope::PROJECT_READ]).answers(200, described()))
-        .put(change, write("Change settings").body_or_form(described_change()).answers(200, described()))
-        .patch(change, write("Change settings").body_or_form(described_change()).answers(200, described()))
+        .put(
+            change,
+            write("Change settings")
+                .body_or_form(described_change())
+                .answers(200, described())
+                .may_need_approval(),
+        )
+        .patch(
+            change,
+            write("Change settings")
+                .body_or_form(described_change())
+                .answers(200, described())
+                .may_need_approval(),
+        )
         .delete(delete, write("Delete the project with its data").answers_nothing(204, "gone"));
     Routes::new()
         .at("/", one)
@@ -108,11 +123,13 @@ async fn read(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
 
 async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
     let (project, caller) = authorize_change(&state, &call).await?;
-    let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
+    let (actor, method) = (call.actor(&caller), call.method().to_string());
     let change = ProjectChange::parse(&call.into_json()?)?;
-    let apply = |settings: &mut _| change.apply(settings);
-    let after = projects::update(state.meta(), &actor, project.id, apply, now_us).await?;
-    state.follow_metadata().await?;
+    let write = Write::Project(ProjectWrite::Change { project_id: project.id.0, change });
+    let place = Place::project(&project.organization_id, project.id);
+    gated::perform(&state, place, &actor, (&method, write)).await?;
+    let after = state.meta().project(project.id).await?;
+    let after = after.ok_or_else(|| ApiError::not_found("project not found"))?;
     Ok(Json(written(&state, &after).await?))
 }
 

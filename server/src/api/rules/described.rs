@@ -40,7 +40,7 @@ pub(super) fn list<K: Kind>() -> Operation {
 }
 
 pub(super) fn create<K: Kind>() -> Operation {
-    op("Make a rule", &WRITE).body(body::<K>(&["name"])).creates(rule::<K>())
+    op("Make a rule", &WRITE).body(body::<K>(&["name"])).creates(rule::<K>()).may_need_approval()
 }
 
 pub(super) fn retrieve<K: Kind>() -> Operation {
@@ -48,15 +48,15 @@ pub(super) fn retrieve<K: Kind>() -> Operation {
 }
 
 pub(super) fn change<K: Kind>() -> Operation {
-    op("Change a rule", &WRITE).body(body::<K>(&[])).answers(200, rule::<K>())
+    op("Change a rule", &WRITE).body(body::<K>(&[])).answers(200, rule::<K>()).may_need_approval()
 }
 
 pub(super) fn replace<K: Kind>() -> Operation {
-    op("Change a rule", &WRITE).body(body::<K>(&["name"])).answers(200, rule::<K>())
+    op("Change a rule", &WRITE).body(body::<K>(&["name"])).answers(200, rule::<K>()).may_need_approval()
 }
 
 pub(super) fn remove() -> Operation {
-    op("Delete a rule", &WRITE).answers_nothing(204, "gone")
+    op("Delete a rule", &WRITE).answers_nothing(204, "gone").may_need_approval()
 }
 
 pub(super) fn reorder<K: Kind>() -> Operation {
@@ -67,6 +67,7 @@ pub(super) fn reorder<K: Kind>() -> Operation {
         ("results", entries(rule::<K>())),
     ]);
     op("Put all rules of a kind into an order", &WRITE)
+        .may_need_approval()
         .body(with_required(&[("ordered_ids", entries(text()))], &["ordered_ids"]))
         .answers(200, answer)
 }

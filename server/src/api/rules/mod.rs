@@ -14,14 +14,44 @@ mod sampling_config;
 mod simulate;
 
 use crate::api::openapi::{Routes, get, post};
+use crate::error::ApiError;
+use crate::meta::rule::{Rule, RuleContent, RuleError, RuleKind};
 use metric::MetricKind;
 use resource::Kind;
 use retention::RetentionKind;
 use sampling::SamplingKind;
 
 pub(crate) use metric::model as metric_rule;
+pub(crate) use resource::not_found as rule_not_found;
 pub(crate) use retention::model as retention_rule;
 pub(crate) use sampling::model as sampling_rule;
+
+/// Refuses a rule that was validated before and is not valid any more beside the rules that there are now.
+///
+/// # Errors
+/// 400 that names the first member that is wrong.
+pub(crate) fn recheck(
+    kind: RuleKind,
+    id: Option<&str>,
+    content: &RuleContent,
+    rules: &[Rule],
+) -> Result<(), ApiError> {
+    match kind {
+        RuleKind::Sampling => resource::recheck_of::<SamplingKind>(id, content, rules),
+        RuleKind::Retention => resource::recheck_of::<RetentionKind>(id, content, rules),
+        RuleKind::Metric => resource::recheck_of::<MetricKind>(id, content, rules),
+    }
+}
+
+/// The answer to a write of a rule that was not stored.
+pub(crate) fn refused(kind: RuleKind, error: RuleError) -> ApiError {
+    let unique = match kind {
+        RuleKind::Sampling => SamplingKind::UNIQUE,
+        RuleKind::Retention => RetentionKind::UNIQUE,
+        RuleKind::Metric => MetricKind::UNIQUE,
+    };
+    resource::refused_of(unique, error)
+}
 
 /// The endpoints, below the prefix of a project.
 pub(super) fn routes() -> Routes {

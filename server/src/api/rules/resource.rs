@@ -7,12 +7,15 @@ use engine::schema::ProjectId;
 use serde_json::{Map, Value, json};
 
 use crate::activity::entry::Actor;
+use crate::api::approvals::gated;
 use crate::api::input::Input;
 use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
+use crate::approvals::action::{RuleWrite, Write};
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::meta::MetaError;
+use crate::meta::approval::Place;
 use crate::meta::rule::{MAX_RULES, Rule, RuleContent, RuleError, RuleKind};
 use crate::state::AppState;
 
@@ -81,12 +84,11 @@ pub(super) async fn create<K: Kind>(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let (project, actor) = authorize_change(&state, &call).await?;
+    let (place, project, actor) = authorize_change(&state, &call).await?;
     let body = call.into_json()?;
     let content = content::<K>(&state, project, &body, None, Required::Name).await?;
-    let added = state.meta().add_rule(project, K::KIND, &content, &actor, state.clock().now_us());
-    let id = added.await.map_err(|error| refused::<K>(error))?;
-    state.follow_metadata().await?;
+    let write = RuleWrite::Create { kind: K::KIND, rule: content };
+    let id = gated::perform(&state, place, &actor, ("POST", Write::LogsRule(write))).await?.resource_id;
     Ok((StatusCode::CREATED, Json(written(&find(&state, project, K::KIND, &id).await?)?)))
 }
 
@@ -110,16 +112,13 @@ async fn update<K: Kind>(
     call: ProjectCall,
     required: Required,
 ) -> Result<Json<Value>, ApiError> {
-    let (project, actor) = authorize_change(state, &call).await?;
+    let (place, project, actor) = authorize_change(state, &call).await?;
     let id = rule_id(&call).to_owned();
     let rule = find(state, project, K::KIND, &id).await?;
     let content = content::<K>(state, project, &call.into_json()?, Some(&rule), required).await?;
-    let now_us = state.clock().now_us();
-    let changed = state.meta().change_rule(project, K::KIND, &id, &content, &actor, now_us).await;
-    if !changed.map_err(|error| refused::<K>(error))? {
-        return Err(not_found());
-    }
-    state.follow_metadata().await?;
+    let method = if required == Required::Name { "PUT" } else { "PATCH" };
+    let write = RuleWrite::Change { kind: K::KIND, rule_id: id.clone(), rule: content };
+    gated::perform(state, place, &actor, (method, Write::LogsRule(write))).await?;
     Ok(Json(written(&find(state, project, K::KIND, &id).await?)?))
 }
 
@@ -127,12 +126,9 @@ pub(super) async fn remove<K: Kind>(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<StatusCode, ApiError> {
-    let (project, actor) = authorize_change(&state, &call).await?;
-    let now_us = state.clock().now_us();
-    if !state.meta().remove_rule(project, K::KIND, rule_id(&call), &actor, now_us).await? {
-        return Err(not_found());
-    }
-    state.follow_metadata().await?;
+    let (place, _, actor) = authorize_change(&state, &call).await?;
+    let write = RuleWrite::Delete { kind: K::KIND, rule_id: rule_id(&call).to_owned() };
+    gated::perform(&state, place, &actor, ("DELETE", Write::LogsRule(write))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -141,23 +137,25 @@ pub(super) async fn reorder<K: Kind>(
     State(state): State<AppState>,
     call: ProjectCall,
 ) -> Result<Json<Value>, ApiError> {
-    let (project, actor) = authorize_change(&state, &call).await?;
+    let (place, project, actor) = authorize_change(&state, &call).await?;
     let body = call.into_json()?;
     let input = Input::of(&body)?;
     let ids = input.required("ordered_ids", input.list("ordered_ids", MAX_RULES)?)?;
-    let ids: Vec<String> = ids.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    let reordered = state.meta().reorder_rules(project, K::KIND, &ids, &actor, state.clock().now_us()).await;
-    reordered.map_err(|error| refused::<K>(error))?;
-    state.follow_metadata().await?;
+    let ordered_ids = ids.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let write = RuleWrite::Reorder { kind: K::KIND, ordered_ids };
+    gated::perform(&state, place, &actor, ("POST", Write::LogsRule(write))).await?;
     let rules = state.meta().rules(project, K::KIND).await?;
     let rules: Vec<Value> = rules.iter().map(written).collect::<Result<_, _>>()?;
     Ok(Json(json!({ "count": rules.len(), "next": null, "previous": null, "results": rules })))
 }
 
 /// Who changes the rules of which project.
-async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<(ProjectId, Actor), ApiError> {
-    let (project, caller) = call.authorize_caller(state, &[Scope::LOGS_WRITE]).await?;
-    Ok((project, call.actor(&caller)))
+async fn authorize_change(
+    state: &AppState,
+    call: &ProjectCall,
+) -> Result<(Place, ProjectId, Actor), ApiError> {
+    let (place, project, caller) = call.authorize_place(state, &[Scope::LOGS_WRITE]).await?;
+    Ok((place, project, call.actor(&caller)))
 }
 
 /// The stored rule with an id.
@@ -178,17 +176,18 @@ pub(super) fn rule_id(call: &ProjectCall) -> &str {
     call.path_parameter("rule_id")
 }
 
-fn not_found() -> ApiError {
+pub(crate) fn not_found() -> ApiError {
     ApiError::not_found("rule not found")
 }
 
-fn refused<K: Kind>(error: RuleError) -> ApiError {
+/// The answer to a write of a rule that was not stored; `unique` is the member that is unique in a project.
+pub(super) fn refused_of(unique: Option<&str>, error: RuleError) -> ApiError {
     let detail = error.to_string();
     match error {
         RuleError::Meta(error) => error.into(),
         RuleError::TooMany(_) => ApiError::validation("max_length", None, detail),
         RuleError::OtherIds => ApiError::validation("invalid_input", Some("ordered_ids".to_owned()), detail),
-        RuleError::MetricNameTaken => ApiError::validation("unique", K::UNIQUE.map(str::to_owned), detail),
+        RuleError::MetricNameTaken => ApiError::validation("unique", unique.map(str::to_owned), detail),
     }
 }
 
@@ -220,17 +219,39 @@ async fn content<K: Kind>(
         enabled: enabled.or_else(|| stored.map(|rule| rule.enabled)).unwrap_or(false),
         definition,
     };
-    let mut drafts = drafts(&state.meta().rules(project, K::KIND).await?)?;
-    match drafts.iter_mut().find(|other| other.id == draft.id) {
-        Some(place) => *place = draft.clone(),
-        None => drafts.push(draft.clone()),
-    }
+    let drafts = with_draft(&draft, &state.meta().rules(project, K::KIND).await?)?;
     let metric_name = K::UNIQUE.and_then(|key| draft.definition.get(key)?.as_str().map(str::to_owned));
     let (name, enabled) = (draft.name.clone(), draft.enabled);
     // Compiling a hundred patterns takes some milliseconds.
     let checked = tokio::task::spawn_blocking(move || K::check(&draft, &drafts));
     checked.await.map_err(ApiError::internal)?.map_err(ApiError::into_validation)?;
     Ok(RuleContent { name, enabled, priority, metric_name, definition: text })
+}
+
+/// Refuses a rule that was validated before and is not valid any more beside the rules that there are now.
+pub(super) fn recheck_of<K: Kind>(
+    id: Option<&str>,
+    content: &RuleContent,
+    rules: &[Rule],
+) -> Result<(), ApiError> {
+    let definition = serde_json::from_str(&content.definition).map_err(ApiError::internal)?;
+    let draft = Draft {
+        id: id.unwrap_or_default().to_owned(),
+        name: content.name.clone(),
+        enabled: content.enabled,
+        definition,
+    };
+    K::check(&draft, &with_draft(&draft, rules)?).map_err(ApiError::into_validation)
+}
+
+/// The rules that there would be.
+fn with_draft(draft: &Draft, rules: &[Rule]) -> Result<Vec<Draft>, MetaError> {
+    let mut drafts = drafts(rules)?;
+    match drafts.iter_mut().find(|other| other.id == draft.id) {
+        Some(place) => *place = draft.clone(),
+        None => drafts.push(draft.clone()),
+    }
+    Ok(drafts)
 }
 
 fn drafts(rules: &[Rule]) -> Result<Vec<Draft>, MetaError> {

@@ -13,7 +13,7 @@ async fn what_was_claimed_and_not_sent_is_sent_with_the_same_id_when_the_lease_h
         let receiver = Receiver::new().await;
         bench.add(&webhook(&receiver.url)).await;
         let (told, _) = bench.tell().await;
-        let lost = bench.courier.claim(10).await.unwrap();
+        let lost = bench.courier.claim(10, &[]).await.unwrap();
         assert_eq!((lost.len(), lost[0].num_tries), (1, 1));
         let other = courier(&bench.meta, &bench.clock, |_| {});
         assert_eq!(other.deliver_due().await, 0, "whoever has claimed it may be sending it");
@@ -38,16 +38,37 @@ async fn a_lease_that_ran_out_is_not_given_back_by_who_had_it() {
         bench.add(&webhook(&receiver.url)).await;
         bench.tell().await;
         bench.tell().await;
-        let late = bench.courier.claim(10).await.unwrap();
+        let late = bench.courier.claim(10, &[]).await.unwrap();
         bench.pass(61);
         let other = courier(&bench.meta, &bench.clock, |_| {});
-        let held = other.claim(10).await.unwrap();
+        let held = other.claim(10, &[]).await.unwrap();
         assert_eq!(held.len(), 1);
         bench.courier.deliver(late[0].clone()).await;
-        assert_eq!(bench.courier.claim(10).await.unwrap().len(), 0, "the other one still sends");
+        assert_eq!(bench.courier.claim(10, &[]).await.unwrap().len(), 0, "the other one still sends");
         other.deliver(held[0].clone()).await;
         assert_eq!(bench.courier.deliver_due().await, 1);
         assert_eq!(bench.num_waiting().await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_moved_has_nothing_sent_twice_by_who_is_sending_it() {
+    on_every_backend(|meta| async move {
+        let bench = Bench::new(meta).await;
+        let receiver = Receiver::new().await;
+        bench.add(&webhook(&receiver.url)).await;
+        bench.tell().await;
+        let sending = bench.courier.claim(1, &[]).await.unwrap();
+        bench.pass(3_600);
+        let busy = [sending[0].destination.id];
+        assert_eq!(bench.courier.claim(1, &busy).await.unwrap().len(), 0);
+        bench.add(&webhook(&receiver.url)).await;
+        bench.tell().await;
+        let other = bench.courier.claim(1, &busy).await.unwrap();
+        assert_eq!(other.len(), 1, "a busy one takes no place");
+        assert_ne!(other[0].destination.id, busy[0]);
+        assert_eq!(bench.courier.claim(9, &[]).await.unwrap().len(), 1, "whose lease has run out");
     })
     .await;
 }
@@ -59,7 +80,7 @@ async fn the_only_process_need_not_wait_for_its_own_leases_after_a_crash() {
         let receiver = Receiver::new().await;
         bench.add(&webhook(&receiver.url)).await;
         bench.tell().await;
-        bench.courier.claim(10).await.unwrap();
+        bench.courier.claim(10, &[]).await.unwrap();
         assert_eq!(bench.courier.deliver_due().await, 0);
         bench.meta.end_leases().await.unwrap();
         assert_eq!((bench.courier.deliver_due().await, receiver.got().len()), (1, 1));
@@ -80,7 +101,7 @@ async fn two_workers_never_have_the_same_notification() {
         let other = courier(&bench.meta, &bench.clock, |_| {});
         let mut seen = HashSet::new();
         for _ in 0..3 {
-            let (one, two) = tokio::join!(bench.courier.claim(7), other.claim(7));
+            let (one, two) = tokio::join!(bench.courier.claim(7, &[]), other.claim(7, &[]));
             let claims = [one.unwrap(), two.unwrap()].concat();
             let destinations: HashSet<_> = claims.iter().map(|claim| claim.destination.id).collect();
             assert_eq!(

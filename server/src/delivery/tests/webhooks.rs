@@ -235,7 +235,7 @@ async fn a_slow_receiver_holds_up_no_other() {
         bench.add(&webhook(&quick.url)).await;
         bench.tell().await;
         bench.tell().await;
-        let claims = bench.courier.claim(10).await.unwrap();
+        let claims = bench.courier.claim(10, &[]).await.unwrap();
         let (held, others): (Vec<_>, Vec<_>) =
             claims.into_iter().partition(|claim| claim.destination.id == slow_id);
         assert_eq!((held.len(), others.len()), (1, 1));

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use sqlx::AnyConnection;
 use uuid::Uuid;
 
-use super::{Alert, NewEvent, event, get};
+use super::{Alert, NewEvent, event, get, services};
 use crate::activity::change::{Change, Scope};
 use crate::activity::entry::{Actor, Entry};
 use crate::alerts::control::{self, Edited, EventKind, SnoozeEdit};
@@ -57,7 +57,8 @@ impl From<sqlx::Error> for AlertError {
     }
 }
 
-fn fields(settings: &AlertSettings, snooze_until_us: Option<i64>) -> Map<String, Value> {
+/// What people see of an alert, by name.
+pub(crate) fn fields(settings: &AlertSettings, snooze_until_us: Option<i64>) -> Map<String, Value> {
     let mut fields = settings.fields();
     fields.insert("snooze_until".to_owned(), json!(snooze_until_us.map(iso_time::format)));
     fields
@@ -89,7 +90,7 @@ async fn store(
         "UPDATE log_alerts SET name = $1, enabled = $2, filters = $3, threshold_count = $4, threshold_operator = $5,
            window_minutes = $6, evaluation_periods = $7, datapoints_to_alarm = $8, cooldown_minutes = $9, state = $10,
            consecutive_failures = $11, snooze_until = $12, next_check_at = $13, first_enabled_at = $14,
-           updated_at = $15, revision = revision + $16 WHERE id = $17",
+           updated_at = $15, revision = revision + $16, no_data = $17, group_by = $18 WHERE id = $19",
     )
     .bind(settings.name.clone())
     .bind(i64::from(settings.enabled))
@@ -107,9 +108,16 @@ async fn store(
     .bind(first_enabled_us)
     .bind(now_us)
     .bind(i64::from(matters_to_checks(before, settings, edited)))
+    .bind(settings.no_data.as_str())
+    .bind(settings.group_by.as_str())
     .bind(before.id.clone())
     .execute(&mut *connection)
     .await?;
+    if settings.group_by != before.settings.group_by {
+        services::forget(connection, &before.id).await?;
+    } else if state != AlertState::Firing {
+        services::calm(connection, &before.id).await?;
+    }
     if let Some(kind) = edited.event {
         let event = NewEvent::of(kind, before.standing.state, state);
         event::insert(connection, (before.project, &before.id), &event, now_us).await?;
@@ -124,10 +132,10 @@ fn matters_to_checks(before: &Alert, settings: &AlertSettings, edited: &Edited) 
 }
 
 impl Meta {
-    /// Adds an alert and gives back its id; a project has at most `max_alerts`, without end when that is 0.
+    /// `add` in a transaction of its own.
     ///
     /// # Errors
-    /// [`AlertError::TooMany`] and [`AlertError::Meta`]; then nothing was stored.
+    /// As `add`.
     pub async fn add_alert(
         &self,
         project: ProjectId,
@@ -137,47 +145,25 @@ impl Meta {
         now_us: i64,
     ) -> Result<String, AlertError> {
         let mut transaction = self.begin_write().await?;
-        let connection = &mut *transaction;
-        if max_alerts > 0 {
-            let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM log_alerts WHERE project_id = $1")
-                .bind(project.0)
-                .fetch_one(&mut *connection)
-                .await?;
-            if count >= i64::from(max_alerts) {
-                return Err(AlertError::TooMany(max_alerts));
-            }
-        }
-        let id = Uuid::now_v7().to_string();
-        insert(connection, (project, &id), new, actor, now_us).await?;
-        tell(connection, (project, actor), "created", (&id, &new.settings.name), vec![], now_us).await?;
+        let id = add(&mut transaction, project, new, actor, max_alerts, now_us).await?;
         transaction.commit().await?;
         Ok(id)
     }
 
-    /// Changes an alert: `change` is given what is stored and says what is to be, and what becomes of the snooze.
+    /// `change` in a transaction of its own.
     ///
     /// # Errors
-    /// [`AlertError`], that of `change` too; then nothing was stored.
+    /// As `change`.
     pub async fn change_alert(
         &self,
         project: ProjectId,
         id: &str,
         actor: &Actor,
         now_us: i64,
-        change: impl FnOnce(&Alert) -> Result<(AlertSettings, SnoozeEdit), AlertError> + Send,
+        make: impl FnOnce(&Alert) -> Result<(AlertSettings, SnoozeEdit), AlertError> + Send,
     ) -> Result<(), AlertError> {
         let mut transaction = self.begin_write().await?;
-        let connection = &mut *transaction;
-        let before = get(connection, project, id).await?.ok_or(AlertError::NotFound)?;
-        let (settings, snooze) = change(&before)?;
-        let standing = (&before.standing, before.next_check_us);
-        let edited = control::edit(standing, &before.settings, &settings, snooze);
-        store(connection, &before, &settings, &edited, now_us).await?;
-        let changes = SCOPE.changes(
-            &fields(&before.settings, before.standing.snooze_until_us),
-            &fields(&settings, edited.standing.snooze_until_us),
-        );
-        tell(connection, (project, actor), "updated", (id, &settings.name), changes, now_us).await?;
+        change(&mut transaction, (project, id), actor, now_us, make).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -214,10 +200,10 @@ impl Meta {
         Ok(())
     }
 
-    /// Removes an alert with its history and its destinations.
+    /// `remove` in a transaction of its own.
     ///
     /// # Errors
-    /// [`AlertError::NotFound`].
+    /// As `remove`.
     pub async fn remove_alert(
         &self,
         project: ProjectId,
@@ -226,20 +212,83 @@ impl Meta {
         now_us: i64,
     ) -> Result<(), AlertError> {
         let mut transaction = self.begin_write().await?;
-        let connection = &mut *transaction;
-        let before = get(connection, project, id).await?.ok_or(AlertError::NotFound)?;
-        if let Ok(uuid) = Uuid::parse_str(id) {
-            destination::delete_all(connection, Owner::LogAlert(uuid), actor, now_us).await?;
-        }
-        for sql in
-            ["DELETE FROM log_alert_events WHERE alert_id = $1", "DELETE FROM log_alerts WHERE id = $1"]
-        {
-            sqlx::query(sql).bind(id.to_owned()).execute(&mut *connection).await?;
-        }
-        tell(connection, (project, actor), "deleted", (id, &before.settings.name), vec![], now_us).await?;
+        remove(&mut transaction, (project, id), actor, now_us).await?;
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Adds an alert and gives back its id; a project has at most `max_alerts`, without end when that is 0.
+///
+/// # Errors
+/// [`AlertError::TooMany`] and [`AlertError::Meta`].
+pub(crate) async fn add(
+    connection: &mut AnyConnection,
+    project: ProjectId,
+    new: &NewAlert,
+    actor: &Actor,
+    max_alerts: u32,
+    now_us: i64,
+) -> Result<String, AlertError> {
+    if max_alerts > 0 {
+        let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM log_alerts WHERE project_id = $1")
+            .bind(project.0)
+            .fetch_one(&mut *connection)
+            .await?;
+        if count >= i64::from(max_alerts) {
+            return Err(AlertError::TooMany(max_alerts));
+        }
+    }
+    let id = Uuid::now_v7().to_string();
+    insert(connection, (project, &id), new, actor, now_us).await?;
+    tell(connection, (project, actor), "created", (&id, &new.settings.name), vec![], now_us).await?;
+    Ok(id)
+}
+
+/// Changes an alert: `make` is given what is stored and says what is to be, and what becomes of the snooze.
+///
+/// # Errors
+/// [`AlertError`], that of `make` too.
+pub(crate) async fn change(
+    connection: &mut AnyConnection,
+    (project, id): (ProjectId, &str),
+    actor: &Actor,
+    now_us: i64,
+    make: impl FnOnce(&Alert) -> Result<(AlertSettings, SnoozeEdit), AlertError> + Send,
+) -> Result<(), AlertError> {
+    let before = get(connection, project, id).await?.ok_or(AlertError::NotFound)?;
+    let (settings, snooze) = make(&before)?;
+    let standing = (&before.standing, before.next_check_us);
+    let edited = control::edit(standing, &before.settings, &settings, snooze);
+    store(connection, &before, &settings, &edited, now_us).await?;
+    let changes = SCOPE.changes(
+        &fields(&before.settings, before.standing.snooze_until_us),
+        &fields(&settings, edited.standing.snooze_until_us),
+    );
+    tell(connection, (project, actor), "updated", (id, &settings.name), changes, now_us).await?;
+    Ok(())
+}
+
+/// Removes an alert with its history and its destinations.
+///
+/// # Errors
+/// [`AlertError::NotFound`].
+pub(crate) async fn remove(
+    connection: &mut AnyConnection,
+    (project, id): (ProjectId, &str),
+    actor: &Actor,
+    now_us: i64,
+) -> Result<(), AlertError> {
+    let before = get(connection, project, id).await?.ok_or(AlertError::NotFound)?;
+    if let Ok(uuid) = Uuid::parse_str(id) {
+        destination::delete_all(connection, Owner::LogAlert(uuid), actor, now_us).await?;
+    }
+    services::forget(connection, id).await?;
+    for sql in ["DELETE FROM log_alert_events WHERE alert_id = $1", "DELETE FROM log_alerts WHERE id = $1"] {
+        sqlx::query(sql).bind(id.to_owned()).execute(&mut *connection).await?;
+    }
+    tell(connection, (project, actor), "deleted", (id, &before.settings.name), vec![], now_us).await?;
+    Ok(())
 }
 
 async fn insert(
@@ -254,8 +303,9 @@ async fn insert(
     sqlx::query(
         "INSERT INTO log_alerts (id, project_id, name, enabled, filters, threshold_count, threshold_operator,
            window_minutes, check_interval_minutes, evaluation_periods, datapoints_to_alarm, cooldown_minutes, state,
-           consecutive_failures, snooze_until, first_enabled_at, created_by, created_at, updated_at, revision)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $17, 1)",
+           consecutive_failures, snooze_until, first_enabled_at, created_by, created_at, updated_at, revision, no_data,
+           group_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $17, 1, $18, $19)",
     )
     .bind(id.to_owned())
     .bind(project.0)
@@ -274,6 +324,8 @@ async fn insert(
     .bind(settings.enabled.then_some(now_us))
     .bind(actor.user_id)
     .bind(now_us)
+    .bind(settings.no_data.as_str())
+    .bind(settings.group_by.as_str())
     .execute(connection)
     .await?;
     Ok(())

@@ -5,7 +5,7 @@
 
 use sqlx::{AnyConnection, AssertSqlSafe};
 
-use super::{Alert, NewEvent, event, from_row, placeholders, select};
+use super::{Alert, NewEvent, ServiceStanding, event, from_row, placeholders, select, services};
 use crate::alerts::MINUTE_US;
 use crate::alerts::control::EventKind;
 use crate::alerts::machine::{AlertState, Standing};
@@ -26,8 +26,10 @@ pub(crate) struct Checked {
     pub(crate) standing: Standing,
     /// When it is checked next, microseconds.
     pub(crate) next_check_us: i64,
-    /// The row of its history, if it has one.
-    pub(crate) event: Option<NewEvent>,
+    /// Those of its services that stand elsewhere now.
+    pub(crate) services: Vec<ServiceStanding>,
+    /// The rows of its history.
+    pub(crate) events: Vec<NewEvent>,
 }
 
 /// Alerts that are due at `$1`: switched on, neither broken nor snoozed, and their time has come. One whose time is
@@ -158,8 +160,10 @@ pub(crate) async fn save_check(
     if saved.rows_affected() == 0 {
         return Ok(false);
     }
-    if let Some(new) = &checked.event {
-        event::insert(connection, (checked.before.project, &checked.before.id), new, now_us).await?;
+    let alert = (checked.before.project, checked.before.id.as_str());
+    services::save(connection, alert, &checked.services).await?;
+    for new in &checked.events {
+        event::insert(connection, alert, new, now_us).await?;
     }
     Ok(true)
 }

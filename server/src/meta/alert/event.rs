@@ -29,6 +29,8 @@ pub struct NewEvent {
     pub result_count: Option<i64>,
     /// Why nothing was counted.
     pub error_message: Option<String>,
+    /// The service that it is about; none when it is about the alert.
+    pub service_name: Option<String>,
     /// How long counting took, milliseconds.
     pub query_duration_ms: Option<i64>,
 }
@@ -43,6 +45,7 @@ impl NewEvent {
             threshold_breached: false,
             result_count: None,
             error_message: None,
+            service_name: None,
             query_duration_ms: None,
         }
     }
@@ -82,8 +85,8 @@ pub(super) async fn insert(
 ) -> Result<(), MetaError> {
     sqlx::query(
         "INSERT INTO log_alert_events (id, alert_id, project_id, created_at, kind, state_before, state_after,
-           threshold_breached, result_count, error_message, query_duration_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+           threshold_breached, result_count, error_message, query_duration_ms, service_name)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(Uuid::now_v7().to_string())
     .bind(alert_id.to_owned())
@@ -96,6 +99,7 @@ pub(super) async fn insert(
     .bind(event.result_count)
     .bind(event.error_message.clone())
     .bind(event.query_duration_ms)
+    .bind(event.service_name.clone())
     .execute(connection)
     .await?;
     Ok(())
@@ -118,6 +122,7 @@ fn from_row(row: &AnyRow) -> Result<AlertEvent, MetaError> {
             threshold_breached: row.try_get::<i64, _>("threshold_breached")? != 0,
             result_count: row.try_get("result_count")?,
             error_message: row.try_get("error_message")?,
+            service_name: row.try_get("service_name")?,
             query_duration_ms: row.try_get("query_duration_ms")?,
         },
     })
@@ -183,7 +188,7 @@ impl Meta {
         let of_alerts = format!("alert_id IN ({})", placeholders(2, ids.len()));
         let steps = format!(
             "SELECT alert_id, created_at, kind, state_before, state_after FROM log_alert_events
-             WHERE created_at >= $1 AND {of_alerts} ORDER BY created_at, id"
+             WHERE created_at >= $1 AND service_name IS NULL AND {of_alerts} ORDER BY created_at, id"
         );
         for row in self.history_rows(steps, since_us, ids).await? {
             let step = Step {

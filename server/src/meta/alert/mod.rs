@@ -1,11 +1,13 @@
 //! Alerts on logs as they are stored.
 //!
 //! `change` is what people do to them, with an entry of the audit trail for each change; `event` is their history;
-//! `due` is how a scheduler takes those that are to be checked, and writes what it found.
+//! `due` is how a scheduler takes those that are to be checked, and writes what it found; `services` where the services
+//! of an alert stand, when each has a state of its own.
 
 mod change;
 mod due;
 mod event;
+mod services;
 
 use engine::schema::ProjectId;
 use sqlx::any::AnyRow;
@@ -14,12 +16,15 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use super::log_view::Window;
 use super::user::{self, BasicUser};
 use super::{Meta, MetaError};
+use crate::alerts::condition::NoData;
 use crate::alerts::machine::{AlertState, Standing, ThresholdOperator};
-use crate::alerts::settings::AlertSettings;
+use crate::alerts::settings::{AlertSettings, GroupBy};
 
 pub use change::{AlertError, NewAlert};
+pub(crate) use change::{add, change, fields, remove};
 pub(crate) use due::{Checked, break_config, save_check};
 pub use event::{AlertEvent, AlertHistory, NewEvent};
+pub(crate) use services::ServiceStanding;
 
 /// A stored alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +55,7 @@ pub struct Alert {
 
 const COLUMNS: &str = "a.id, a.project_id, a.name, a.enabled, a.filters, a.threshold_count, a.threshold_operator,
     a.window_minutes, a.check_interval_minutes, a.evaluation_periods, a.datapoints_to_alarm, a.cooldown_minutes,
-    a.state, a.consecutive_failures, a.snooze_until, a.next_check_at, a.last_notified_at, a.last_checked_at,
+    a.no_data, a.group_by, a.state, a.consecutive_failures, a.snooze_until, a.next_check_at, a.last_notified_at, a.last_checked_at,
     a.first_enabled_at, a.created_at, a.updated_at, a.revision";
 
 /// A statement that reads alerts; `condition` is a text of ours.
@@ -69,6 +74,12 @@ fn from_row(row: &AnyRow) -> Result<Alert, MetaError> {
     let operator: String = row.try_get("threshold_operator")?;
     let operator = ThresholdOperator::parse(&operator)
         .ok_or_else(|| MetaError::Corrupt(format!("an alert whose operator is {operator:?}")))?;
+    let no_data: String = row.try_get("no_data")?;
+    let no_data = NoData::parse(&no_data)
+        .ok_or_else(|| MetaError::Corrupt(format!("an alert whose no_data is {no_data:?}")))?;
+    let group_by: Option<String> = row.try_get("group_by")?;
+    let group_by = GroupBy::parse(group_by.as_deref())
+        .ok_or_else(|| MetaError::Corrupt(format!("an alert whose group_by is {group_by:?}")))?;
     let settings = AlertSettings {
         name: row.try_get("name")?,
         enabled: row.try_get::<i64, _>("enabled")? != 0,
@@ -80,6 +91,8 @@ fn from_row(row: &AnyRow) -> Result<Alert, MetaError> {
         evaluation_periods: number("evaluation_periods")?,
         datapoints_to_alarm: number("datapoints_to_alarm")?,
         cooldown_minutes: number("cooldown_minutes")?,
+        no_data,
+        group_by,
     };
     let standing = Standing {
         state: state(row, "state")?,

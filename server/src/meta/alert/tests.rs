@@ -26,7 +26,8 @@ fn fired(before: &Alert, now_us: i64) -> Checked {
         before: before.clone(),
         standing: Standing { state: AlertState::Firing, last_notified_us: Some(now_us), ..before.standing },
         next_check_us: now_us + 5 * MINUTE_US,
-        event: Some(NewEvent::of(EventKind::Check, before.standing.state, AlertState::Firing)),
+        services: Vec::new(),
+        events: vec![NewEvent::of(EventKind::Check, before.standing.state, AlertState::Firing)],
     }
 }
 

@@ -12,16 +12,19 @@ pub enum Owner {
     LogAlert(Uuid),
     /// A subscription to the audit trail.
     ActivitySubscription(Uuid),
+    /// A request that waits for approval.
+    ChangeRequest(Uuid),
 }
 
 impl Owner {
     const LOG_ALERT: &'static str = "log_alert";
     const ACTIVITY_SUBSCRIPTION: &'static str = "activity_subscription";
+    const CHANGE_REQUEST: &'static str = "change_request";
 
     /// Its id.
     pub fn id(self) -> Uuid {
         match self {
-            Self::LogAlert(id) | Self::ActivitySubscription(id) => id,
+            Self::LogAlert(id) | Self::ActivitySubscription(id) | Self::ChangeRequest(id) => id,
         }
     }
 
@@ -29,6 +32,7 @@ impl Owner {
         match self {
             Self::LogAlert(_) => Self::LOG_ALERT,
             Self::ActivitySubscription(_) => Self::ACTIVITY_SUBSCRIPTION,
+            Self::ChangeRequest(_) => Self::CHANGE_REQUEST,
         }
     }
 
@@ -37,6 +41,7 @@ impl Owner {
         match self {
             Self::LogAlert(_) => "Logs alert",
             Self::ActivitySubscription(_) => "Activity subscription",
+            Self::ChangeRequest(_) => "Change request",
         }
     }
 
@@ -45,6 +50,7 @@ impl Owner {
         match kind {
             Self::LOG_ALERT => Ok(Self::LogAlert(id)),
             Self::ACTIVITY_SUBSCRIPTION => Ok(Self::ActivitySubscription(id)),
+            Self::CHANGE_REQUEST => Ok(Self::ChangeRequest(id)),
             _ => Err(MetaError::Corrupt(format!("a destination of a {kind:?}"))),
         }
     }
@@ -63,6 +69,10 @@ pub enum EventKind {
     AlertErrored,
     /// The audit trail has a new entry.
     ActivityEntry,
+    /// A change waits for approval.
+    ApprovalRequested,
+    /// Something was decided about a change.
+    ApprovalResolved,
 }
 
 impl EventKind {
@@ -71,12 +81,14 @@ impl EventKind {
         [Self::AlertFiring, Self::AlertResolved, Self::AlertBroken, Self::AlertErrored];
 
     /// Each with its name and with what is said of it.
-    const ALL: [(Self, &'static str, &'static str); 5] = [
+    const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::AlertFiring, "$logs_alert_firing", "firing"),
         (Self::AlertResolved, "$logs_alert_resolved", "resolved"),
         (Self::AlertBroken, "$logs_alert_auto_disabled", "broken"),
         (Self::AlertErrored, "$logs_alert_errored", "errored"),
         (Self::ActivityEntry, "$activity_log_entry_created", "new entry"),
+        (Self::ApprovalRequested, "$approval_requested", "approval requested"),
+        (Self::ApprovalResolved, "$approval_resolved", "approval resolved"),
     ];
 
     /// Its name.

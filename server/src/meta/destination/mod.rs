@@ -41,6 +41,19 @@ pub struct NewGroup<'a> {
     pub target: &'a Target,
 }
 
+/// A destination for one notification, which nobody has asked for and nobody sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OneShot<'a> {
+    /// What it belongs to.
+    pub(crate) owner: Owner,
+    /// The project of the owner.
+    pub(crate) project_id: ProjectId,
+    /// What it is told of.
+    pub(crate) event: EventKind,
+    /// Where it leads.
+    pub(crate) target: &'a Target,
+}
+
 /// A destination as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
@@ -180,6 +193,39 @@ pub(crate) async fn create_group(
         ids.push(id);
     }
     Ok(ids)
+}
+
+/// Makes a destination for one notification. It counts as deleted from the beginning, so that it is in no list and is
+/// forgotten in time; what is noted for it is sent all the same.
+///
+/// # Errors
+/// When the target cannot be encrypted, or the metadata database fails.
+pub(crate) async fn create_one_shot(
+    connection: &mut AnyConnection,
+    key: &SecretKey,
+    new: &OneShot<'_>,
+    now_us: i64,
+) -> Result<Uuid, DestinationError> {
+    let id = Uuid::now_v7();
+    let label: String = new.target.shown().chars().take(MAX_LABEL_CHARS).collect();
+    sqlx::query(
+        "INSERT INTO destinations
+           (id, owner_kind, owner_id, project_id, group_id, event, kind, label, sealed, created_at, deleted_at,
+            consecutive_failures)
+         VALUES ($1, $2, $3, $4, $1, $5, $6, $7, $8, $9, $9, 0)",
+    )
+    .bind(id.to_string())
+    .bind(new.owner.kind())
+    .bind(new.owner.id().to_string())
+    .bind(new.project_id.0)
+    .bind(new.event.name())
+    .bind(new.target.kind())
+    .bind(label)
+    .bind(new.target.seal(key, id)?)
+    .bind(now_us)
+    .execute(connection)
+    .await?;
+    Ok(id)
 }
 
 fn label(new: &NewGroup<'_>, event: EventKind) -> String {

@@ -6,14 +6,18 @@
 mod change;
 
 use engine::schema::ProjectId;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::user::{self, BasicUser};
 use super::{Meta, MetaError, is_unique_violation};
 
+pub(crate) use change::{add, change, fields, find, remove, reorder};
+
 /// What a rule is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RuleKind {
     /// Drops records.
     Sampling,
@@ -35,7 +39,7 @@ impl RuleKind {
 }
 
 /// What somebody decided about a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct RuleContent {
     /// What people call it.
     pub name: String,
@@ -46,7 +50,25 @@ pub struct RuleContent {
     /// The name of its metric, unique in the project.
     pub metric_name: Option<String>,
     /// The members that its kind has, a JSON object.
+    #[serde(with = "json_text")]
     pub definition: String,
+}
+
+/// A JSON text as the JSON that it is.
+mod json_text {
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+
+    pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<Value>(text).map_err(S::Error::custom)?.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        if value.is_object() { Ok(value.to_string()) } else { Err(D::Error::custom("expected an object")) }
+    }
 }
 
 /// A stored rule.
@@ -129,7 +151,7 @@ fn read(row: &AnyRow) -> Result<Rule, MetaError> {
 }
 
 /// The rules of a kind, in the order in which they are applied.
-async fn of_project(
+pub(crate) async fn of_project(
     connection: &mut AnyConnection,
     project: ProjectId,
     kind: RuleKind,

@@ -5,6 +5,7 @@
 //! must then be stored.
 
 mod alerts;
+mod approvals;
 mod ledger;
 mod notifications;
 pub(crate) mod process;

@@ -4,6 +4,7 @@ mod access_controls;
 mod activity;
 mod alerts;
 mod alerts_simulate;
+mod approvals;
 mod auth;
 mod browser;
 mod checklist;

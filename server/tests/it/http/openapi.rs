@@ -193,6 +193,11 @@ async fn foreign(server: &TestServer) -> Foreign {
     let invite = make(server, key, &format!("{of_organization}/invites"), invite).await;
     let alert = json!({ "name": MARK, "filters": { "serviceNames": [MARK] } });
     let alert = make(server, key, &format!("{of_project}/logs/alerts"), alert).await;
+    let policy = json!({ "action_key": "logs_alert.delete", "approver_config": { "quorum": 1 } });
+    let policy = make(server, key, &format!("{of_project}/approval_policies"), policy).await;
+    let gated = format!("{of_project}/logs/alerts/{}", alert["id"].as_str().unwrap());
+    let gated = server.request_as(key, Method::DELETE, &gated, "").await;
+    assert_eq!(gated.status, 409);
     let own_key =
         make(server, key, "/api/personal_api_keys", json!({ "label": MARK, "scopes": ["*"] })).await;
     let tokens = server.request_as(key, Method::GET, &format!("{of_project}/tokens"), "").await.json();
@@ -206,7 +211,8 @@ async fn foreign(server: &TestServer) -> Foreign {
         "rule_id": rule["id"], "export_id": export["id"], "integration_id": integration["id"],
         "subscription_id": subscription["id"],
         "invite_id": invite["id"], "key_id": own_key["id"], "token_id": tokens["results"][0]["id"],
-        "alert_id": alert["id"],
+        "alert_id": alert["id"], "policy_id": policy["id"],
+        "request_id": gated.json()["change_request_id"],
     });
     let parts = parts.as_object().unwrap().clone();
     Foreign { person, organization_id: made.id, project, parts, _statement: statement }
@@ -227,7 +233,8 @@ async fn nothing_of_another_organization_can_be_reached() {
         let status = match path.as_str() {
             path if path.starts_with("/api/projects/{project_id}") => 403,
             // On these routes it is no secret that an organization exists.
-            path if path.starts_with("/api/organizations/{organization_id}/a") => 403,
+            path if path.starts_with("/api/organizations/{organization_id}/activity_log") => 403,
+            path if path.starts_with("/api/organizations/{organization_id}/advanced") => 403,
             path if path.starts_with("/api/organizations/{organization_id}") => 404,
             _ => continue,
         };

@@ -60,5 +60,5 @@ pub(in crate::api::logs) fn view_change() -> Operation {
 }
 
 pub(in crate::api::logs) fn view_delete() -> Operation {
-    op("Delete a saved view", &[Scope::LOGS_WRITE]).answers_nothing(204, "gone")
+    op("Delete a saved view", &[Scope::LOGS_WRITE]).answers_nothing(204, "gone").may_need_approval()
 }

@@ -9,8 +9,10 @@ use engine::schema::ProjectId;
 use serde_json::{Value, json};
 
 use crate::activity::entry::Actor;
+use crate::api::approvals::gated;
 use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
+use crate::approvals::action::{ViewWrite, Write};
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::meta::MetaError;
@@ -84,11 +86,10 @@ async fn update(state: &AppState, call: ProjectCall, required: Required) -> Resu
 }
 
 pub(super) async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
-    let (project, actor) = authorize_change(&state, &call).await?;
-    match state.meta().delete_log_view(project, short_id(&call), &actor, state.clock().now_us()).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(not_found()),
-    }
+    let (place, _, caller) = call.authorize_place(&state, &[Scope::LOGS_WRITE]).await?;
+    let write = Write::LogsView(ViewWrite::Delete { short_id: short_id(&call).to_owned() });
+    gated::perform(&state, place, &call.actor(&caller), ("DELETE", write)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Who changes the views of which project.

@@ -5,6 +5,7 @@ mod destinations;
 mod events;
 mod parity;
 mod resource;
+mod services;
 mod shared;
 mod told;
 

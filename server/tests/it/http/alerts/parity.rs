@@ -14,18 +14,25 @@ const NUM_CHECKS: i64 = 24;
 #[derive(Clone, Debug)]
 struct Case {
     settings: Vec<Value>,
-    /// Seconds after the start, with the severity.
-    rows: Vec<(i64, &'static str)>,
+    /// Seconds after the start, with the severity and the service.
+    rows: Vec<(i64, &'static str, &'static str)>,
 }
 
 fn settings() -> impl Strategy<Value = Value> {
     let window = prop::sample::select(vec![5, 10, 15, 30, 60]);
-    (window, 1_u32..4, 1_u32..4, 1_u32..12, prop::sample::select(vec![0, 0, 10, 15, 30]), any::<bool>())
-        .prop_map(|(window, periods, datapoints, threshold, cooldown, is_below)| {
+    let cooldown = prop::sample::select(vec![0, 0, 10, 15, 30]);
+    let no_data = prop::sample::select(vec!["zero", "zero", "fire", "keep"]);
+    let group_by = prop::sample::select(vec![json!(null), json!("service_name")]);
+    let names = prop::sample::select(vec![json!([]), json!([]), json!(["api", "never"])]);
+    let of_rows = (no_data, group_by, names);
+    (window, 1_u32..4, 1_u32..4, 1_u32..12, cooldown, any::<bool>(), of_rows).prop_map(
+        |(window, periods, datapoints, threshold, cooldown, is_below, (no_data, group_by, names))| {
             // A simulation knows no windows before it, and there silence would be a breach.
-            let periods = if is_below { 1 } else { periods };
+            let periods = if is_below || no_data == "fire" { 1 } else { periods };
             json!({
-                "filters": { "severityLevels": ["error"] },
+                "filters": { "severityLevels": ["error"], "serviceNames": names },
+                "no_data": no_data,
+                "group_by": group_by,
                 "threshold_count": threshold,
                 "threshold_operator": if is_below { "below" } else { "above" },
                 "window_minutes": window,
@@ -33,29 +40,36 @@ fn settings() -> impl Strategy<Value = Value> {
                 "datapoints_to_alarm": datapoints.min(periods),
                 "cooldown_minutes": cooldown,
             })
-        })
+        },
+    )
 }
 
 fn case() -> impl Strategy<Value = Case> {
     let second = FIRST_MINUTE * 60..(FIRST_MINUTE + 5 * NUM_CHECKS) * 60;
-    let row = (second, prop::sample::select(vec!["error", "error", "info"]));
+    let severity = prop::sample::select(vec!["error", "error", "info"]);
+    let row = (second, severity, prop::sample::select(vec!["api", "web"]));
     // Bursts, so that something happens.
-    let burst = (row, 1_usize..12).prop_map(|((at, severity), len)| {
-        (0..len as i64).map(|index| (at + index * 13, severity)).collect::<Vec<_>>()
+    let burst = (row, 1_usize..12).prop_map(|((at, severity, service), len)| {
+        (0..len as i64).map(|index| (at + index * 13, severity, service)).collect::<Vec<_>>()
     });
-    (prop::collection::vec(settings(), 8), prop::collection::vec(burst, 1..14))
+    (prop::collection::vec(settings(), 12), prop::collection::vec(burst, 1..14))
         .prop_map(|(settings, rows)| Case { settings, rows: rows.into_iter().flatten().collect() })
 }
 
 /// What each alert did: at each check its state, and whether it told of it.
 async fn run(case: &Case) -> Vec<(Vec<(Value, bool)>, Vec<(Value, bool)>)> {
     let watched = Watched::start().await;
-    let of = |severity: &str| -> Vec<i64> {
-        case.rows.iter().filter(|(_, own)| *own == severity).map(|(second, _)| *second).collect()
+    let of = |severity: &str, service: &str| -> Vec<i64> {
+        let rows = case.rows.iter().filter(|(_, own, of)| (*own, *of) == (severity, service));
+        rows.map(|(second, ..)| *second).collect()
     };
-    watched.store_at("api", "error", &of("error")).await;
+    watched.store_at("api", "error", &of("error", "api")).await;
+    // Known when the checks begin, and forgotten while they go on.
+    watched.store_at("lost", "info", &[-23 * 3_600 - 200]).await;
     watched.server.state.engine().flush().await.unwrap();
-    watched.store_at("api", "info", &of("info")).await;
+    watched.store_at("api", "info", &of("info", "api")).await;
+    watched.store_at("web", "error", &of("error", "web")).await;
+    watched.store_at("web", "info", &of("info", "web")).await;
     watched.clock.set(NOW_US + FIRST_MINUTE * MINUTE_US);
     let mut alerts = Vec::new();
     for settings in &case.settings {
@@ -83,7 +97,9 @@ async fn run(case: &Case) -> Vec<(Vec<(Value, bool)>, Vec<(Value, bool)>)> {
             std::iter::once(&first).chain(seen.iter().map(|(state, _)| state)).collect();
         let num_moves = states.windows(2).filter(|pair| pair[0] != pair[1]).count();
         let events = watched.call(Method::GET, &path(&alert, "events/"), json!(null)).await.json();
-        assert_eq!(events["count"], num_moves, "a row of history for each move and no other");
+        let of_alert = events["results"].as_array().unwrap().iter();
+        let of_alert = of_alert.filter(|event| event["service_name"].is_null()).count();
+        assert_eq!(of_alert, num_moves, "a row of history for each move and no other");
         both.push((seen, expected.collect()));
     }
     both

@@ -1,130 +1,71 @@
-//! `POST logs/alerts/simulate`: what an alert would have done over history. Writes nothing.
+//! What a body says about a simulation.
 
-use axum::Json;
-use axum::extract::State;
 use chrono::{DateTime, Months, TimeDelta, Utc};
-use engine::query::TimeRange;
 use engine::query::model::LogFilter;
-use serde::Serialize;
 use serde_json::Value;
 
-use super::{body, described, filters};
 use crate::alerts::MINUTE_US;
-use crate::alerts::machine::{AlertState, Notice, Sensitivity, ThresholdOperator};
-use crate::alerts::simulation::{MAX_CHECKS, SimulatedCheck, Simulation};
+use crate::alerts::condition::Condition;
+use crate::alerts::machine::{Sensitivity, ThresholdOperator};
+use crate::alerts::settings::{GroupBy, MAX_NUMBER, MAX_PERIODS};
+use crate::alerts::simulation::{MAX_CHECKS, Simulation};
+use crate::api::alerts::body::{number, parse_group_by, parse_no_data, parse_window};
+use crate::api::alerts::filters;
 use crate::api::input::Input;
 use crate::api::iso_time;
-use crate::api::openapi::schema::{
-    boolean, integer, integer_within, list, moment, object, one_of, text, text_up_to, with_required,
-};
-use crate::api::openapi::{Routes, op, post};
-use crate::api::project_call::ProjectCall;
-use crate::auth::Scope;
 use crate::error::ApiError;
-use crate::state::AppState;
 
 const DEFAULT_INTERVAL_MINUTES: u32 = 5;
-const MAX_PERIODS: i64 = 10;
-const MAX_DATE_CHARS: usize = 64;
-const MAX_NUMBER: i64 = i32::MAX as i64;
+pub(super) const MAX_INTERVAL_MINUTES: u32 = 60;
+pub(super) const MAX_DATE_CHARS: usize = 64;
 /// How far back history goes, microseconds. The minute is for the time that passes while a request is written.
 const MAX_HISTORY_US: i64 = 30 * 24 * 60 * MINUTE_US + MINUTE_US;
 
-#[derive(Debug, Serialize)]
-struct Answer {
-    buckets: Vec<Bucket>,
-    fire_count: usize,
-    resolve_count: usize,
-    total_buckets: usize,
-    threshold_count: u64,
-    threshold_operator: &'static str,
+/// What is to be simulated.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Request {
+    /// Which rows are counted.
+    pub(super) filter: LogFilter,
+    /// What has a state of its own.
+    pub(super) group_by: GroupBy,
+    /// What is made of them.
+    pub(super) simulation: Simulation,
 }
 
-#[derive(Debug, Serialize)]
-struct Bucket {
-    timestamp: String,
-    count: u64,
-    threshold_breached: bool,
-    state: &'static str,
-    notification: &'static str,
-    reason: String,
-}
-
-/// The endpoint, below the prefix of a project.
-pub(super) fn routes() -> Routes {
-    let operator = || one_of(&["above", "below"]);
-    let body = with_required(
-        &[
-            ("filters", described::filters()),
-            ("threshold_count", integer_within(1, MAX_NUMBER)),
-            ("threshold_operator", operator()),
-            ("window_minutes", integer_within(5, 60)),
-            ("check_interval_minutes", integer_within(1, 60)),
-            ("evaluation_periods", integer_within(1, MAX_PERIODS)),
-            ("datapoints_to_alarm", integer_within(1, MAX_PERIODS)),
-            ("cooldown_minutes", integer_within(0, MAX_NUMBER)),
-            ("date_from", text_up_to(MAX_DATE_CHARS)),
-        ],
-        &["filters", "threshold_count", "threshold_operator", "window_minutes", "date_from"],
-    );
-    let bucket = object(&[
-        ("timestamp", moment()),
-        ("count", integer()),
-        ("threshold_breached", boolean()),
-        ("state", one_of(&["not_firing", "firing"])),
-        ("notification", one_of(&["none", "fire", "resolve"])),
-        ("reason", text()),
-    ]);
-    let answer = object(&[
-        ("buckets", list(bucket)),
-        ("fire_count", integer()),
-        ("resolve_count", integer()),
-        ("total_buckets", integer()),
-        ("threshold_count", integer()),
-        ("threshold_operator", operator()),
-    ]);
-    let described = op("What an alert would have done over history", &[Scope::LOGS_READ])
-        .body(body)
-        .answers(200, answer)
-        .refuses(&[503, 504]);
-    Routes::new().at("/logs/alerts/simulate", post(simulate, described))
-}
-
-async fn simulate(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Answer>, ApiError> {
-    let project = call.authorize(&state, Scope::LOGS_READ).await?;
-    let (filter, simulation) = parse(&call.into_json()?, state.clock().now_us())?;
-    let (start_us, end_us) = simulation.counted_range();
-    let range = TimeRange { start_us, end_us };
-    let minutes = simulation.cell_minutes();
-    let counted = state.engine().count_every(project, &filter, range, minutes).await?;
-    let cells: Vec<(i64, u64)> = counted.iter().map(|cell| (cell.start_us, cell.count)).collect();
-    Ok(Json(written(&simulation, &simulation.run(&cells))))
-}
-
-fn parse(body: &Value, now_us: i64) -> Result<(LogFilter, Simulation), ApiError> {
+/// Reads a body.
+///
+/// # Errors
+/// 400 that names the first member that is wrong.
+pub(super) fn parse(body: &Value, now_us: i64) -> Result<Request, ApiError> {
     let input = Input::of(body)?;
     let filter = filters::parse(input.value("filters"))?;
     let threshold_count =
-        input.required("threshold_count", input.integer("threshold_count", 1..=MAX_NUMBER)?)?;
+        input.required("threshold_count", number(&input, "threshold_count", 1..=MAX_NUMBER)?)?;
     let words =
         [ThresholdOperator::Above, ThresholdOperator::Below].map(|operator| (operator.as_str(), operator));
     let operator = input.required("threshold_operator", input.choice("threshold_operator", &words)?)?;
-    let window_minutes = input.required("window_minutes", body::parse_window(&input)?)?;
-    let check_interval_minutes = number(&input, "check_interval_minutes", 1, 60, DEFAULT_INTERVAL_MINUTES)?;
+    let window_minutes = input.required("window_minutes", parse_window(&input)?)?;
+    let check_interval_minutes = number(&input, "check_interval_minutes", 1..=MAX_INTERVAL_MINUTES)?;
+    let check_interval_minutes = check_interval_minutes.unwrap_or(DEFAULT_INTERVAL_MINUTES);
     if check_interval_minutes > window_minutes {
         let reason = format!("{check_interval_minutes} is more than window_minutes, {window_minutes}");
         return Err(input.refuse("max_value", "check_interval_minutes", reason));
     }
-    let evaluation_periods = number(&input, "evaluation_periods", 1, MAX_PERIODS, 1)?;
-    let datapoints_to_alarm = number(&input, "datapoints_to_alarm", 1, MAX_PERIODS, 1)?;
+    let evaluation_periods = number(&input, "evaluation_periods", 1..=MAX_PERIODS)?.unwrap_or(1);
+    let datapoints_to_alarm = number(&input, "datapoints_to_alarm", 1..=MAX_PERIODS)?.unwrap_or(1);
     if datapoints_to_alarm > evaluation_periods {
         let reason = format!("{datapoints_to_alarm} is more than evaluation_periods, {evaluation_periods}");
         return Err(input.refuse("invalid_input", "datapoints_to_alarm", reason));
     }
-    let cooldown_minutes = number(&input, "cooldown_minutes", 0, MAX_NUMBER, 0)?;
+    let cooldown_minutes = number(&input, "cooldown_minutes", 0..=MAX_NUMBER)?.unwrap_or(0);
+    let no_data = parse_no_data(&input)?.unwrap_or_default();
+    let group_by = parse_group_by(&input)?.unwrap_or_default();
     let simulation = Simulation {
-        threshold_count: threshold_count.unsigned_abs(),
-        threshold_operator: operator,
+        condition: Condition {
+            threshold_count: u64::from(threshold_count),
+            threshold_operator: operator,
+            no_data,
+        },
         window_minutes,
         check_interval_minutes,
         evaluation_periods,
@@ -139,12 +80,7 @@ fn parse(body: &Value, now_us: i64) -> Result<(LogFilter, Simulation), ApiError>
         );
         return Err(ApiError::validation("invalid_input", None, detail));
     }
-    Ok((filter, simulation))
-}
-
-fn number(input: &Input<'_>, member: &str, min: i64, max: i64, default: u32) -> Result<u32, ApiError> {
-    let number = input.integer(member, min..=max)?;
-    Ok(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(default))
+    Ok(Request { filter, group_by, simulation })
 }
 
 fn parse_date_from(input: &Input<'_>, now_us: i64) -> Result<i64, ApiError> {
@@ -185,42 +121,12 @@ fn relative(text: &str, now_us: i64) -> Option<i64> {
     from.map(|from| from.timestamp_micros())
 }
 
-fn written(simulation: &Simulation, checks: &[SimulatedCheck]) -> Answer {
-    let num_sent =
-        |notice: Notice| checks.iter().filter(|check| check.decision.notice == Some(notice)).count();
-    Answer {
-        fire_count: num_sent(Notice::Fire),
-        resolve_count: num_sent(Notice::Resolve),
-        total_buckets: checks.len(),
-        threshold_count: simulation.threshold_count,
-        threshold_operator: simulation.threshold_operator.as_str(),
-        buckets: checks.iter().map(|check| bucket(simulation, check)).collect(),
-    }
-}
-
-fn bucket(simulation: &Simulation, check: &SimulatedCheck) -> Bucket {
-    Bucket {
-        timestamp: iso_time::format(check.at_us).replace('Z', "+00:00"),
-        count: check.count,
-        threshold_breached: check.is_breached,
-        state: match check.decision.standing.state {
-            AlertState::Firing => "firing",
-            _ => "not_firing",
-        },
-        notification: match check.decision.notice {
-            Some(Notice::Fire) => "fire",
-            Some(Notice::Resolve) => "resolve",
-            _ => "none",
-        },
-        reason: check.reason(simulation),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::alerts::condition::NoData;
 
     /// 2025-12-16T10:33:00Z.
     const NOW_US: i64 = 1_765_881_180_000_000;
@@ -241,7 +147,8 @@ mod tests {
 
     #[test]
     fn what_is_left_out_has_a_default() {
-        let (filter, simulation) = parse(&body(&[]), NOW_US).unwrap();
+        let Request { filter, group_by, simulation } = parse(&body(&[]), NOW_US).unwrap();
+        assert_eq!((group_by, simulation.condition.no_data), (GroupBy::Nothing, NoData::Zero));
         assert_eq!(filter.severity_levels, ["error"]);
         assert_eq!((simulation.check_interval_minutes, simulation.evaluation_periods), (5, 1));
         assert_eq!(simulation.sensitivity, Sensitivity { datapoints_to_alarm: 1, cooldown_minutes: 0 });
@@ -266,6 +173,8 @@ mod tests {
             ("datapoints_to_alarm", json!(2)),
             ("datapoints_to_alarm", json!(0)),
             ("cooldown_minutes", json!(-1)),
+            ("no_data", json!("alarm")),
+            ("group_by", json!("host")),
             ("date_from", json!("yesterday")),
             ("date_from", json!("-7x")),
             ("date_from", json!("-31d")),
@@ -285,11 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn numbers_may_be_text() {
+        let texts = [("threshold_count", json!("7")), ("evaluation_periods", json!("3"))];
+        let simulation = parse(&body(&texts), NOW_US).unwrap().simulation;
+        assert_eq!((simulation.condition.threshold_count, simulation.evaluation_periods), (7, 3));
+    }
+
+    #[test]
     fn the_number_of_checks_is_bounded() {
         let every = |minutes: i64, from: &str| {
             parse(&body(&[("check_interval_minutes", json!(minutes)), ("date_from", json!(from))]), NOW_US)
         };
-        assert_eq!(every(5, "-30d").unwrap().1.num_checks(), 8_640);
+        assert_eq!(every(5, "-30d").unwrap().simulation.num_checks(), 8_640);
         let error = every(1, "-30d").unwrap_err();
         assert_eq!((error.status().as_u16(), error.attr()), (400, None));
         assert!(every(1, "-10d").is_ok());
