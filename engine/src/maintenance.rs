@@ -38,6 +38,10 @@ pub(crate) struct Maintenance {
     published: Mutex<Sequences>,
     /// Manifests tell of every catalog transaction up to this one.
     last_published: AtomicI64,
+    /// One writes manifests at a time: of two that tell of the same transactions the later one may know less.
+    publishing: tokio::sync::Mutex<()>,
+    /// One deletes at a time: who comes second finds deleted what the first has taken.
+    deleting: tokio::sync::Mutex<()>,
     /// Rings when rows were refused for want of room.
     pressure: Notify,
     is_room_wanted: AtomicBool,
@@ -65,6 +69,8 @@ impl Maintenance {
             config,
             published,
             last_published,
+            publishing: tokio::sync::Mutex::default(),
+            deleting: tokio::sync::Mutex::default(),
             pressure,
             is_room_wanted,
             is_swept: AtomicBool::new(false),
@@ -197,6 +203,7 @@ impl Maintenance {
 
     /// Names new data files in a manifest, and all of them in a checkpoint when one is due, then removes what the log no longer has to hold.
     pub(crate) async fn publish_and_truncate(&self) -> Result<()> {
+        let _turn = self.publishing.lock().await;
         while let Some(published) = publish_manifest(&self.flusher.catalog, &self.flusher.storage).await? {
             for range in &published.flushed {
                 self.note_published(range.table, range.last_sequence);
@@ -248,6 +255,7 @@ impl Maintenance {
     /// # Errors
     /// When the store or the catalog fails; what is left is tried again at the next call.
     pub(crate) async fn delete_condemned(&self) -> Result<()> {
+        let _turn = self.deleting.lock().await;
         let Flusher { tables, storage, catalog, .. } = &self.flusher;
         let mut deletable = tables.take_deletable(self.last_published.load(Ordering::Acquire));
         let mut deleted = Vec::new();

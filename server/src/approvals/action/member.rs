@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use sqlx::AnyConnection;
 
-use super::{Action, By, Changed, Done, Gated, Resource};
+use super::{Action, By, Done, Gated, Resource};
 use crate::accounts::members;
 use crate::error::ApiError;
 use crate::meta::approval::Place;
@@ -37,10 +37,6 @@ impl Gated for MemberWrite {
     fn resource_id(&self) -> Option<String> {
         let Self::Change { user_uuid, .. } = self;
         Some(user_uuid.clone())
-    }
-
-    fn detect(&self, changed: &Changed) -> Vec<&'static Action> {
-        ACTIONS.iter().filter(|_| !changed.is_nothing()).collect()
     }
 
     async fn load(

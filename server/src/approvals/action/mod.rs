@@ -183,8 +183,10 @@ trait Gated {
         String::new()
     }
 
-    /// Which actions a write with these changes is.
-    fn detect(&self, changed: &Changed) -> Vec<&'static Action>;
+    /// Which actions a write with these changes is; none of one that changes nothing.
+    fn detect(&self, changed: &Changed) -> Vec<&'static Action> {
+        self.actions().iter().filter(|_| !changed.is_nothing()).collect()
+    }
 
     /// The thing with an id, as it is.
     async fn load(

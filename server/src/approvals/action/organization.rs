@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 
-use super::{Action, By, Changed, Done, Gated, Resource};
+use super::{Action, By, Done, Gated, Resource};
 use crate::accounts::organizations;
 use crate::api::OrganizationChange;
 use crate::error::ApiError;
@@ -34,10 +34,6 @@ impl Gated for OrganizationWrite {
     fn resource_id(&self) -> Option<String> {
         let Self::Change { organization_id, .. } = self;
         Some(organization_id.clone())
-    }
-
-    fn detect(&self, changed: &Changed) -> Vec<&'static Action> {
-        ACTIONS.iter().filter(|_| !changed.is_nothing()).collect()
     }
 
     async fn load(

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 
-use super::{Action, By, Changed, Done, Gated, Resource, project_of};
+use super::{Action, By, Done, Gated, Resource, project_of};
 use crate::accounts::projects;
 use crate::api::ProjectChange;
 use crate::error::ApiError;
@@ -34,10 +34,6 @@ impl Gated for ProjectWrite {
     fn resource_id(&self) -> Option<String> {
         let Self::Change { project_id, .. } = self;
         Some(project_id.to_string())
-    }
-
-    fn detect(&self, changed: &Changed) -> Vec<&'static Action> {
-        ACTIONS.iter().filter(|_| !changed.is_nothing()).collect()
     }
 
     async fn load(
