@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Send rows to a server without a break, and report rows per second and what memory it takes.
     Ingest(IngestArgs),
+    /// Ask a server questions from many sides while rows come in, and report how long answers take.
+    Explore(ExploreArgs),
     /// Load generated logs into an engine in this process, ask the query sets, write a report.
     Sets(SetsArgs),
     /// The server's own commands; `run` starts its server with it.
@@ -107,9 +109,10 @@ pub(crate) struct RunArgs {
     /// `sizing`, `natural` (generated), or a file: .ndjson, .jsonl, .json, .pb or .parquet.
     #[arg(long, default_value = "sizing")]
     pub(crate) dataset: String,
-    /// Log records to generate, or to take of a file at most.
-    #[arg(long, default_value_t = 1_000_000)]
-    pub(crate) rows: u64,
+    /// Log records to generate, or to take of a file at most. Of several numbers each has a run and a report of its own,
+    /// and another report says how times grow.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000_000])]
+    pub(crate) rows: Vec<u64>,
     /// Distinct log attribute keys of generated records: 20, 500 or 5000.
     #[arg(long, default_value = "20")]
     pub(crate) attribute_keys: AttributeKeys,
@@ -125,7 +128,7 @@ pub(crate) struct RunArgs {
     /// Measure Timberline alone, whatever is installed.
     #[arg(long)]
     pub(crate) alone: bool,
-    /// File of the report; `benches/results/side-by-side-<rows>-rows.md` when left out. The plot goes beside it.
+    /// Folder of the reports and plots; `benches/results` when left out.
     #[arg(long)]
     pub(crate) output: Option<PathBuf>,
 }
@@ -148,6 +151,31 @@ pub(crate) struct IngestArgs {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// File of the report; `benches/results/ingest-<seconds>-seconds.md` when left out.
+    #[arg(long)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExploreArgs {
+    /// Log records that are there before.
+    #[arg(long, default_value_t = 4_000_000)]
+    pub(crate) rows: u64,
+    /// Explorers, each of whom asks one question after the other.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) explorers: usize,
+    /// Records that come in a second.
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) rate: u64,
+    /// For how many seconds.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) seconds: u64,
+    /// The server's `memory.total_bytes`, like `512MiB`.
+    #[arg(long)]
+    pub(crate) memory: Option<String>,
+    /// Seed of the generator.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// File of the report; `benches/results/explore-<rows>-rows.md` when left out.
     #[arg(long)]
     pub(crate) output: Option<PathBuf>,
 }

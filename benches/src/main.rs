@@ -12,7 +12,7 @@ use benches::layout::{self, Comparison};
 use benches::load::{data_file_bytes, load};
 use benches::machine::{Machine, peak_memory_bytes};
 use benches::report::RunReport;
-use benches::side_by_side::{self, Dataset, Ingestion, default_python};
+use benches::side_by_side::{self, Dataset, Exploration, Growth, Ingestion, default_python};
 use benches::{activity, query_set, questions, size};
 use clap::{Parser, ValueEnum};
 use data::{AttributeKeys, LogSpec, RecordShape};
@@ -21,7 +21,7 @@ use engine::clock::SystemClock;
 use engine::config::EngineConfig;
 
 use crate::arguments::{
-    ActivityArgs, Cli, Command, IngestArgs, LayoutArgs, RunArgs, SetsArgs, TimberlineArgs,
+    ActivityArgs, Cli, Command, ExploreArgs, IngestArgs, LayoutArgs, RunArgs, SetsArgs, TimberlineArgs,
 };
 
 /// Better than the system's allocator at the many short-lived columns of queries and ingestion, and what the server has.
@@ -34,6 +34,7 @@ async fn main() -> Result<()> {
         Command::Timberline(args) => return timberline(args).await,
         Command::Run(args) => run_args(args).await?,
         Command::Ingest(args) => ingest_args(args).await?,
+        Command::Explore(args) => explore_args(args).await?,
         Command::Sets(args) => sets_args(args).await?,
         Command::Size(args) => size::report(args.spec(), args.output).await?,
         Command::Activity(args) => activity_args(args).await?,
@@ -57,36 +58,60 @@ async fn timberline(args: TimberlineArgs) -> Result<()> {
 }
 
 async fn run_args(args: RunArgs) -> Result<(PathBuf, String)> {
-    let spec = LogSpec {
-        seed: args.seed,
-        rows: args.rows,
-        num_attribute_keys: args.attribute_keys,
-        ..LogSpec::default()
-    };
-    let dataset = dataset(&args.dataset, spec);
-    let python = if args.alone { None } else { args.python.or_else(default_python) };
-    let comparison = side_by_side::Comparison {
-        dataset,
-        max_rows: args.rows,
-        repetitions: args.repetitions,
-        python,
-        program: std::env::current_exe()?,
-    };
-    let measured = side_by_side::compare(&comparison).await?;
     let name = Path::new(&args.dataset).file_name().unwrap_or_default().to_string_lossy();
-    let command = format!(
-        "cargo run --release -p benches -- run --dataset {name} --rows {} --attribute-keys {} --seed {} --repetitions {}",
-        args.rows,
-        args.attribute_keys.num_keys(),
-        args.seed,
-        args.repetitions
-    );
-    let results = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results");
-    let path = args.output.unwrap_or_else(|| results.join(format!("side-by-side-{}-rows.md", args.rows)));
+    let command = |rows: &str| {
+        format!(
+            "cargo run --release -p benches -- run --dataset {name} --rows {rows} --attribute-keys {} --seed {} --repetitions {}",
+            args.attribute_keys.num_keys(),
+            args.seed,
+            args.repetitions
+        )
+    };
+    let python = if args.alone { None } else { args.python.clone().or_else(default_python) };
+    let folder =
+        args.output.clone().unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results"));
+    let mut runs = Vec::with_capacity(args.rows.len());
+    let mut last = None;
+    for rows in &args.rows {
+        let spec = LogSpec {
+            seed: args.seed,
+            rows: *rows,
+            num_attribute_keys: args.attribute_keys,
+            ..LogSpec::default()
+        };
+        let comparison = side_by_side::Comparison {
+            dataset: dataset(&args.dataset, spec),
+            max_rows: *rows,
+            repetitions: args.repetitions,
+            python: python.clone(),
+            program: std::env::current_exe()?,
+        };
+        let measured = side_by_side::compare(&comparison).await?;
+        let report = measured.to_markdown(&command(&rows.to_string()));
+        last = Some(with_plot(
+            folder.join(format!("side-by-side-{rows}-rows.md")),
+            &report,
+            &measured.to_svg(),
+        )?);
+        runs.push(measured);
+    }
+    if runs.len() > 1 {
+        let growth = Growth::of(&runs);
+        let numbers: Vec<String> = args.rows.iter().map(u64::to_string).collect();
+        let report = growth.to_markdown(&command(&numbers.join(",")));
+        last = Some(with_plot(folder.join("growth.md"), &report, &growth.to_svg())?);
+    }
+    last.context("--rows names no number of rows")
+}
+
+/// Writes a plot beside where a report goes, and returns the report with it.
+fn with_plot(path: PathBuf, report: &str, svg: &str) -> Result<(PathBuf, String)> {
     let plot = path.with_extension("svg");
-    write(&plot, &measured.to_svg())?;
+    write(&plot, svg)?;
     let plot = plot.file_name().unwrap_or_default().to_string_lossy();
-    Ok((path, format!("{}\n![times of all questions]({plot})\n", measured.to_markdown(&command))))
+    let report = format!("{report}\n![times of all questions]({plot})\n");
+    write(&path, &report)?;
+    Ok((path, report))
 }
 
 /// Generated rows of a shape that is named, or those of a file.
@@ -115,6 +140,27 @@ async fn ingest_args(args: IngestArgs) -> Result<(PathBuf, String)> {
     );
     let results = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results");
     let path = args.output.unwrap_or_else(|| results.join(format!("ingest-{}-seconds.md", args.seconds)));
+    Ok((path, measured.to_markdown(&command)))
+}
+
+async fn explore_args(args: ExploreArgs) -> Result<(PathBuf, String)> {
+    let spec = LogSpec { seed: args.seed, rows: args.rows, shape: RecordShape::Sizing, ..LogSpec::default() };
+    let exploration = Exploration {
+        spec,
+        explorers: args.explorers,
+        rate: args.rate,
+        duration: Duration::from_secs(args.seconds),
+        memory: args.memory,
+        program: std::env::current_exe()?,
+    };
+    let measured = side_by_side::explore(&exploration).await?;
+    let memory = exploration.memory.map_or_else(String::new, |memory| format!(" --memory {memory}"));
+    let command = format!(
+        "cargo run --release -p benches -- explore --rows {} --explorers {} --rate {} --seconds {}{memory} --seed {}",
+        args.rows, args.explorers, args.rate, args.seconds, args.seed
+    );
+    let results = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results");
+    let path = args.output.unwrap_or_else(|| results.join(format!("explore-{}-rows.md", args.rows)));
     Ok((path, measured.to_markdown(&command)))
 }
 

@@ -27,6 +27,10 @@ pub(super) enum Form {
     Ranges,
     /// Values with numbers, the most frequent first.
     Groups,
+    /// The rows of an answer in SQL, in their order.
+    Table,
+    /// The same in any order, and the last column is a number that was calculated with.
+    Numbers,
 }
 
 impl Answer {
@@ -47,7 +51,7 @@ impl Answer {
         if form == Form::Names {
             self.0.iter_mut().for_each(|row| row.truncate(1));
         }
-        if matches!(form, Form::Names | Form::Services | Form::Sparkline) {
+        if matches!(form, Form::Names | Form::Services | Form::Sparkline | Form::Numbers) {
             self.0.sort();
         }
         self
@@ -92,8 +96,27 @@ impl Answer {
                 .iter()
                 .map(|group| vec![text(&group["value"]), text(&group["log_count"])])
                 .collect(),
+            Form::Table | Form::Numbers => Self::of_rows(&reply["rows"])?.0,
         };
         Ok(Self(rows).compared(form))
+    }
+
+    /// Whether two answers of one form are the same, but for how engines round what they calculate.
+    pub(super) fn agrees(&self, other: &Self, form: Form) -> bool {
+        if form != Form::Numbers {
+            return self == other;
+        }
+        let agree = |(one, other): (&Vec<String>, &Vec<String>)| {
+            let (Some((one, names)), Some((other, other_names))) = (one.split_last(), other.split_last())
+            else {
+                return one == other;
+            };
+            let numbers = one.parse::<f64>().ok().zip(other.parse::<f64>().ok());
+            let is_near =
+                numbers.is_some_and(|(one, other)| (one - other).abs() <= 1e-9 * one.abs().max(1.0));
+            names == other_names && is_near
+        };
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(agree)
     }
 
     /// A short form for a report.
@@ -113,4 +136,25 @@ fn micros(value: &Value) -> Result<String> {
     let Some(time) = value.as_str() else { bail!("{value} is no time") };
     let time = DateTime::parse_from_rfc3339(time).with_context(|| format!("{time} is no time"))?;
     Ok(time.timestamp_micros().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calculated_numbers_may_be_rounded_and_nothing_else_may_differ() {
+        let answer = |name: &str, number: &str| Answer(vec![vec![name.to_owned(), number.to_owned()]]);
+        let one = answer("web", "209.9535");
+        for (other, is_same) in [
+            (answer("web", "209.95350000000002"), true),
+            (answer("web", "209.9536"), false),
+            (answer("shop", "209.9535"), false),
+            (answer("web", "nothing"), false),
+            (Answer::default(), false),
+        ] {
+            assert_eq!(one.agrees(&other, Form::Numbers), is_same, "{other:?}");
+        }
+        assert!(!answer("web", "1").agrees(&answer("web", "1.0"), Form::Values));
+    }
 }

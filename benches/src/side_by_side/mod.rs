@@ -9,14 +9,17 @@
 //! | `peer` | the other engines, each in a Python process |
 //! | `questions` | what is asked, in every engine's language |
 //! | `answer` | answers in one form, to be compared |
-//! | `report`, `plot` | what came of it |
+//! | `report`, `growth`, `plot` | what came of it |
 //! | `sustained` | the server alone, while rows come in without a break |
+//! | `explore` | the server alone, while rows come in at a steady rate and many ask |
 //!
 //! Every question is asked several times, the engines in turn, each time of a window that has moved. The run fails when
 //! two engines disagree.
 
 mod answer;
 mod dataset;
+mod explore;
+mod growth;
 mod load;
 mod peer;
 mod plain_record;
@@ -33,6 +36,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 pub use dataset::Dataset;
+pub use explore::{Exploration, Explored, explore};
+pub use growth::Growth;
 pub use peer::default_python;
 pub use report::SideBySide;
 pub use sustained::{Ingestion, Sustained, ingest};
@@ -148,7 +153,7 @@ async fn ask(
         let (elapsed, answer) = peer.ask(&sql)?;
         let answer = answer.compared(form);
         ensure!(
-            answer == timed.answer,
+            answer.agrees(&timed.answer, form),
             "{} does not agree: {} against {} of Timberline, to {sql}",
             peer.version,
             difference(&answer, &timed.answer),

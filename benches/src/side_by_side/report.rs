@@ -15,14 +15,14 @@ use crate::size::FolderSize;
 pub struct SideBySide {
     machine: Machine,
     dataset: String,
-    num_rows: u64,
+    pub(super) num_rows: u64,
     repetitions: usize,
     bodies: (u64, u64),
     loaded: Loaded,
     size: FolderSize,
     peak_memory_bytes: Option<u64>,
     peers: Vec<PeerFacts>,
-    timed: Vec<Timed>,
+    pub(super) timed: Vec<Timed>,
 }
 
 #[derive(Debug)]
@@ -199,12 +199,12 @@ fn mebibytes(num_bytes: Option<u64>) -> String {
     )
 }
 
-fn millis(time: Duration) -> f64 {
+pub(super) fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
 /// The one in the middle; of an even number the later of two.
-fn median(times: &[Duration]) -> Duration {
+pub(super) fn median(times: &[Duration]) -> Duration {
     let mut sorted = times.to_vec();
     sorted.sort();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()

@@ -114,7 +114,11 @@ impl Timberline {
         Ok(Sent { elapsed: started.elapsed(), num_retries })
     }
 
-    async fn send_one(&self, body: Bytes) -> Result<u64> {
+    /// Sends one body, as often as it is told to come again, and returns how often that was.
+    ///
+    /// # Errors
+    /// When it is refused for good.
+    pub(super) async fn send_one(&self, body: Bytes) -> Result<u64> {
         let url = format!("{}/v1/logs", self.url()?);
         let mut num_retries = 0;
         loop {

@@ -11,6 +11,8 @@ use xxhash_rust::xxh3::xxh3_64;
 const MAX_DISTINCT: usize = 1 << 18;
 /// Values of a key that are counted one by one.
 const MAX_COUNTED: usize = 1_000;
+/// Different values that make a key of numbers one to measure by.
+const MIN_NUMBERS: usize = 100;
 /// A body in so many is looked at for words.
 const BODY_STRIDE: u64 = 17;
 /// Words that are counted, at most.
@@ -53,6 +55,8 @@ pub(super) struct Chosen {
     pub(super) many: (String, Vec<String>),
     /// A key whose values are ids of rows, and some values.
     pub(super) id: (String, Vec<String>),
+    /// The key of the most rows whose values are numbers of many kinds; empty when there is none.
+    pub(super) number: String,
     /// Some trace ids, in hexadecimal digits; none when no row has one.
     pub(super) traces: Vec<String>,
     /// A word in about one body of 500, and one in about one of 50.
@@ -150,6 +154,13 @@ impl Traits {
         let (many_key, many) = many
             .min_by_key(|(_, key)| key.distinct.len().abs_diff(100_000))
             .context("no attribute has many values")?;
+        let numbers = self.keys.iter().filter(|(name, key)| {
+            *name != id_key
+                && key.distinct.len() >= MIN_NUMBERS
+                && !key.examples.is_empty()
+                && looks_numeric(key)
+        });
+        let number = numbers.max_by_key(|(_, key)| key.num_rows).map(|(name, _)| name.clone());
         let parts = many.examples.iter().map(|value| tail(value)).collect();
         let word = |share: u64| nearest(&self.words, self.num_bodies / share);
         Ok(Chosen {
@@ -160,6 +171,7 @@ impl Traits {
             few: (few_key.clone(), few_value),
             many: (many_key.clone(), parts),
             id: (id_key.clone(), id.examples.clone()),
+            number: number.unwrap_or_default(),
             traces: self.traces,
             words: (word(500)?, word(50)?),
         })

@@ -59,6 +59,18 @@ impl Dimension {
     }
 }
 
+impl Dimension {
+    /// A value as text, by the bytes that stand for it in a column.
+    pub(super) fn text_of(&self, value: &[u8]) -> String {
+        match self {
+            Self::TraceId | Self::SpanId => upper_hex(value),
+            Self::Attribute(_) | Self::ResourceAttribute(_) | Self::FirstAttribute(_) | Self::Severity => {
+                String::from_utf8_lossy(value).into_owned()
+            }
+        }
+    }
+}
+
 /// A column of values, as text.
 pub(super) fn text_at(values: &ArrayRef, row: usize) -> Result<String> {
     match values.data_type() {

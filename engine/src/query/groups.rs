@@ -6,6 +6,7 @@ use arrow::array::{AsArray, PrimitiveArray, RecordBatch};
 use arrow::datatypes::{ArrowPrimitiveType, Int64Type, TimestampMicrosecondType};
 use datafusion::common::{Result as DataFusionResult, internal_err};
 use datafusion::dataframe::DataFrame;
+use datafusion::error::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::{count, max};
 use datafusion::logical_expr::ExprFunctionExt;
 use datafusion::logical_expr::utils::conjunction;
@@ -15,9 +16,11 @@ use futures::StreamExt;
 use super::context::QueryContext;
 use super::dimension::{Dimension, text_at};
 use super::filter::{has_severity, in_range};
+use super::group_table::{GroupTable, GroupTotals};
 use super::model::LogFilter;
+use super::planner::Rest;
 use super::session::QuerySession;
-use super::time_range::ResolvedRange;
+use super::time_range::{ResolvedRange, TimeRange};
 use super::top::Top;
 use crate::catalog::Snapshot;
 use crate::error::Result;
@@ -91,21 +94,87 @@ impl QueryContext {
             if range.is_empty() {
                 return Ok(Groups::default());
             }
-            let condition = in_range(range).and(filter);
-            groups(&session, condition, &asked.dimensions, asked.order, asked.limit).await
+            let question = GroupsQuestion {
+                range,
+                dimensions: &asked.dimensions,
+                order: asked.order,
+                limit: asked.limit,
+            };
+            groups(&session, &filter, &question).await
         };
         self.run(snapshot, &request.filter, work).await
     }
 }
 
-/// The rows that meet a condition, by value.
+/// Which groups are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GroupsQuestion<'a> {
+    pub(super) range: TimeRange,
+    pub(super) dimensions: &'a [Dimension],
+    pub(super) order: GroupOrder,
+    pub(super) limit: NonZeroUsize,
+}
+
+/// The rows of a range that meet a condition, by value: in one table as long as it fits into memory, else in DataFusion's
+/// aggregation, which spills.
 pub(super) async fn groups(
     session: &QuerySession,
-    condition: Expr,
-    dimensions: &[Dimension],
-    order: GroupOrder,
-    limit: NonZeroUsize,
+    condition: &Expr,
+    question: &GroupsQuestion<'_>,
 ) -> DataFusionResult<Groups> {
+    let mut table = GroupTable::new(question.dimensions.len(), session.reserve("groups"));
+    let mut wanted: Vec<Expr> = question.dimensions.iter().map(Dimension::value).collect();
+    wanted.extend([ident(columns::TIMESTAMP), ident(columns::SEVERITY_TEXT)]);
+    let rest = Rest::everything(question.range);
+    let visited = rest.visit_values(session, condition, &wanted, |columns| table.add(columns));
+    match visited.await {
+        Ok(()) => of_table(session, &table, question),
+        Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
+            drop(table);
+            spilled_groups(session, condition, question).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn of_table(
+    session: &QuerySession,
+    table: &GroupTable,
+    question: &GroupsQuestion<'_>,
+) -> DataFusionResult<Groups> {
+    let mut top = Top::new(question.limit.get(), session.reserve("first groups"));
+    let mut total_logs = 0;
+    for (key, totals) in table.iter() {
+        total_logs += totals.log_count;
+        let rank = match question.order {
+            GroupOrder::LogCount => totals.log_count.cast_signed(),
+            GroupOrder::ErrorCount => totals.error_count.cast_signed(),
+            GroupOrder::LastSeen => totals.last_seen_us,
+        };
+        let values = || {
+            let values = question.dimensions.iter().zip(key.values());
+            Ok(values.map(|(dimension, value)| dimension.text_of(value)).collect())
+        };
+        top.offer(rank, totals, values)?;
+    }
+    let group = |(values, totals): (_, GroupTotals)| Group {
+        values,
+        log_count: totals.log_count,
+        error_count: totals.error_count,
+        last_seen_us: totals.last_seen_us,
+    };
+    let groups = top.into_ranked().map(group).collect();
+    Ok(Groups { groups, total_groups: table.len() as u64, total_logs })
+}
+
+/// The same by a plan of DataFusion, of which groups that do not fit into memory are written to disk.
+async fn spilled_groups(
+    session: &QuerySession,
+    condition: &Expr,
+    question: &GroupsQuestion<'_>,
+) -> DataFusionResult<Groups> {
+    let GroupsQuestion { range, dimensions, order, limit } = *question;
+    let condition = in_range(range).and(condition.clone());
     let mut top = Top::new(limit.get(), session.reserve("groups"));
     let mut answer = Groups::default();
     let mut batches = session.execute(grouped(session, condition, dimensions)?).await?;

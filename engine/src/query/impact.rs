@@ -7,8 +7,7 @@ use datafusion::prelude::Expr;
 use super::context::QueryContext;
 use super::count::count;
 use super::dimension::Dimension;
-use super::filter::in_range;
-use super::groups::{GroupOrder, Groups, groups};
+use super::groups::{GroupOrder, Groups, GroupsQuestion, groups};
 use super::model::LogFilter;
 use super::time_range::ResolvedRange;
 use crate::catalog::Snapshot;
@@ -53,12 +52,13 @@ impl QueryContext {
             if range.is_empty() {
                 return Ok(Impact::default());
             }
-            let condition = in_range(range).and(filter.clone());
             let by = async |dimension: Dimension| {
-                groups(&session, condition.clone(), &[dimension], GroupOrder::LogCount, asked.limit).await
+                let order = GroupOrder::LogCount;
+                let question = GroupsQuestion { range, dimensions: &[dimension], order, limit: asked.limit };
+                groups(&session, &filter, &question).await
             };
             Ok(Impact {
-                num_rows: count(&session, filter, range).await?,
+                num_rows: count(&session, filter.clone(), range).await?,
                 sessions: by(asked.session).await?,
                 users: by(asked.user).await?,
             })

@@ -35,6 +35,16 @@ impl Texts {
         self.values.is_valid(place).then_some(place)
     }
 
+    /// Whether rows with the same text mostly have the same place.
+    pub(super) fn has_dictionary(&self) -> bool {
+        self.codes.is_some()
+    }
+
+    /// How many places there are.
+    pub(super) fn num_places(&self) -> usize {
+        self.values.len()
+    }
+
     /// The text at a place.
     pub(super) fn text(&self, place: usize) -> &str {
         self.values.value(place)
