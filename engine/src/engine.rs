@@ -419,10 +419,10 @@ fn compaction_settings(config: &EngineConfig) -> CompactionSettings {
 fn query_settings(config: &EngineConfig) -> QuerySettings {
     QuerySettings {
         max_memory_bytes: config.query_memory_bytes,
-        footer_cache_bytes: config.cache_bytes / 2,
+        footer_cache_bytes: config.cache_bytes / 4,
         sidecar_cache_bytes: config.cache_bytes / 4,
         // Behind a network small reads cost more than they save.
-        slice_cache_bytes: if config.storage.url.is_none() { config.cache_bytes / 4 } else { 0 },
+        slice_cache_bytes: if config.storage.url.is_none() { config.cache_bytes / 2 } else { 0 },
         deadline: config.query_timeout,
         aggregate_deadline: config.aggregate_timeout,
         max_read_bytes: config.max_read_bytes,

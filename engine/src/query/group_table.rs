@@ -119,6 +119,14 @@ impl GroupTable {
         Ok(())
     }
 
+    /// Adds the groups of another table over the same dimensions.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub(super) fn merge(&mut self, other: Self) -> Result<()> {
+        other.groups.iter().try_for_each(|(key, totals)| self.add_group(key, *totals))
+    }
+
     /// Number of groups.
     pub(super) fn len(&self) -> usize {
         self.groups.len()
@@ -204,5 +212,85 @@ impl<'a> Rows<'a> {
     fn totals(&self, row: usize) -> GroupTotals {
         let is_error = self.severities.place(row).is_some_and(|place| self.is_error[place]);
         GroupTotals { log_count: 1, error_count: u64::from(is_error), last_seen_us: self.times[row] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use arrow::array::{DictionaryArray, StringArray, TimestampMicrosecondArray};
+    use arrow::datatypes::Int32Type;
+    use datafusion::error::DataFusionError;
+    use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool};
+
+    use super::*;
+
+    const NAMES: [Option<&str>; 6] = [Some("a"), None, Some(""), Some("b"), Some("a"), Some("ab")];
+    const IDS: [u8; 6] = [1, 1, 1, 0, 2, 1];
+
+    fn memory(max_bytes: usize) -> MemoryReservation {
+        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(max_bytes));
+        MemoryConsumer::new("groups").register(&pool)
+    }
+
+    fn rows(values: Vec<ArrayRef>) -> Vec<ArrayRef> {
+        let times = TimestampMicrosecondArray::from_iter_values([10, 20, 30, 40, 5, 60]);
+        let severities: DictionaryArray<Int32Type> =
+            ["error", "info", "info", "fatal", "info", "warn"].into_iter().collect();
+        values.into_iter().chain([Arc::new(times) as ArrayRef, Arc::new(severities)]).collect()
+    }
+
+    fn groups(table: &GroupTable) -> BTreeMap<Vec<Vec<u8>>, (u64, u64, i64)> {
+        let totals = |totals: GroupTotals| (totals.log_count, totals.error_count, totals.last_seen_us);
+        let values = |key: GroupKey<'_>| key.values().into_iter().map(<[u8]>::to_vec).collect();
+        table.iter().map(|(key, of)| (values(key), totals(of))).collect()
+    }
+
+    #[test]
+    fn texts_of_every_form_have_the_same_groups_also_of_two_tables() {
+        let plain: StringArray = NAMES.into_iter().collect();
+        let dictionary: DictionaryArray<Int32Type> = NAMES.into_iter().collect();
+        let group = |name: &str| vec![name.as_bytes().to_vec()];
+        let expected =
+            BTreeMap::from([(group("a"), (2, 1, 10)), (group("b"), (1, 1, 40)), (group("ab"), (1, 0, 60))]);
+        for column in [Arc::new(plain) as ArrayRef, Arc::new(dictionary)] {
+            let mut table = GroupTable::new(1, memory(1 << 20));
+            table.add(&rows(vec![Arc::clone(&column)])).unwrap();
+            assert_eq!(groups(&table), expected);
+            let mut first = GroupTable::new(1, memory(1 << 20));
+            let slices =
+                |start| rows(vec![Arc::clone(&column)]).iter().map(|part| part.slice(start, 3)).collect();
+            let halves: [Vec<ArrayRef>; 2] = [slices(0), slices(3)];
+            first.add(&halves[0]).unwrap();
+            let mut second = GroupTable::new(1, memory(1 << 20));
+            second.add(&halves[1]).unwrap();
+            first.merge(second).unwrap();
+            assert_eq!(groups(&first), expected);
+        }
+    }
+
+    #[test]
+    fn several_values_make_a_group_only_together() {
+        let names: StringArray = NAMES.into_iter().collect();
+        let ids = FixedSizeBinaryArray::try_from_iter(IDS.iter().map(|byte| [*byte; 8])).unwrap();
+        let mut table = GroupTable::new(2, memory(1 << 20));
+        table.add(&rows(vec![Arc::new(names), Arc::new(ids)])).unwrap();
+        let group = |name: &str, id: u8| vec![name.as_bytes().to_vec(), vec![id; 8]];
+        let expected = BTreeMap::from([
+            (group("a", 1), (1, 1, 10)),
+            (group("a", 2), (1, 0, 5)),
+            (group("ab", 1), (1, 0, 60)),
+        ]);
+        assert_eq!(groups(&table), expected);
+        assert_eq!(table.len(), 3);
+    }
+
+    #[test]
+    fn groups_that_do_not_fit_are_an_error() {
+        let names: StringArray = NAMES.into_iter().collect();
+        let error = GroupTable::new(1, memory(100)).add(&rows(vec![Arc::new(names)])).unwrap_err();
+        assert!(matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)));
     }
 }

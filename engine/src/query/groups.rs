@@ -1,17 +1,20 @@
 //! Rows by value: how many rows share the values of some dimensions.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
-use arrow::array::{AsArray, PrimitiveArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, PrimitiveArray, RecordBatch};
 use arrow::datatypes::{ArrowPrimitiveType, Int64Type, TimestampMicrosecondType};
 use datafusion::common::{Result as DataFusionResult, internal_err};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::functions_aggregate::expr_fn::{count, max};
 use datafusion::logical_expr::ExprFunctionExt;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::prelude::{Expr, ident, lit};
 use futures::StreamExt;
+use parking_lot::Mutex;
 
 use super::context::QueryContext;
 use super::dimension::{Dimension, text_at};
@@ -20,6 +23,7 @@ use super::group_table::{GroupTable, GroupTotals};
 use super::model::LogFilter;
 use super::planner::Rest;
 use super::session::QuerySession;
+use super::slices::Make;
 use super::time_range::{ResolvedRange, TimeRange};
 use super::top::Top;
 use crate::catalog::Snapshot;
@@ -122,18 +126,60 @@ pub(super) async fn groups(
     condition: &Expr,
     question: &GroupsQuestion<'_>,
 ) -> DataFusionResult<Groups> {
-    let mut table = GroupTable::new(question.dimensions.len(), session.reserve("groups"));
     let mut wanted: Vec<Expr> = question.dimensions.iter().map(Dimension::value).collect();
     wanted.extend([ident(columns::TIMESTAMP), ident(columns::SEVERITY_TEXT)]);
     let rest = Rest::everything(question.range);
-    let visited = rest.visit_values(session, condition, &wanted, |columns| table.add(columns));
-    match visited.await {
-        Ok(()) => of_table(session, &table, question),
+    let tables = Arc::new(Tables::new(session, question.dimensions.len()));
+    let make: Make<()> = {
+        let tables = Arc::clone(&tables);
+        Arc::new(move |columns| tables.add(&columns))
+    };
+    let visited = rest.visit_made(session, condition, &wanted, &make, Ok).await;
+    match visited.and_then(|()| tables.merged()) {
+        Ok(table) => of_table(session, &table, question),
         Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
-            drop(table);
+            tables.clear();
             spilled_groups(session, condition, question).await
         }
         Err(error) => Err(error),
+    }
+}
+
+/// A table for each thread that adds to them, so that none waits for another.
+struct Tables {
+    num_dimensions: usize,
+    memory: MemoryReservation,
+    free: Mutex<Vec<GroupTable>>,
+}
+
+impl Tables {
+    fn new(session: &QuerySession, num_dimensions: usize) -> Self {
+        Self { num_dimensions, memory: session.reserve("groups"), free: Mutex::default() }
+    }
+
+    fn table(&self) -> GroupTable {
+        let free = self.free.lock().pop();
+        free.unwrap_or_else(|| GroupTable::new(self.num_dimensions, self.memory.new_empty()))
+    }
+
+    fn add(&self, columns: &[ArrayRef]) -> DataFusionResult<()> {
+        let mut table = self.table();
+        table.add(columns)?;
+        self.free.lock().push(table);
+        Ok(())
+    }
+
+    /// One table of all.
+    fn merged(&self) -> DataFusionResult<GroupTable> {
+        let mut table = self.table();
+        for other in std::mem::take(&mut *self.free.lock()) {
+            table.merge(other)?;
+        }
+        Ok(table)
+    }
+
+    fn clear(&self) {
+        self.free.lock().clear();
     }
 }
 

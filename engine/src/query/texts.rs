@@ -5,6 +5,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 use datafusion::common::{Result, internal_datafusion_err};
 
+use super::filter::TextSearch;
+
 /// The texts of some rows: where each is among the texts that there are.
 #[derive(Clone, Debug)]
 pub(super) struct Texts {
@@ -62,6 +64,21 @@ impl Texts {
         let counted = counts.into_iter().enumerate();
         let mut counted = counted.filter(|(place, count)| *count > 0 && self.values.is_valid(*place));
         counted.try_for_each(|(place, count)| take(self.text(place), count))
+    }
+}
+
+impl Texts {
+    /// The same of the texts that a search finds.
+    pub(super) fn count_found(
+        &self,
+        search: &TextSearch,
+        mut take: impl FnMut(&str, u64) -> Result<()>,
+    ) -> Result<()> {
+        // A dictionary may be much longer than what its rows use of it.
+        if self.codes.is_some() {
+            return self.count(|text, count| if search.is_in(text) { take(text, count) } else { Ok(()) });
+        }
+        search.places_in(&self.values).into_iter().try_for_each(|place| take(self.text(place), 1))
     }
 }
 

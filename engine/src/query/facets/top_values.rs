@@ -12,16 +12,17 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use super::ListRange;
 use super::values::ValueCount;
 use crate::query::filter::TextSearch;
+use crate::query::text_hash::TextHash;
 
 /// Values with how many rows have each, in memory that counts as the query's.
 pub(super) struct ValueCounts {
-    counts: HashMap<String, u64>,
+    counts: HashMap<String, u64, TextHash>,
     reservation: MemoryReservation,
 }
 
 impl ValueCounts {
     pub(super) fn new(reservation: MemoryReservation) -> Self {
-        Self { counts: HashMap::new(), reservation }
+        Self { counts: HashMap::default(), reservation }
     }
 
     pub(super) fn add(&mut self, value: &str, count: u64) -> Result<()> {

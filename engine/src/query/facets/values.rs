@@ -170,8 +170,7 @@ impl Values<'_> {
     ) -> DataFusionResult<ValueCounts> {
         let mut read = ValueCounts::new(self.session.reserve("values of rows"));
         let visited = rest.visit_values(self.session, condition, value, |columns| {
-            Texts::of(&columns[0])?
-                .count(|value, count| if self.search.is_in(value) { read.add(value, count) } else { Ok(()) })
+            Texts::of(&columns[0])?.count_found(&self.search, |value, count| read.add(value, count))
         });
         visited.await?;
         Ok(read)

@@ -1,5 +1,6 @@
 //! A search in names and values, which ignores case as every search does.
 
+use arrow::array::{Array, StringArray};
 use regex::Regex;
 
 use super::over_limit;
@@ -59,6 +60,35 @@ impl TextSearch {
         self.patterns.as_ref().is_none_or(|patterns| patterns.part.is_match(value))
     }
 
+    /// Where among `values` those are that the text is in, rising. All values are searched as one text, which costs no
+    /// more for a million short ones than for a long one.
+    pub(in crate::query) fn places_in(&self, values: &StringArray) -> Vec<usize> {
+        let Some(Patterns { part, .. }) = &self.patterns else {
+            return (0..values.len()).filter(|place| values.is_valid(*place)).collect();
+        };
+        let offsets = values.value_offsets();
+        let (first, last) = (offsets[0] as usize, offsets[values.len()] as usize);
+        let Ok(all) = std::str::from_utf8(&values.value_data()[first..last]) else {
+            let is_found = |place: &usize| values.is_valid(*place) && part.is_match(values.value(*place));
+            return (0..values.len()).filter(is_found).collect();
+        };
+        let end_of = |place: usize| offsets[place + 1] as usize - first;
+        let (mut places, mut place, mut from) = (Vec::new(), 0, 0);
+        while let Some(found) = part.find_at(all, from) {
+            place += offsets[place + 1..].partition_point(|end| *end as usize - first <= found.start());
+            if found.end() <= end_of(place) {
+                if values.is_valid(place) {
+                    places.push(place);
+                }
+                from = end_of(place);
+            } else {
+                // It goes on into the next value; another may begin after its first character.
+                from = found.start() + all[found.start()..].chars().next().map_or(1, char::len_utf8);
+            }
+        }
+        places
+    }
+
     /// How close `name` is to the text; none when it does not have it. To the empty text all are alike.
     pub(in crate::query) fn closeness(&self, name: &str) -> Option<Closeness> {
         let Some(patterns) = &self.patterns else { return Some(Closeness::Part) };
@@ -75,6 +105,9 @@ impl TextSearch {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::{option, prelude::*};
+
     use super::*;
     use crate::error::ErrorKind;
     use crate::query::filter::MAX_PATTERN_BYTES;
@@ -109,6 +142,23 @@ mod tests {
     fn the_empty_text_is_everywhere_and_tells_nothing_apart() {
         for name in ["", "a", "a.b"] {
             check("", name, Some(Closeness::Part));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn searching_all_values_at_once_finds_the_same_as_one_by_one(
+            text in "[aAkKsS\u{212A}ſé.]{0,3}",
+            values in vec(option::of("[aAkKsS\u{212A}ſé.b]{0,6}"), 0..40),
+            skipped in 0_usize..5,
+        ) {
+            let search = TextSearch::new("search", &text).unwrap();
+            let array: StringArray = values.iter().map(Option::as_deref).collect();
+            let skipped = skipped.min(array.len());
+            let part = array.slice(skipped, array.len() - skipped);
+            let is_found = |place: &usize| part.is_valid(*place) && search.is_in(part.value(*place));
+            let expected: Vec<usize> = (0..part.len()).filter(is_found).collect();
+            prop_assert_eq!(search.places_in(&part), expected);
         }
     }
 

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use super::super::filter::in_range;
 use super::super::rows::column;
 use super::super::session::QuerySession;
-use super::super::slices::{Seen, Wanted, visit_times, visit_values};
+use super::super::slices::{Make, Seen, VisitedRows, Wanted, visit_times, visit_values};
 use super::super::time_range::TimeRange;
 use crate::buffer::BufferSegment;
 use crate::catalog::Sources;
@@ -92,14 +92,27 @@ impl Rest {
         wanted: &[Expr],
         mut take: impl FnMut(&[ArrayRef]) -> Result<()>,
     ) -> Result<()> {
+        self.visit_made(session, condition, wanted, &as_they_are(), |columns| take(&columns)).await
+    }
+
+    /// The same of what `make` makes of the values, on the threads that read them.
+    pub(in crate::query) async fn visit_made<T: Send + 'static>(
+        &self,
+        session: &QuerySession,
+        condition: &Expr,
+        wanted: &[Expr],
+        make: &Make<T>,
+        mut take: impl FnMut(T) -> Result<()>,
+    ) -> Result<()> {
         for piece in &self.pieces {
             let sources = self.sources_of(session, piece);
-            visit_values_of(session, condition, &piece.ranges, sources, wanted, &mut take).await?;
+            let rows = VisitedRows { condition, ranges: &piece.ranges, sources };
+            visit_values_of(session, rows, wanted, make, &mut take).await?;
         }
         Ok(())
     }
 
-    /// The same of the rows that are to be taken off again.
+    /// The values of the rows that are to be taken off again.
     pub(in crate::query) async fn visit_surplus(
         &self,
         session: &QuerySession,
@@ -108,7 +121,8 @@ impl Rest {
         mut take: impl FnMut(&[ArrayRef]) -> Result<()>,
     ) -> Result<()> {
         for Piece { ranges, sources } in &self.surplus {
-            visit_values_of(session, condition, ranges, sources.clone(), wanted, &mut take).await?;
+            let rows = VisitedRows { condition, ranges, sources: sources.clone() };
+            visit_values_of(session, rows, wanted, &as_they_are(), &mut |columns| take(&columns)).await?;
         }
         Ok(())
     }
@@ -175,18 +189,23 @@ impl Rest {
     }
 }
 
-async fn visit_values_of(
+fn as_they_are() -> Make<Vec<ArrayRef>> {
+    Arc::new(Ok)
+}
+
+async fn visit_values_of<T: Send + 'static>(
     session: &QuerySession,
-    condition: &Expr,
-    ranges: &[TimeRange],
-    sources: Sources,
+    rows: VisitedRows<'_>,
     wanted: &[Expr],
-    take: &mut impl FnMut(&[ArrayRef]) -> Result<()>,
+    make: &Make<T>,
+    take: &mut impl FnMut(T) -> Result<()>,
 ) -> Result<()> {
+    let VisitedRows { condition, ranges, sources } = rows;
     let others = match &session.slices {
         Some(reader) => {
             let (live, others) = sources.split(session.table.snapshot().retention.as_deref());
-            visit_values(session, reader, condition, ranges, live, wanted, &mut *take).await?;
+            let rows = VisitedRows { condition, ranges, sources: live };
+            visit_values(session, reader, rows, wanted, make, &mut *take).await?;
             others
         }
         None => sources,
@@ -195,7 +214,7 @@ async fn visit_values_of(
     let named = wanted.iter().enumerate().map(|(place, value)| value.clone().alias(place.to_string()));
     let mut batches = session.execute(rows.select(named.collect::<Vec<_>>())?).await?;
     while let Some(batch) = batches.next().await {
-        take(batch?.columns())?;
+        take(make(batch?.columns().to_vec())?)?;
     }
     Ok(())
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::kernels::cmp::eq;
+use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, exec_err};
 use datafusion::logical_expr::utils::split_conjunction;
@@ -16,6 +18,7 @@ use datafusion::prelude::Expr;
 use super::super::file_columns::FileColumnsFactory;
 use super::super::filter::tests_each_value_once;
 use super::super::session::QuerySession;
+use super::met_rows::MetRows;
 use super::open_file::OpenFile;
 use super::reader::SliceReader;
 use crate::schema::{activity, columns};
@@ -85,44 +88,44 @@ pub(super) struct FilePart {
     expr: Arc<dyn PhysicalExpr>,
     /// Of the file, rising.
     columns: Vec<usize>,
+    /// Whether the columns are long, so that they are read for the rows alone that are still in question.
+    is_long: bool,
 }
 
-/// A part that is to be tested on less than one row in so many reads these alone.
+/// A part over long columns that is to be tested on less than one row in so many reads these alone.
 const FEW_OF: usize = 4;
 
 impl FileCondition {
-    /// The rows of a slice that meet it, rising; `candidates` are all that can, none for any.
+    /// The rows of a slice that meet it; `candidates` are all that can, none for any.
     pub(super) async fn rows_of(
         &self,
         reader: &SliceReader,
         open: &OpenFile,
         slice: usize,
         candidates: Option<Vec<u32>>,
-    ) -> Result<Vec<u32>> {
+    ) -> Result<MetRows> {
         let num_rows = open.slices[slice].rows.len();
-        reader.add_rows(candidates.as_ref().map_or(num_rows, Vec::len));
-        let mut rows = candidates;
+        let mut met = candidates.map_or(MetRows::All(num_rows), MetRows::List);
+        reader.add_rows(met.len());
         for part in &self.parts {
-            if rows.as_ref().is_some_and(Vec::is_empty) {
+            if met.is_empty() {
                 break;
             }
-            rows = Some(match rows {
-                Some(rows) if rows.len() < num_rows / FEW_OF && !part.columns.is_empty() => {
-                    let batch = reader.some_rows(open, slice, &rows, &part.columns).await?;
-                    let met = truth(part.expr.as_ref(), &batch)?;
-                    rows.into_iter().zip(met.values()).filter(|(_, met)| *met).map(|(row, _)| row).collect()
-                }
-                rows => {
-                    let batch = reader.columns(open, slice, &part.columns).await?;
-                    let met = truth(part.expr.as_ref(), &batch)?;
-                    match rows {
-                        Some(rows) => rows.into_iter().filter(|row| met.value(*row as usize)).collect(),
-                        None => met.values().set_indices_u32().collect(),
-                    }
-                }
-            });
+            let reads_few = part.is_long
+                && met.len() < num_rows / FEW_OF
+                && !reader.has_columns(open, slice, &part.columns);
+            met = if reads_few {
+                let rows = met.into_rows();
+                let batch = reader.some_rows(open, slice, &rows, &part.columns).await?;
+                let truth = part.truth(&batch)?;
+                MetRows::List(
+                    rows.into_iter().zip(&truth).filter(|(_, met)| *met).map(|(row, _)| row).collect(),
+                )
+            } else {
+                met.and(part.truth(&reader.columns(open, slice, &part.columns).await?)?)
+            };
         }
-        Ok(rows.unwrap_or_else(|| (0..num_rows as u32).collect()))
+        Ok(met)
     }
 }
 
@@ -150,7 +153,49 @@ impl FilePart {
         let mut columns: Vec<usize> = collect_columns(&expr).iter().map(Column::index).collect();
         columns.sort_unstable();
         let read = Arc::new(decoded.project(&columns)?);
-        Ok(Self { expr: reassign_expr_columns(expr, &read)?, columns })
+        let is_long = read.fields().iter().any(|field| {
+            let name = field.name().as_str();
+            matches!(name, columns::BODY | activity::DETAIL) || MAP_COLUMNS.contains(&name)
+        });
+        Ok(Self { expr: reassign_expr_columns(expr, &read)?, columns, is_long })
+    }
+
+    /// For which rows of these columns it is true; a condition that is null is not met.
+    fn truth(&self, rows: &RecordBatch) -> Result<BooleanBuffer> {
+        if let [column] = rows.columns()
+            && let Some(dictionary) = column.as_dictionary_opt::<Int32Type>()
+            && dictionary.values().len() < rows.num_rows()
+        {
+            return self.truth_by_value(&rows.schema(), dictionary);
+        }
+        Ok(truth(self.expr.as_ref(), rows)?.values().clone())
+    }
+
+    /// The same of texts with a dictionary: each value is tested once, and rows have what their value has.
+    fn truth_by_value(&self, schema: &SchemaRef, rows: &DictionaryArray<Int32Type>) -> Result<BooleanBuffer> {
+        let values = rows.values();
+        let null = schema.field(0).is_nullable().then_some(None);
+        let each: Int32Array = (0..values.len() as i32).map(Some).chain(null).collect();
+        let each = DictionaryArray::try_new(each, Arc::clone(values))?;
+        let tested =
+            truth(self.expr.as_ref(), &RecordBatch::try_new(Arc::clone(schema), vec![Arc::new(each)])?)?;
+        let met: Vec<bool> = tested.values().iter().collect();
+        let (met, of_null) = (&met[..values.len()], met.get(values.len()).copied().unwrap_or(false));
+        let mut places = met.iter().enumerate().filter(|(_, met)| **met).map(|(place, _)| place);
+        let bits = match (places.next(), places.next()) {
+            (None, _) => BooleanBuffer::new_unset(rows.len()),
+            (Some(place), None) => eq(rows.keys(), &Int32Array::new_scalar(place as i32))?.values().clone(),
+            _ => {
+                let codes = rows.keys().values();
+                let is_met = |row: usize| met.get(codes[row] as usize).copied().unwrap_or(false);
+                BooleanBuffer::collect_bool(rows.len(), is_met)
+            }
+        };
+        Ok(match rows.keys().nulls() {
+            Some(nulls) if of_null => &bits | &!nulls.inner(),
+            Some(nulls) => &bits & nulls.inner(),
+            None => bits,
+        })
     }
 }
 

@@ -10,7 +10,7 @@
 //! | `open_file` | a data file whose footer is known: its slices and its schema |
 //! | `cache` | decoded columns of slices, within a budget |
 //! | `reader` | columns of slices, from the cache or decoded |
-//! | `condition` | a condition over whole rows as it is tested on the columns of a file |
+//! | `condition`, `met_rows` | a condition over whole rows as it is tested on the columns of a file, and the rows that meet it |
 //! | `prune` | which rows need not be looked at, by what sidecars say |
 //! | `newest` | the first rows in the order of time |
 //! | `whole_rows` | what is handed out of rows that were found |
@@ -22,6 +22,7 @@
 
 mod cache;
 mod condition;
+mod met_rows;
 mod newest;
 mod open_file;
 mod projection;
@@ -35,7 +36,7 @@ pub(super) use cache::SliceCache;
 pub(super) use newest::{NewestQuestion, find};
 pub(super) use reader::SliceReader;
 pub(super) use times::{Seen, Wanted, visit_times};
-pub(super) use values::visit_values;
+pub(super) use values::{Make, VisitedRows, visit_values};
 pub(super) use whole_rows::{entries_at, records_at};
 
 /// Pages of more rows are sorted by DataFusion, which can spill.

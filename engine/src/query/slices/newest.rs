@@ -290,7 +290,7 @@ impl Search {
             }
             Stretch::Slice(open, slice, left) => {
                 let condition = self.condition.of_file(&open)?;
-                let rows = condition.rows_of(&self.reader, &open, slice, left).await?;
+                let rows = condition.rows_of(&self.reader, &open, slice, left).await?.into_rows();
                 if rows.is_empty() {
                     return Ok(Vec::new());
                 }

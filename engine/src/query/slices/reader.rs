@@ -67,6 +67,11 @@ impl SliceReader {
         self.columns(open, slice, &[column]).await
     }
 
+    /// Whether columns of a slice are at hand.
+    pub(super) fn has_columns(&self, open: &OpenFile, slice: usize, wanted: &[usize]) -> bool {
+        wanted.iter().all(|column| self.cache.column(open.file.id, slice, *column).is_some())
+    }
+
     /// Columns of all rows of a slice, as they are decoded.
     pub(super) async fn columns(
         &self,

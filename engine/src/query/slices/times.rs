@@ -121,7 +121,7 @@ impl Visit {
             return Ok(Seen::Number(rows.len() as u64));
         }
         let times = self.reader.named(open, slice, columns::TIMESTAMP).await?;
-        self.times_of(&times, rows.into_iter()).map(Seen::Times)
+        self.times_of(&times, rows.into_rows().into_iter()).map(Seen::Times)
     }
 
     fn times_of(&self, batch: &RecordBatch, rows: impl Iterator<Item = u32>) -> Result<Vec<i64>> {

@@ -21,20 +21,32 @@ use super::reader::SliceReader;
 use crate::catalog::Sources;
 use crate::schema::columns;
 
-/// Gives `take` the values of some expressions for all rows of some sources that are in one of `ranges` and meet a
-/// condition, slice by slice, in no order.
+/// Makes something of the values of some expressions, slice by slice, on the threads that read them.
+pub(in crate::query) type Make<T> = Arc<dyn Fn(Vec<ArrayRef>) -> Result<T> + Send + Sync>;
+
+/// Which rows are visited.
+#[derive(Debug)]
+pub(in crate::query) struct VisitedRows<'a> {
+    pub(in crate::query) condition: &'a Expr,
+    /// They are in one of these.
+    pub(in crate::query) ranges: &'a [TimeRange],
+    /// None of their rows has expired.
+    pub(in crate::query) sources: Sources,
+}
+
+/// Gives `take` what `make` makes of the values of some expressions for all rows that are meant, slice by slice, in no
+/// order.
 ///
-/// Texts come plain or with a dictionary. None of the rows has expired. Some slices are read at a time, so that memory
-/// is bounded by them.
-pub(in crate::query) async fn visit_values(
+/// Texts come plain or with a dictionary. Some slices are read at a time, so that memory is bounded by them.
+pub(in crate::query) async fn visit_values<T: Send + 'static>(
     session: &QuerySession,
     reader: &Arc<SliceReader>,
-    condition: &Expr,
-    ranges: &[TimeRange],
-    sources: Sources,
+    rows: VisitedRows<'_>,
     wanted: &[Expr],
-    mut take: impl FnMut(&[ArrayRef]) -> Result<()>,
+    make: &Make<T>,
+    mut take: impl FnMut(T) -> Result<()>,
 ) -> Result<()> {
+    let VisitedRows { condition, ranges, sources } = rows;
     let visit = Arc::new(Visit {
         condition: Condition::new(session, condition)?,
         projection: Projection::new(&session.session, wanted)?,
@@ -47,7 +59,7 @@ pub(in crate::query) async fn visit_values(
         let mut rows: Vec<u32> = met.values().set_indices_u32().collect();
         visit.keep_in_ranges(column(&segment.batch, columns::TIMESTAMP)?, &mut rows);
         if !rows.is_empty() {
-            take(&visit.projection.of_whole_rows(&segment.batch, rows)?)?;
+            take(make(visit.projection.of_whole_rows(&segment.batch, rows)?)?)?;
         }
     }
     let pruner = Pruner::new(session, condition)?;
@@ -63,14 +75,16 @@ pub(in crate::query) async fn visit_values(
             }
             let Some(left) = known.left(slice, &[]) else { continue };
             let (visit, open, of_file) = (Arc::clone(&visit), Arc::clone(&open), Arc::clone(&of_file));
-            let task = async move { visit.look(&of_file.0, &of_file.1, &open, number, left).await };
+            let make = Arc::clone(make);
+            let task = async move {
+                let values = visit.look(&of_file.0, &of_file.1, &open, number, left).await?;
+                (!values.is_empty()).then(|| make(values)).transpose()
+            };
             looks.push(async move { joined(AbortOnDropHandle::new(tokio::spawn(task)).await) });
         }
         let mut looks = stream::iter(looks).buffer_unordered(width);
-        while let Some(values) = looks.try_next().await? {
-            if !values.is_empty() {
-                take(&values)?;
-            }
+        while let Some(made) = looks.try_next().await? {
+            made.map_or(Ok(()), &mut take)?;
         }
     }
     Ok(())
@@ -94,7 +108,7 @@ impl Visit {
         slice: usize,
         left: Option<Vec<u32>>,
     ) -> Result<Vec<ArrayRef>> {
-        let mut rows = condition.rows_of(&self.reader, open, slice, left).await?;
+        let mut rows = condition.rows_of(&self.reader, open, slice, left).await?.into_rows();
         let stretch = &open.slices[slice];
         let is_covered = self.ranges.iter().any(|range| range.covers(stretch.min_us, stretch.max_us));
         if !rows.is_empty() && !is_covered {

@@ -96,6 +96,12 @@ impl ScalarUDFImpl for TextFunction {
         if self.kind == TextAs::Uuid {
             return Ok(ColumnarValue::Array(uuids(&array)?));
         }
+        if self.kind == TextAs::Number
+            && let Some(texts) = array.as_string_opt::<i32>()
+        {
+            let numbers: Float64Array = texts.iter().map(|text| number(text?)).collect();
+            return Ok(ColumnarValue::Array(Arc::new(numbers)));
+        }
         let array = cast(&array, &DataType::Utf8View)?;
         let texts: &StringViewArray = array.as_string_view();
         let values: ArrayRef = match self.kind {
@@ -118,6 +124,9 @@ impl ScalarUDFImpl for TextFunction {
 
 /// As attributes write their numbers, which may not be finite.
 fn number(text: &str) -> Option<f64> {
+    if let Some(number) = short_decimal(text.as_bytes()) {
+        return Some(number);
+    }
     match text {
         "NaN" => Some(f64::NAN),
         "Infinity" => Some(f64::INFINITY),
@@ -126,6 +135,31 @@ fn number(text: &str) -> Option<f64> {
         _ if text.contains(|char: char| char.is_ascii_alphabetic() && !matches!(char, 'e' | 'E')) => None,
         _ => text.parse().ok(),
     }
+}
+
+/// A number of at most 15 digits without an exponent, as nearly all are: its digits and the power of ten that divides them
+/// are numbers without rounding, so that the quotient is rounded once, as it should be.
+fn short_decimal(text: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 16] =
+        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let (is_negative, text) = match text.strip_prefix(b"-") {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (mut digits, mut num_digits, mut point) = (0_u64, 0, None);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' if num_digits < 15 => {
+                digits = digits * 10 + u64::from(byte - b'0');
+                num_digits += 1;
+            }
+            b'.' if point.is_none() => point = Some(num_digits),
+            _ => return None,
+        }
+    }
+    let decimals = num_digits - point.unwrap_or(num_digits);
+    let number = (num_digits > 0).then(|| digits as f64 / POWERS[decimals])?;
+    Some(if is_negative { -number } else { number })
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -180,6 +214,8 @@ fn uuids(bytes: &ArrayRef) -> Result<ArrayRef> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -199,6 +235,18 @@ mod tests {
         }
         assert!(number("NaN").is_some_and(f64::is_nan));
         assert_eq!((boolean("true"), boolean("True"), boolean("1")), (Some(true), None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn short_decimals_are_the_numbers_that_parsing_makes(text in "-?[0-9]{0,17}[.]?[0-9]{0,17}") {
+            if let Some(number) = short_decimal(text.as_bytes()) {
+                prop_assert_eq!(number.to_bits(), text.parse::<f64>().unwrap().to_bits(), "{}", text);
+            } else {
+                let num_digits = text.bytes().filter(u8::is_ascii_digit).count();
+                prop_assert!(num_digits == 0 || num_digits > 15, "{}", text);
+            }
+        }
     }
 
     #[test]
