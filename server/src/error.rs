@@ -18,6 +18,7 @@ use engine::ErrorKind;
 use serde_json::{Value, json};
 
 use crate::accounts::AccountError;
+use crate::log_sparing::Sparing;
 use crate::meta::MetaError;
 use crate::password::PasswordError;
 
@@ -304,7 +305,13 @@ impl ApiError {
     pub(crate) fn log(&self) {
         let cause = self.0.cause.as_deref().map(|cause| Chain(cause).to_string());
         let status = self.0.status.as_u16();
-        if self.0.status.is_server_error() {
+        if self.0.status == StatusCode::SERVICE_UNAVAILABLE {
+            // Many senders are told to come again at once, and again.
+            static SPARING: Sparing = Sparing::new();
+            if let Some(left_out) = SPARING.take() {
+                tracing::warn!(status, detail = %self.0.detail, cause, left_out, "told to come again");
+            }
+        } else if self.0.status.is_server_error() {
             tracing::error!(status, detail = %self.0.detail, cause, "request failed");
         } else {
             tracing::debug!(status, detail = %self.0.detail, cause, "request refused");

@@ -39,6 +39,7 @@ pub mod config;
 mod deletions;
 pub mod delivery;
 pub mod error;
+mod log_sparing;
 pub mod meta;
 mod middleware;
 pub mod password;
