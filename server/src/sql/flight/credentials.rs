@@ -4,7 +4,8 @@
 //! with the project that the user's name was the number of.
 
 use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
@@ -14,6 +15,11 @@ use crate::state::AppState;
 
 /// Headers that say which project is asked about.
 const PROJECT_HEADERS: [&str; 2] = ["project", "database"];
+/// Some drivers fill the last digits up, others do not.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 /// Stands between a key and a project; no key has it.
 const SEPARATOR: char = '@';
 
@@ -55,7 +61,7 @@ impl Credentials {
 
     /// A user whose name is a number names a project; other names mean nothing.
     fn of_basic(encoded: &str) -> Option<Self> {
-        let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;
+        let decoded = String::from_utf8(BASE64.decode(encoded).ok()?).ok()?;
         let (user, key) = decoded.split_once(':')?;
         let is_project = !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_digit());
         Some(Self { key: key.to_owned(), project: is_project.then(|| user.to_owned()) })
@@ -92,12 +98,15 @@ mod tests {
 
     #[test]
     fn keys_are_tokens_or_passwords() {
-        let basic = |text: &str| format!("Basic {}", BASE64_STANDARD.encode(text));
+        let basic = |text: &str| format!("Basic {}", BASE64.encode(text));
         let key = |key: &str, project: Option<&str>| Some((key.to_owned(), project.map(str::to_owned)));
         assert_eq!(found(&[("authorization", "Bearer phx_a")]), key("phx_a", None));
         assert_eq!(found(&[("authorization", "bearer phx_a@7")]), key("phx_a", Some("7")));
         assert_eq!(found(&[("authorization", &basic("ann:phx_a"))]), key("phx_a", None));
         assert_eq!(found(&[("authorization", &basic("7:phx_a"))]), key("phx_a", Some("7")));
+        assert_eq!(found(&[("authorization", "Basic YW5uOnBoeF9h")]), key("phx_a", None));
+        assert_eq!(found(&[("authorization", "Basic NzpwaHhfYQ==")]), key("phx_a", Some("7")));
+        assert_eq!(found(&[("authorization", "Basic NzpwaHhfYQ")]), key("phx_a", Some("7")));
         let both = [("authorization", "Bearer phx_a@7"), ("project", "8")];
         assert_eq!(found(&both), key("phx_a", Some("8")));
         for refused in ["phx_a", "Digest x", "Basic !", &basic("nothing")] {

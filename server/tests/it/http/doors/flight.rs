@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::util::pretty::pretty_format_batches;
 use arrow_flight::FlightInfo;
@@ -43,7 +44,8 @@ pub(super) async fn ask(client: &mut Client, sql: &str) -> Result<Vec<RecordBatc
 
 fn texts(rows: &[RecordBatch], column: usize) -> Vec<String> {
     let of_batch = |rows: &RecordBatch| -> Vec<String> {
-        rows.column(column).as_string::<i32>().iter().flatten().map(str::to_owned).collect()
+        let texts = cast(rows.column(column), &DataType::Utf8).unwrap();
+        texts.as_string::<i32>().iter().flatten().map(str::to_owned).collect()
     };
     rows.iter().flat_map(of_batch).collect()
 }
