@@ -15,7 +15,7 @@ use benches::report::RunReport;
 use benches::side_by_side::{self, Dataset, Exploration, Growth, Ingestion, default_python};
 use benches::{activity, query_set, questions, size};
 use clap::{Parser, ValueEnum};
-use data::{AttributeKeys, LogSpec, RecordShape};
+use data::{ActivityGenerator, ActivitySpec, AttributeKeys, LogSpec, RecordShape};
 use engine::Engine;
 use engine::clock::SystemClock;
 use engine::config::EngineConfig;
@@ -225,6 +225,16 @@ async fn run(spec: LogSpec, repetitions: u32) -> Result<RunReport> {
     let engine = Engine::open(EngineConfig::new(folder.path()), Arc::new(SystemClock)).await?;
     eprintln!("loading {} records", spec.rows);
     let load = load(&engine, spec.clone()).await?;
+    // Some entries of the audit trail, for the questions about it; they are few beside the records.
+    let entries = ActivitySpec {
+        seed: spec.seed,
+        entries: (spec.rows / 1_000).clamp(100, 10_000),
+        start_us: spec.start_us,
+        end_us: spec.end_us,
+        ..ActivitySpec::default()
+    };
+    activity::append_few(&engine, ActivityGenerator::new(entries)?).await?;
+    engine.flush().await?;
     let num_data_bytes = data_file_bytes(folder.path())?;
     let questions = questions::all(query_set::read_all()?);
     let mut answers: Vec<_> = questions.iter().map(|question| (question.name.clone(), Vec::new())).collect();

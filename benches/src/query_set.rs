@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use arrow::util::pretty::pretty_format_batches;
 use engine::Engine;
-use engine::schema::ProjectId;
+use engine::query::{ActivityFilter, ActivityTenant};
+use engine::schema::{OrganizationId, ProjectId};
+use engine::sql::{SqlCaller, SqlQuery};
 use futures::TryStreamExt;
 
 /// The folder inside `queries/` that holds answers, not questions.
@@ -31,13 +33,21 @@ impl SetQuery {
         folder().join(GOLDEN).join(&self.set).join(format!("{}.txt", self.name))
     }
 
-    /// Asks the engine and returns the rows as a table in text.
+    /// Asks the engine about a project's logs and an organization's whole audit trail, and returns the rows as a table
+    /// in text.
     ///
     /// # Errors
     /// What the engine answers when it cannot run the query.
-    pub async fn answer(&self, engine: &Engine, project: ProjectId) -> Result<String> {
-        let stream = engine.sql(project, &self.sql).await?;
-        let batches: Vec<_> = stream.try_collect().await?;
+    pub async fn answer(
+        &self,
+        engine: &Engine,
+        project: ProjectId,
+        organization: OrganizationId,
+    ) -> Result<String> {
+        let trail = Some((organization, ActivityFilter::all(ActivityTenant::Organization)));
+        let query = SqlQuery::of(&self.sql);
+        let answer = engine.run_sql(project, trail, Vec::new(), SqlCaller::default(), query).await?;
+        let batches: Vec<_> = answer.into_batches().try_collect().await?;
         Ok(format!("{}\n", pretty_format_batches(&batches)?))
     }
 }

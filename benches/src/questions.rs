@@ -11,6 +11,7 @@ use engine::query::model::{
 };
 use engine::query::{LowerBound, ResolvedRange, SparklineRequest, TimeRange};
 
+use crate::activity::organization;
 use crate::load::PROJECT;
 use crate::query_set::SetQuery;
 
@@ -109,7 +110,7 @@ impl Question {
             Ask::Sparkline(filter) => {
                 engine.sparkline(PROJECT, sparkline(filter.clone(), window)).await?.len() as u64
             }
-            Ask::Sql(query) => query.answer(engine, PROJECT).await?.lines().count() as u64,
+            Ask::Sql(query) => query.answer(engine, PROJECT, organization()).await?.lines().count() as u64,
         };
         Ok(Answer { elapsed: started.elapsed(), size })
     }

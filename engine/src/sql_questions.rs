@@ -1,6 +1,7 @@
 //! The engine's questions in SQL.
 
 use datafusion::execution::SendableRecordBatchStream;
+use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use crate::engine::Engine;
@@ -21,32 +22,34 @@ impl Engine {
     /// Starts a read-only SQL statement over a project's logs, those entries of an organization's audit trail that a
     /// filter lets through if there is one, and tables of the caller.
     ///
+    /// The future is boxed here, since planning makes it so deep that each caller would take the compiler long.
+    ///
     /// # Errors
     /// As [`QueryContext::run_sql`](crate::query::QueryContext::run_sql).
-    pub async fn run_sql(
+    pub fn run_sql(
         &self,
         project: ProjectId,
         activity: Option<(OrganizationId, ActivityFilter)>,
         system: Vec<SystemTable>,
         caller: SqlCaller,
         query: SqlQuery,
-    ) -> Result<SqlAnswer> {
-        self.queries.run_sql(self.sql_sources(project, activity, system, caller), query).await
+    ) -> BoxFuture<'_, Result<SqlAnswer>> {
+        Box::pin(self.queries.run_sql(self.sql_sources(project, activity, system, caller), query))
     }
 
     /// What such a statement takes and would answer.
     ///
     /// # Errors
     /// As [`QueryContext::describe_sql`](crate::query::QueryContext::describe_sql).
-    pub async fn describe_sql(
+    pub fn describe_sql(
         &self,
         project: ProjectId,
         activity: Option<(OrganizationId, ActivityFilter)>,
         system: Vec<SystemTable>,
         caller: SqlCaller,
         query: SqlQuery,
-    ) -> Result<SqlDescription> {
-        self.queries.describe_sql(self.sql_sources(project, activity, system, caller), query).await
+    ) -> BoxFuture<'_, Result<SqlDescription>> {
+        Box::pin(self.queries.describe_sql(self.sql_sources(project, activity, system, caller), query))
     }
 
     fn sql_sources(

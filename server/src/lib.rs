@@ -92,13 +92,17 @@ pub struct Listeners {
     pub http: TcpListener,
     /// OTLP over gRPC, when it is wanted.
     pub grpc: Option<TcpListener>,
+    /// Arrow Flight SQL, when it is wanted.
+    pub flight: Option<TcpListener>,
+    /// The PostgreSQL protocol, when it is wanted.
+    pub postgres: Option<TcpListener>,
 }
 
 /// Serves until `shutdown` is ready: then accepts nothing more and waits for requests under way, but not longer
 /// than the configured time. The state stays open; closing it is the caller's.
 ///
 /// # Errors
-/// When a listener fails.
+/// When a listener fails, or the certificate of the doors to SQL is not what it should be.
 pub async fn serve(
     listeners: Listeners,
     state: AppState,
@@ -111,6 +115,7 @@ pub async fn serve(
         .with_graceful_shutdown(stopping.clone().cancelled_owned())
         .into_future();
     let grpc = serve_grpc(listeners.grpc, state.clone(), stopping.clone());
+    let doors = sql::serve(listeners.flight, listeners.postgres, state.clone(), stopping.clone());
     let drained = async {
         shutdown.await;
         state.begin_stop();
@@ -118,7 +123,7 @@ pub async fn serve(
         tokio::time::sleep(drain_timeout).await;
     };
     tokio::select! {
-        served = async { tokio::try_join!(http, grpc).map(drop) } => served,
+        served = async { tokio::try_join!(http, grpc, doors).map(drop) } => served,
         () = drained => {
             tracing::warn!(?drain_timeout, "requests under way did not finish in time");
             Ok(())

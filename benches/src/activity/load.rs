@@ -47,14 +47,13 @@ pub(super) async fn load(engine: &Arc<Engine>, spec: ActivitySpec) -> Result<Loa
         middle_us: 0,
     };
     let mut items: HashMap<String, u64> = HashMap::new();
-    let mut numbers: HashMap<u128, i64> = HashMap::new();
+    let mut users = UserNumbers::default();
     let mut head = ChainHead::default();
     let mut entries = ActivityGenerator::new(spec)?;
     loop {
         let mut batch = Vec::with_capacity(BATCH_ENTRIES);
         for entry in entries.by_ref().take(BATCH_ENTRIES) {
-            let next = numbers.len() as i64 + 1;
-            let user_id = entry.user.as_ref().map(|user| *numbers.entry(user.uuid.as_u128()).or_insert(next));
+            let user_id = users.of(&entry);
             *loaded.scopes.entry(entry.scope.clone()).or_default() += 1;
             user_id.into_iter().for_each(|user| *loaded.users.entry(user).or_default() += 1);
             *items.entry(entry.item_id.clone()).or_default() += 1;
@@ -79,6 +78,40 @@ pub(super) async fn load(engine: &Arc<Engine>, spec: ActivitySpec) -> Result<Loa
     loaded.merge = begun.elapsed();
     loaded.item.1 = items.get(&loaded.item.0).copied().context("there are no entries")?;
     Ok(loaded)
+}
+
+/// The numbers of users, in the order of their first entries.
+#[derive(Debug, Default)]
+struct UserNumbers(HashMap<u128, i64>);
+
+impl UserNumbers {
+    fn of(&mut self, entry: &data::ActivityEntry) -> Option<i64> {
+        let next = self.0.len() as i64 + 1;
+        entry.user.as_ref().map(|user| *self.0.entry(user.uuid.as_u128()).or_insert(next))
+    }
+}
+
+/// The organization of generated entries.
+pub fn organization() -> OrganizationId {
+    OrganizationId(ActivitySpec::default().organization_id)
+}
+
+/// Adds few entries of [`organization`] to its trail, which is empty.
+///
+/// # Errors
+/// What the engine answers.
+pub async fn append_few(
+    engine: &Arc<Engine>,
+    entries: impl IntoIterator<Item = data::ActivityEntry>,
+) -> Result<()> {
+    let mut users = UserNumbers::default();
+    let entries = entries.into_iter().map(|entry| {
+        let user_id = users.of(&entry);
+        stored(entry, user_id)
+    });
+    let entries = entries.collect::<Result<Vec<_>>>()?;
+    engine.append_activity(organization(), entries, Delivery::First, ChainHead::default()).await?;
+    Ok(())
 }
 
 fn stored(entry: data::ActivityEntry, user_id: Option<i64>) -> Result<ActivityEntry> {

@@ -14,6 +14,7 @@ use engine::clock::SystemClock;
 use engine::config::EngineConfig;
 
 use self::load::Loaded;
+pub use self::load::{append_few, organization};
 use self::questions::Question;
 use crate::machine::peak_memory_bytes;
 use crate::size::FolderSize;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::catalog::{Snapshot, read_manifests};
 use crate::error::{Error, Result};
-use crate::query::{QueryContext, QuerySettings};
-use crate::schema::{ProjectId, TableId};
+use crate::query::{ActivityFilter, ActivityTenant, QueryContext, QuerySettings};
+use crate::schema::{OrganizationId, ProjectId, TableId};
 use crate::sql::{SqlAnswer, SqlCaller, SqlQuery, SqlSources};
 use crate::storage::{DataFile, Storage, StorageConfig};
 
@@ -68,17 +68,41 @@ impl ReadOnlyStore {
         projects
     }
 
-    /// Starts a read-only SQL statement over a project's logs. There is no table `activity`: who may read what of it is
-    /// not in the store.
+    /// The organizations that have an audit trail, by their ids.
+    pub fn organizations(&self) -> Vec<OrganizationId> {
+        let organizations = self.files.iter().filter_map(|(table, _)| match table {
+            TableId::Activity(organization) => Some(*organization),
+            TableId::Logs(_) => None,
+        });
+        let mut organizations: Vec<OrganizationId> = organizations.collect();
+        organizations.sort_unstable();
+        organizations.dedup();
+        organizations
+    }
+
+    /// Starts a read-only SQL statement over a project's logs and, when one is named, the whole audit trail of an
+    /// organization: who can read the files can read all of it.
     ///
     /// # Errors
     /// As [`QueryContext::run_sql`].
-    pub async fn run_sql(&self, project: ProjectId, query: SqlQuery) -> Result<SqlAnswer> {
-        let table = TableId::logs(project);
+    pub async fn run_sql(
+        &self,
+        project: ProjectId,
+        trail: Option<OrganizationId>,
+        query: SqlQuery,
+    ) -> Result<SqlAnswer> {
+        let logs = self.rows_of(TableId::logs(project));
+        let activity = trail.map(|organization| {
+            let entries = self.rows_of(TableId::activity(organization));
+            (entries, ActivityFilter::all(ActivityTenant::Organization))
+        });
+        let caller = SqlCaller { name: String::new(), sees_all: true };
+        self.queries.run_sql(SqlSources { logs, activity, system: Vec::new(), caller }, query).await
+    }
+
+    fn rows_of(&self, table: TableId) -> Snapshot {
         let files = self.files.iter().filter(|(of_table, _)| *of_table == table);
         let files = Arc::new(files.map(|(_, file)| Arc::clone(file)).collect());
-        let logs = Snapshot { table, files, segments: Vec::new(), retention: None };
-        let caller = SqlCaller { name: String::new(), sees_all: true };
-        self.queries.run_sql(SqlSources { logs, activity: None, system: Vec::new(), caller }, query).await
+        Snapshot { table, files, segments: Vec::new(), retention: None }
     }
 }

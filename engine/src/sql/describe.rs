@@ -6,13 +6,15 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::guard::{num_placeholders, parse_as};
 use super::request::{SqlQuery, SqlSources, SqlValue};
 use super::statement::{self, Prepared};
 use super::stop::Stop;
 use crate::error::Result;
-use crate::query::{QueryContext, QueryKind};
+use crate::query::{QueryContext, QueryKind, deadline_exceeded};
 
 /// What a statement takes and will answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +35,8 @@ impl QueryContext {
         let num_parameters = num_placeholders(&parsed);
         let snapshot = sources.logs.clone();
         let deadline = self.sql_deadline(query.max_time);
-        let deadline_at = tokio::time::Instant::now() + deadline;
-        let stop = Arc::new(Stop::new(deadline, deadline_at, tokio_util::sync::CancellationToken::new()));
+        let deadline_at = Instant::now() + deadline;
+        let stop = Arc::new(Stop::new(deadline, deadline_at, CancellationToken::new()));
         let has_values = !query.parameters.is_empty();
         let prepared = |parameters: Option<Vec<SqlValue>>| Prepared {
             statement: parsed.statement().clone(),
@@ -59,7 +61,8 @@ impl QueryContext {
             let (plan, _) = planned?;
             Ok(described(&plan, num_parameters))
         };
-        self.run_on_threads(QueryKind::Sql, &snapshot, work).await
+        let planned = timeout_at(deadline_at, self.run_on_threads(QueryKind::Sql, &snapshot, work));
+        planned.await.map_err(|_elapsed| deadline_exceeded(deadline))?
     }
 }
 

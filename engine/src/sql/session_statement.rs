@@ -51,7 +51,9 @@ pub enum SessionStatement {
     },
     /// Closes a cursor, or all without a name.
     Close(Option<String>),
-    /// Forgets prepared statements and whatever else the session holds.
+    /// Forgets a prepared statement, or all without a name.
+    Deallocate(Option<String>),
+    /// Forgets whatever the session holds.
     Discard,
 }
 
@@ -96,10 +98,14 @@ fn classify(statement: &Statement, whole: Option<&str>) -> Result<SessionStateme
         Statement::Close { cursor: CloseCursor::Specific { name } } => {
             SessionStatement::Close(Some(name.value.clone()))
         }
-        Statement::Discard {
-            object_type: DiscardObject::ALL | DiscardObject::PLANS | DiscardObject::TEMP,
+        Statement::Deallocate { name, .. } => {
+            let is_all = name.quote_style.is_none() && name.value.eq_ignore_ascii_case("all");
+            SessionStatement::Deallocate((!is_all).then(|| name.value.clone()))
         }
-        | Statement::Deallocate { .. } => SessionStatement::Discard,
+        Statement::Discard { object_type: DiscardObject::PLANS } => SessionStatement::Deallocate(None),
+        Statement::Discard { object_type: DiscardObject::ALL | DiscardObject::TEMP } => {
+            SessionStatement::Discard
+        }
         other => SessionStatement::Query(whole.map_or_else(|| other.to_string(), str::to_owned)),
     })
 }
@@ -214,7 +220,8 @@ mod tests {
             ("COMMIT", SessionStatement::Commit),
             ("ROLLBACK", SessionStatement::Rollback),
             ("DISCARD ALL", SessionStatement::Discard),
-            ("DEALLOCATE ALL", SessionStatement::Discard),
+            ("DEALLOCATE ALL", SessionStatement::Deallocate(None)),
+            ("DEALLOCATE \"_pg3_0\"", SessionStatement::Deallocate(Some("_pg3_0".into()))),
             ("CLOSE ALL", SessionStatement::Close(None)),
             ("FETCH 100 FROM c", SessionStatement::Fetch { name: "c".into(), max_rows: Some(100) }),
             ("FETCH FORWARD 7 FROM c", SessionStatement::Fetch { name: "c".into(), max_rows: Some(7) }),

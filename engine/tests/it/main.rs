@@ -10,6 +10,7 @@ mod durability;
 mod facets;
 mod file_counts;
 mod formats;
+mod licences;
 mod objects;
 mod operations;
 mod outside_readers;

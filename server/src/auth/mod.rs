@@ -187,6 +187,14 @@ impl Caller {
         allowed.is_none_or(|allowed| allowed.contains(&project.0))
     }
 
+    /// The project that the key is for, when it is for one only.
+    pub fn only_project(&self) -> Option<ProjectId> {
+        match self.key().and_then(|key| key.scoped_projects.as_deref()) {
+            Some([project]) => Some(ProjectId(*project)),
+            _ => None,
+        }
+    }
+
     /// Refuses a key that is for projects, where there is no project.
     ///
     /// # Errors

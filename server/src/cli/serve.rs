@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::welcome::Doors;
 use super::{CliError, logging, stop, welcome};
 use crate::Listeners;
 use crate::config::ServerConfig;
@@ -20,8 +21,8 @@ pub(super) struct Started {
     pub(super) credentials: Option<Credentials>,
     /// Where it will answer.
     pub(super) url: String,
-    /// Where it will take OTLP over gRPC.
-    grpc_address: Option<SocketAddr>,
+    /// Where it will answer otherwise.
+    doors: Doors,
     /// Cancelled by the first signal.
     pub(super) stop: CancellationToken,
     listeners: Listeners,
@@ -40,23 +41,33 @@ impl Started {
     pub(super) async fn new(config: &ServerConfig) -> Result<Self, CliError> {
         logging::init(&config.log);
         let (http, address) = bind(config.listen).await?;
-        let grpc = match config.grpc_listen {
-            Some(address) => Some(bind(address).await?),
-            None => None,
-        };
-        let (grpc, grpc_address) = grpc.unzip();
-        let listeners = Listeners { http, grpc };
+        let (grpc, grpc_address) = bind_optional(config.grpc_listen).await?;
+        let (flight, flight_address) = bind_optional(config.sql.flight_listen).await?;
+        let (postgres, postgres_address) = bind_optional(config.sql.postgres_listen).await?;
+        // What is wrong with it is told before anything is opened.
+        crate::sql::certificate(&config.sql).map_err(CliError::Serve)?;
+        let listeners = Listeners { http, grpc, flight, postgres };
+        let doors = Doors { grpc: grpc_address, flight: flight_address, postgres: postgres_address };
         let stop = stop::on_signal()?;
         let (state, credentials) = AppState::open(config).await?;
-        Ok(Self { state, credentials, url: format!("http://{address}"), grpc_address, stop, listeners })
+        Ok(Self { state, credentials, url: format!("http://{address}"), doors, stop, listeners })
     }
 
     /// Answers until the stop, then makes everything durable in its final place.
     pub(super) async fn serve(self) -> Result<(), CliError> {
-        welcome::write_listening(&mut stdout(), &self.url, self.grpc_address).map_err(CliError::Print)?;
+        welcome::write_listening(&mut stdout(), &self.url, &self.doors).map_err(CliError::Print)?;
         let served = crate::serve(self.listeners, self.state.clone(), self.stop.cancelled_owned()).await;
         self.state.close().await?;
         served.map_err(CliError::Serve)
+    }
+}
+
+async fn bind_optional(
+    address: Option<SocketAddr>,
+) -> Result<(Option<TcpListener>, Option<SocketAddr>), CliError> {
+    match address {
+        Some(address) => bind(address).await.map(|(listener, bound)| (Some(listener), Some(bound))),
+        None => Ok((None, None)),
     }
 }
 

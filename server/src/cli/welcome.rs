@@ -33,14 +33,25 @@ pub(super) fn write(
     out.flush()
 }
 
+/// Where a server answers beside its URL.
+#[derive(Debug, Default)]
+pub(super) struct Doors {
+    pub(super) grpc: Option<SocketAddr>,
+    pub(super) flight: Option<SocketAddr>,
+    pub(super) postgres: Option<SocketAddr>,
+}
+
 /// Writes that the server answers; scripts wait for the last line.
-pub(super) fn write_listening(
-    out: &mut impl Write,
-    url: &str,
-    grpc_address: Option<SocketAddr>,
-) -> io::Result<()> {
-    if let Some(address) = grpc_address {
-        writeln!(out, "taking OTLP over gRPC on {address}")?;
+pub(super) fn write_listening(out: &mut impl Write, url: &str, doors: &Doors) -> io::Result<()> {
+    let told = [
+        ("taking OTLP over gRPC", doors.grpc),
+        ("answering Flight SQL", doors.flight),
+        ("answering PostgreSQL's protocol", doors.postgres),
+    ];
+    for (does, address) in told {
+        if let Some(address) = address {
+            writeln!(out, "{does} on {address}")?;
+        }
     }
     writeln!(out, "listening on {url}")?;
     out.flush()

@@ -83,11 +83,37 @@ pub struct ServerConfig {
     pub listed: Vec<EffectiveSetting>,
 }
 
-/// Bounds on SQL beside those of all queries.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Bounds on SQL beside those of all queries, and its doors.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlConfig {
     /// Most rows of one answer; an answer of more ends with an error.
     pub max_rows: Option<u64>,
+    /// The address of Arrow Flight SQL, when it is wanted; port 0 picks a free one.
+    pub flight_listen: Option<SocketAddr>,
+    /// The address of the PostgreSQL protocol, when it is wanted; port 0 picks a free one.
+    pub postgres_listen: Option<SocketAddr>,
+    /// Connections of Flight SQL at a time, and as many of the PostgreSQL protocol.
+    pub max_connections: usize,
+    /// A connection of theirs ends when nothing has come or gone for so long.
+    pub idle_timeout: Duration,
+    /// PEM file with the certificate of both.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with its key.
+    pub tls_key: Option<PathBuf>,
+}
+
+impl Default for SqlConfig {
+    fn default() -> Self {
+        Self {
+            max_rows: None,
+            flight_listen: None,
+            postgres_listen: None,
+            max_connections: 100,
+            idle_timeout: Duration::from_secs(3600),
+            tls_certificate: None,
+            tls_key: None,
+        }
+    }
 }
 
 /// URL of a database; its debug form hides it, because it may hold a password.

@@ -1,15 +1,21 @@
 //! Who asks about which project, and what of it they may read.
 
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue, Method};
 use engine::query::ActivityFilter;
 use engine::schema::OrganizationId;
-use engine::sql::{ACTIVITY_TABLE, ReadOnlyStatement, SqlAnswer, SqlCaller, SqlQuery, parse};
+use engine::sql::{
+    ACTIVITY_TABLE, ReadOnlyStatement, SqlAnswer, SqlCaller, SqlDescription, SqlDialect, SqlQuery, parse_as,
+};
+use futures::future::BoxFuture;
 
 use super::system;
 use crate::api::activity::Reader;
 use crate::api::project_call::ProjectCall;
-use crate::auth::{Access, Caller, Member, Scope};
+use crate::auth::{Access, Caller, Member, Presented, Scope};
 use crate::error::ApiError;
 use crate::meta::project::Project;
+use crate::rate_limits::RequestClass;
 use crate::state::AppState;
 
 /// Somebody who asks about one project.
@@ -32,6 +38,38 @@ impl Asker {
         Ok(Self { project, member, caller, access })
     }
 
+    /// Who shows a personal API key elsewhere. Without the number of a project it is the only one that the key is for,
+    /// else its owner's current one.
+    ///
+    /// # Errors
+    /// 401, 403, 404, or 429 when the key has been used too often.
+    pub(crate) fn of_key<'a>(
+        state: &'a AppState,
+        key: &'a str,
+        project: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Self, ApiError>> {
+        Box::pin(Self::who_shows(state, key, project))
+    }
+
+    async fn who_shows(state: &AppState, key: &str, project: Option<&str>) -> Result<Self, ApiError> {
+        let unreadable = |_| ApiError::authentication_failed("the API key has characters that no key has");
+        let authorization = HeaderValue::try_from(format!("Bearer {key}")).map_err(unreadable)?;
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
+        let presented = Presented { method: &Method::POST, headers: &headers, body: None, query: &[] };
+        let now_us = state.clock().now_us();
+        let caller = Caller::authenticate(state.meta(), presented, now_us).await?;
+        caller.require_scope(Scope::LOGS_READ)?;
+        let only = caller.only_project().map(|project| project.0.to_string());
+        let project = project.or(only.as_deref()).unwrap_or("@current");
+        let (project, member) = caller.require_project_member(state.meta(), project).await?;
+        let access = caller.access(state.meta(), &member, project.id).await?;
+        access.require_scope(Scope::LOGS_READ)?;
+        if let Some(key_id) = caller.key_id() {
+            state.rate_limits().take(RequestClass::Usual, key_id, Some(project.id), now_us)?;
+        }
+        Ok(Self { project, member, caller, access })
+    }
+
     /// As the list of statements knows them. Who may change logs sees the statements of everybody.
     pub(crate) fn listed(&self) -> SqlCaller {
         SqlCaller { name: self.caller.user().email.clone(), sees_all: self.may(Scope::LOGS_WRITE) }
@@ -46,13 +84,47 @@ impl Asker {
     ///
     /// # Errors
     /// 400, 403 for the audit trail without its scope, 503 and 504.
-    pub(crate) async fn ask(&self, state: &AppState, mut query: SqlQuery) -> Result<SqlAnswer, ApiError> {
+    pub(crate) fn ask<'a>(
+        &'a self,
+        state: &'a AppState,
+        query: SqlQuery,
+    ) -> BoxFuture<'a, Result<SqlAnswer, ApiError>> {
+        Box::pin(self.run(state, query))
+    }
+
+    async fn run(&self, state: &AppState, mut query: SqlQuery) -> Result<SqlAnswer, ApiError> {
         query.max_rows = [query.max_rows, state.config().sql.max_rows].into_iter().flatten().min();
-        let statement = parse(&query.text).map_err(about_query)?;
+        let statement = parse_as(&query.text, &query.dialect).map_err(about_query)?;
         let activity = self.activity(state, &statement).await?;
         let tables = system::tables(state, self, &statement).await?;
         let answer = state.engine().run_sql(self.project.id, activity, tables, self.listed(), query);
         answer.await.map_err(about_query)
+    }
+
+    /// What a statement takes and would answer.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) fn describe<'a>(
+        &'a self,
+        state: &'a AppState,
+        query: SqlQuery,
+    ) -> BoxFuture<'a, Result<SqlDescription, ApiError>> {
+        Box::pin(self.plan(state, query))
+    }
+
+    async fn plan(&self, state: &AppState, query: SqlQuery) -> Result<SqlDescription, ApiError> {
+        let statement = parse_as(&query.text, &query.dialect).map_err(about_query)?;
+        let activity = self.activity(state, &statement).await?;
+        let tables = system::tables(state, self, &statement).await?;
+        let description =
+            state.engine().describe_sql(self.project.id, activity, tables, self.listed(), query);
+        description.await.map_err(about_query)
+    }
+
+    /// A statement of a client of PostgreSQL, which calls the project's tables a database.
+    pub(crate) fn dialect_of_postgres(&self) -> SqlDialect {
+        SqlDialect::Postgres { database: self.project.id.0.to_string() }
     }
 
     /// What a statement may read of the audit trail, if it reads that. What was done before the call is in the trail

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow::array::AsArray;
 use engine::activity::ActivityEntry;
 use engine::clock::ManualClock;
-use engine::query::{ActivityFilter, ActivityTenant, HiddenEntries, QueryOrigin, from_datafusion};
+use engine::operations::ReadOnlyStore;
+use engine::query::{
+    ActivityFilter, ActivityTenant, HiddenEntries, QueryOrigin, QuerySettings, from_datafusion,
+};
 use engine::schema::ProjectId;
 use engine::sql::{SqlCaller, SqlQuery};
 use engine::{Engine, Error};
@@ -81,4 +85,28 @@ async fn a_statement_reads_the_entries_of_its_tenant_and_learns_nothing_of_other
         let columns = "SELECT count(*) FROM system.columns WHERE table_name = 'activity'";
         assert!(ask(&engine, &narrow, columns).await.unwrap().contains("18"));
     }
+}
+
+#[tokio::test]
+async fn a_store_without_a_server_has_the_trails_of_its_organizations() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(NOW_US));
+    let engine = open(folder.path(), &clock).await;
+    append(&engine, ORGANIZATION, vec![entry(1), with(2, |entry| entry.project = None)]).await;
+    append(&engine, OTHER, vec![entry(3)]).await;
+    engine.shutdown().await.unwrap();
+    drop(engine);
+    let storage = engine::storage::StorageConfig::default();
+    let store = ReadOnlyStore::open(&storage, folder.path(), QuerySettings::default()).await.unwrap();
+    assert_eq!(store.organizations(), [ORGANIZATION, OTHER]);
+    let asked = async |trail| {
+        let query = SqlQuery::of("SELECT item_id FROM activity ORDER BY item_id");
+        let answer = store.run_sql(ProjectId(1), trail, query).await?;
+        let batches: Vec<_> = answer.into_batches().try_collect().await?;
+        let items = batches.iter().flat_map(|rows| rows.column(0).as_string_view().iter().flatten());
+        Ok::<_, Error>(items.map(str::to_owned).collect::<Vec<String>>())
+    };
+    assert_eq!(asked(Some(ORGANIZATION)).await.unwrap(), ["1", "2"]);
+    assert_eq!(asked(Some(OTHER)).await.unwrap(), ["3"]);
+    assert!(asked(None).await.unwrap_err().message().contains("activity"));
 }

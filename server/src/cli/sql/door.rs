@@ -7,11 +7,12 @@ use bytes::Bytes;
 use clap::Args;
 use engine::operations::ReadOnlyStore;
 use engine::query::QuerySettings;
-use engine::schema::ProjectId;
+use engine::schema::{OrganizationId, ProjectId};
 use engine::sql::SqlQuery;
 use futures::{Stream, StreamExt, stream};
 use reqwest::Client;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::super::CliError;
 use super::super::folder::load_for;
@@ -31,6 +32,9 @@ pub(super) struct DoorArgs {
     /// The project: its number, or of a server the key owner's current one
     #[arg(long, value_name = "ID")]
     project: Option<String>,
+    /// The organization whose audit trail is the table activity, of a store that has several
+    #[arg(long, value_name = "ID")]
+    organization: Option<Uuid>,
     /// A data folder to read without a server
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -48,7 +52,7 @@ pub(super) type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, CliError>> + Se
 /// Where statements are asked.
 pub(super) enum Door {
     Server { client: Client, address: String, key: Secret },
-    Store { store: Box<ReadOnlyStore>, project: ProjectId },
+    Store { store: Box<ReadOnlyStore>, project: ProjectId, trail: Option<OrganizationId> },
 }
 
 impl Door {
@@ -91,8 +95,19 @@ impl Door {
                 _ => return Err(CliError::Arguments("--project: the store has several projects")),
             },
         };
+        let trail = match (args.organization, store.organizations().as_slice()) {
+            (Some(id), _) => Some(OrganizationId(id)),
+            (None, [only]) => Some(*only),
+            (None, []) => None,
+            (None, _several) => {
+                eprintln!(
+                    "without the table activity: the store has several organizations, see --organization"
+                );
+                None
+            }
+        };
         eprintln!("reading project {project} of snapshot {}", store.snapshot());
-        Ok(Self::Store { store: Box::new(store), project })
+        Ok(Self::Store { store: Box::new(store), project, trail })
     }
 
     /// Asks one statement. Once its answer has begun, what goes wrong comes at its end.
@@ -112,8 +127,8 @@ impl Door {
                 });
                 Ok(pieces.boxed())
             }
-            Self::Store { store, project } => {
-                let answer = store.run_sql(*project, SqlQuery::of(text)).await?;
+            Self::Store { store, project, trail } => {
+                let answer = store.run_sql(*project, *trail, SqlQuery::of(text)).await?;
                 let pieces = answer.encode(form.format())?;
                 Ok(pieces.map(|piece| piece.map_err(CliError::from)).boxed())
             }

@@ -11,6 +11,7 @@ mod checklist;
 mod datadog;
 mod deletions;
 mod disconnects;
+mod doors;
 mod explain;
 mod explorers;
 mod export_assets;
