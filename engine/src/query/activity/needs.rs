@@ -298,22 +298,30 @@ mod tests {
     fn rewritten(text: &str, every: usize) -> String {
         let mut out = String::new();
         let (mut is_text, mut is_escaped) = (false, false);
+        // Behind `\u` four digits follow, which are no letters of the text.
+        let mut num_digits = 0;
         for (index, char) in text.chars().enumerate() {
+            if num_digits > 0 {
+                num_digits -= 1;
+                out.push(char);
+                continue;
+            }
             match char {
                 '"' if !is_escaped => is_text = !is_text,
+                'u' if is_escaped => num_digits = 4,
                 ',' | ':' if !is_text => out.push_str(" \n"),
                 '/' if is_text && !is_escaped => out.push('\\'),
                 _ => {}
             }
-            let is_written_out = is_text && !is_escaped && char != '"' && char != '\\' && char != '/';
-            match is_written_out && index.is_multiple_of(every) {
-                true => char
-                    .encode_utf16(&mut [0; 2])
-                    .iter()
-                    .for_each(|unit| out.push_str(&format!("\\u{unit:04X}"))),
+            let is_letter = is_text && !is_escaped && !matches!(char, '"' | '\\' | '/');
+            match is_letter && index.is_multiple_of(every) {
+                true => {
+                    let mut units = [0; 2];
+                    let units = char.encode_utf16(&mut units);
+                    units.iter().for_each(|unit| out.push_str(&format!("\\u{unit:04X}")));
+                }
                 false => out.push(char),
             }
-            // Behind `\u` four digits follow, which are letters of nothing.
             is_escaped = char == '\\' && !is_escaped;
         }
         out
