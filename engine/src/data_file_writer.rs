@@ -30,8 +30,7 @@ pub(crate) struct DataFileWriter {
 /// What takes the rows in.
 struct Encoding {
     encoder: DataFileEncoder,
-    /// None for a dataset whose files have none.
-    sidecar: Option<SidecarBuilder>,
+    sidecar: SidecarBuilder,
     dataset: Dataset,
 }
 
@@ -44,7 +43,7 @@ impl DataFileWriter {
         effort: Effort,
     ) -> Self {
         let encoder = DataFileEncoder::new(dataset, promotion, effort);
-        let sidecar = dataset.has_sidecars().then(|| SidecarBuilder::new(&SidecarLimits::default()));
+        let sidecar = SidecarBuilder::of(dataset, &SidecarLimits::of(dataset));
         let upload = storage.upload(&path);
         let encoding = Some(Encoding { encoder, sidecar, dataset });
         Self { encoding, storage: storage.clone(), upload, path, min_sidecar_rows: MIN_SIDECAR_ROWS }
@@ -65,9 +64,7 @@ impl DataFileWriter {
         let encoded = blocking(move || {
             let batches: Vec<&RecordBatch> = batches.iter().collect();
             let rows = gather_slice(encoding.dataset, &batches, &rows)?;
-            if let Some(sidecar) = &mut encoding.sidecar {
-                sidecar.add(&rows)?;
-            }
+            encoding.sidecar.add(&rows)?;
             encoding.encoder.write_slice(&rows)?;
             let bytes = encoding.encoder.take_bytes();
             Ok((encoding, bytes))
@@ -86,8 +83,8 @@ impl DataFileWriter {
         let min_sidecar_rows = self.min_sidecar_rows;
         let encoded = blocking(move || {
             let (bytes, facts) = encoder.finish(&origin)?;
-            let sidecar = sidecar.filter(|_| facts.num_rows >= min_sidecar_rows);
-            let sidecar = sidecar.map(|sidecar| sidecar.finish(id, facts.num_rows)).transpose()?;
+            let is_worth_one = facts.num_rows >= min_sidecar_rows;
+            let sidecar = is_worth_one.then(|| sidecar.finish(id, facts.num_rows)).transpose()?;
             Ok((bytes, facts, sidecar))
         });
         let (bytes, facts, sidecar) = encoded.await?;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::RecordBatch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::activity::ActivityChains;
 use crate::background::BackgroundThread;
@@ -181,6 +182,11 @@ impl Engine {
         .map_err(|error| Error::internal("encoding rows was ended").with_source(error))??;
         let committed = self.committer.commit(table, rows, payload, admission).await;
         committed.inspect_err(|_| self.maintenance.make_room())
+    }
+
+    /// The id of what writes in this folder: the same after every start, and no other folder's.
+    pub fn writer_id(&self) -> Uuid {
+        self.catalog.writer()
     }
 
     /// The rows of a project's logs at this moment that have not expired.

@@ -114,7 +114,8 @@ impl AppState {
         let credentials = bootstrap(&meta, clock.now_us()).await?;
         let retention = RetentionWatch::start(meta.clone(), &engine).await?;
         let rules = RulesWatch::start(meta.clone()).await?;
-        let activity = ActivityTrail::start(meta.clone(), &engine, Arc::clone(&clock)).await?;
+        let activity =
+            ActivityTrail::start(meta.clone(), &engine, Arc::clone(&clock), public_url(config)).await?;
         let ingest_budget = IngestBudget::new(config.ingest.max_in_flight_bytes);
         let exports =
             Exports::start(config.data_dir(), &config.export, meta.clone(), &engine, Arc::clone(&clock))

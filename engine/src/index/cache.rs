@@ -22,6 +22,7 @@ use super::bytes::{Decoded, Refused, ensure};
 use super::facts::FileFacts;
 use super::format::{Head, MAX_HEAD_BYTES, RecipeEntry, RecipeId};
 use super::ids::Ids;
+use super::overview::Overview;
 use super::rollup::Rollup;
 use super::sidecar::{absence, locate, slice};
 use super::words::Words;
@@ -144,6 +145,18 @@ impl Cached for Ids {
     }
 }
 
+impl Cached for Overview {
+    const ID: RecipeId = RecipeId::Overview;
+
+    fn decode(bytes: &[u8], num_rows: u64) -> Decoded<Self> {
+        Self::decode(bytes, num_rows)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.memory_bytes()
+    }
+}
+
 impl std::fmt::Debug for SidecarCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SidecarCache").field("size_bytes", &self.size_bytes()).finish_non_exhaustive()
@@ -199,6 +212,18 @@ impl SidecarCache {
     /// # Errors
     /// What the store answers when it cannot be read now. That there is no such object is an answer.
     pub async fn ids(&self, source: &SidecarSource<'_>, store: &impl ReadRange) -> Result<Recipe<Ids>> {
+        self.recipe(source, store).await
+    }
+
+    /// What the entries of a file can be filtered by.
+    ///
+    /// # Errors
+    /// What the store answers when it cannot be read now. That there is no such object is an answer.
+    pub async fn overview(
+        &self,
+        source: &SidecarSource<'_>,
+        store: &impl ReadRange,
+    ) -> Result<Recipe<Overview>> {
         self.recipe(source, store).await
     }
 

@@ -63,11 +63,13 @@ pub enum RecipeId {
     Words,
     /// [`Ids`](super::Ids).
     Ids,
+    /// [`Overview`](super::Overview).
+    Overview,
 }
 
 impl RecipeId {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Rollup, Self::AttributeValues, Self::Words, Self::Ids];
+    pub const ALL: [Self; 5] = [Self::Rollup, Self::AttributeValues, Self::Words, Self::Ids, Self::Overview];
 
     fn number(self) -> u16 {
         match self {
@@ -75,13 +77,14 @@ impl RecipeId {
             Self::AttributeValues => 2,
             Self::Words => 3,
             Self::Ids => 4,
+            Self::Overview => 5,
         }
     }
 
     /// The version that this program writes; it reads all up to it.
     fn version(self) -> u16 {
         match self {
-            Self::Rollup | Self::AttributeValues | Self::Words | Self::Ids => 1,
+            Self::Rollup | Self::AttributeValues | Self::Words | Self::Ids | Self::Overview => 1,
         }
     }
 }

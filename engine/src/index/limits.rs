@@ -1,5 +1,7 @@
 //! What a sidecar may cost.
 
+use crate::schema::Dataset;
+
 /// Memory that a key costs beside its text while it is counted.
 pub(super) const KEY_OVERHEAD_BYTES: usize = 64;
 /// Memory that a value costs beside its text while it is counted.
@@ -33,8 +35,14 @@ pub struct SidecarLimits {
     pub max_word_entries: usize,
     /// Most bytes of all different words.
     pub max_word_bytes: usize,
+    /// Rows for which one such pair is worth keeping.
+    pub rows_per_word_entry: u64,
     /// Most bytes of the filters of a file's ids: a little more than one for each id.
     pub max_id_bytes: usize,
+    /// Most different kinds of entries of an overview; about fifty bytes each while they are counted.
+    pub max_kinds: usize,
+    /// Most bytes of the names and paths of an overview, each path counted as its text and 64 bytes.
+    pub max_overview_bytes: usize,
 }
 
 impl Default for SidecarLimits {
@@ -52,12 +60,30 @@ impl Default for SidecarLimits {
             min_value_bytes: 16 << 10,
             max_word_entries: 512 << 10,
             max_word_bytes: 512 << 10,
+            rows_per_word_entry: 8,
             max_id_bytes: 8 << 20,
+            max_kinds: 256 << 10,
+            max_overview_bytes: 2 << 20,
         }
     }
 }
 
 impl SidecarLimits {
+    /// The budgets for a dataset. Entries are few beside logs, wide, and searched in their details: more is worth
+    /// keeping of each.
+    pub fn of(dataset: Dataset) -> Self {
+        match dataset {
+            Dataset::Logs => Self::default(),
+            Dataset::Activity => Self {
+                max_word_entries: 2 << 20,
+                max_word_bytes: 4 << 20,
+                rows_per_word_entry: 1,
+                max_id_bytes: 24 << 20,
+                ..Self::default()
+            },
+        }
+    }
+
     /// Most cells that are worth keeping for a number of rows.
     pub(super) fn cells_for(&self, num_rows: u64) -> usize {
         let worth = num_rows / self.min_rows_per_cell.max(1);

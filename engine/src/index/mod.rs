@@ -13,6 +13,7 @@
 //! | [`AttributeValues`] | which attribute keys there are, and which values the less varied ones have |
 //! | [`Ids`] | in which stretches of rows an id can be: of a trace, of a request |
 //! | [`Words`] | which rows can have a text in their body, and of a single word how many have |
+//! | [`Overview`] | what entries of the audit trail can be filtered by |
 //!
 //! [`SidecarBuilder`] makes them from rows, [`Recipes`] is what it made (of a file, or of rows in memory),
 //! [`Sidecar`] reads a whole object, [`SidecarCache`] keeps what queries ask for, and [`FileFacts`] is the
@@ -29,10 +30,12 @@ mod builder;
 mod bytes;
 mod cache;
 mod columns_of;
+mod entries;
 mod facts;
 mod format;
 pub mod ids;
 mod limits;
+pub mod overview;
 mod recipes;
 pub mod rollup;
 mod sidecar;
@@ -50,6 +53,7 @@ pub use facts::{FewCounts, FileFacts};
 pub use format::{RecipeEntry, RecipeId};
 pub use ids::Ids;
 pub use limits::SidecarLimits;
+pub use overview::Overview;
 pub use recipes::{BuiltSidecar, Recipes};
 pub use rollup::Rollup;
 pub use sidecar::Sidecar;

@@ -11,6 +11,7 @@ use super::facts::FileFacts;
 use super::format::{self, PackedRecipe, RecipeId};
 use super::ids::Ids;
 use super::limits::SidecarLimits;
+use super::overview::Overview;
 use super::rollup::Rollup;
 use super::words::Words;
 use crate::error::Result;
@@ -27,6 +28,8 @@ pub struct Recipes {
     pub words: Recipe<Words>,
     /// Ids by stretches of rows, which do not add up either.
     pub ids: Recipe<Ids>,
+    /// What entries can be filtered by; of logs there is none.
+    pub overview: Recipe<Overview>,
 }
 
 /// An encoded sidecar, and the facts that stay in memory.
@@ -78,7 +81,20 @@ impl Recipes {
         words: Recipe<Words>,
         ids: Recipe<Ids>,
     ) -> Self {
-        Self { totals, rollup, attribute_values: Recipe::Present(attribute_values.into()), words, ids }
+        let attribute_values = Recipe::Present(attribute_values.into());
+        Self { totals, rollup, attribute_values, words, ids, overview: Recipe::Absent(Absence::NotMade) }
+    }
+
+    /// Those of entries of the audit trail.
+    pub(super) fn of_entries(
+        totals: Totals,
+        words: Recipe<Words>,
+        ids: Recipe<Ids>,
+        overview: Recipe<Overview>,
+    ) -> Self {
+        let rollup = Recipe::Absent(Absence::NotMade);
+        let attribute_values = Recipe::Absent(Absence::NotMade);
+        Self { totals, rollup, attribute_values, words, ids, overview }
     }
 
     /// The recipes of rows in memory; none without rows.
@@ -108,6 +124,7 @@ impl Recipes {
             + self.attribute_values.present().map_or(0, AttributeValues::memory_bytes)
             + self.words.present().map_or(0, Words::memory_bytes)
             + self.ids.present().map_or(0, Ids::memory_bytes)
+            + self.overview.present().map_or(0, Overview::memory_bytes)
     }
 
     /// The recipes of the rows of both. One that either lacks is lacking.
@@ -118,16 +135,20 @@ impl Recipes {
             Recipe::Present(left.merge(right, limits).into())
         });
         let (words, ids) = (Recipe::Absent(Absence::NotMade), Recipe::Absent(Absence::NotMade));
-        Self { totals: self.totals.and(other.totals), rollup, attribute_values, words, ids }
+        let overview = Recipe::Absent(Absence::NotMade);
+        Self { totals: self.totals.and(other.totals), rollup, attribute_values, words, ids, overview }
     }
 
     pub(super) fn encode(&self, file_id: Uuid) -> BuiltSidecar {
-        let packed = [
+        let mut packed = vec![
             pack(RecipeId::Rollup, &self.rollup, Rollup::encode),
             pack(RecipeId::AttributeValues, &self.attribute_values, AttributeValues::encode),
             pack(RecipeId::Words, &self.words, Words::encode),
             pack(RecipeId::Ids, &self.ids, Ids::encode),
+            pack(RecipeId::Overview, &self.overview, Overview::encode),
         ];
+        // What the dataset has not is not told of.
+        packed.retain(|recipe| !matches!(recipe.content, Err(Absence::NotMade)));
         let (bytes, directory) = format::encode(file_id, self.totals.num_rows, &packed);
         BuiltSidecar { bytes, facts: FileFacts::of(self, directory) }
     }

@@ -11,6 +11,7 @@ use super::attribute_values::AttributeValues;
 use super::bytes::{Decoded, Refused};
 use super::format::{self, Head, RecipeEntry, RecipeId};
 use super::ids::Ids;
+use super::overview::Overview;
 use super::rollup::Rollup;
 use super::words::Words;
 use crate::error::{Error, Result};
@@ -25,6 +26,7 @@ pub struct Sidecar {
     attribute_values: OnceLock<Recipe<AttributeValues>>,
     words: OnceLock<Recipe<Words>>,
     ids: OnceLock<Recipe<Ids>>,
+    overview: OnceLock<Recipe<Overview>>,
 }
 
 impl Sidecar {
@@ -42,6 +44,7 @@ impl Sidecar {
             attribute_values: OnceLock::new(),
             words: OnceLock::new(),
             ids: OnceLock::new(),
+            overview: OnceLock::new(),
         })
     }
 
@@ -73,6 +76,11 @@ impl Sidecar {
     /// Ids by stretches of rows.
     pub fn ids(&self) -> &Recipe<Ids> {
         self.ids.get_or_init(|| self.decode(RecipeId::Ids, Ids::decode))
+    }
+
+    /// What entries can be filtered by.
+    pub fn overview(&self) -> &Recipe<Overview> {
+        self.overview.get_or_init(|| self.decode(RecipeId::Overview, Overview::decode))
     }
 
     fn decode<T>(&self, id: RecipeId, decode: fn(&[u8], u64) -> Decoded<T>) -> Recipe<T> {

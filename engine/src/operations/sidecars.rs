@@ -27,7 +27,7 @@ pub struct SidecarReport {
     pub num_built: u64,
     /// Sidecars that were whole and were left.
     pub num_kept: u64,
-    /// Data files that are too small for one, or whose dataset has none.
+    /// Data files that are too small for one.
     pub num_small: u64,
     /// Bytes of all sidecars afterwards.
     pub num_bytes: u64,
@@ -47,7 +47,7 @@ pub async fn rebuild_sidecars(config: &EngineConfig, all: bool) -> Result<Sideca
     let mut report = SidecarReport::default();
     let live = state.files.into_iter().filter(|file| file.removed_snapshot.is_none());
     for (table, file) in live.map(|file| (file.table, file.file)) {
-        if !table.dataset().has_sidecars() || file.num_rows < config.min_sidecar_rows {
+        if file.num_rows < config.min_sidecar_rows {
             report.num_small += 1;
             continue;
         }
@@ -98,6 +98,7 @@ pub(super) async fn fault_of(storage: &Storage, file: &DataFile) -> Result<Optio
         sidecar.attribute_values().absence(),
         sidecar.words().absence(),
         sidecar.ids().absence(),
+        sidecar.overview().absence(),
     ];
     let damage = absences.into_iter().flatten().find(|absence| matches!(absence, Absence::Damaged(_)));
     Ok(damage.map(Absence::to_string))
@@ -115,7 +116,7 @@ pub(super) async fn remake(
     min_sidecar_rows: u64,
 ) -> Result<u64> {
     let mut num_bytes = 0;
-    if !table.dataset().has_sidecars() || file.num_rows < min_sidecar_rows {
+    if file.num_rows < min_sidecar_rows {
         storage.delete(&file.sidecar_path()).await?;
     } else {
         let bytes = build(storage, table.dataset(), file).await?;
@@ -136,7 +137,7 @@ async fn build(storage: &Storage, dataset: Dataset, file: &DataFile) -> Result<B
         .with_batch_size(BATCH_ROWS)
         .build()
         .map_err(unreadable)?;
-    let mut builder = SidecarBuilder::new(&SidecarLimits::default());
+    let mut builder = SidecarBuilder::of(dataset, &SidecarLimits::of(dataset));
     while let Some(columns) = batches.try_next().await.map_err(unreadable)? {
         let columns: Arc<RecordBatch> = Arc::new(columns);
         builder = blocking(move || {

@@ -50,11 +50,6 @@ impl Dataset {
     pub(crate) fn has_attributes(self) -> bool {
         self == Self::Logs
     }
-
-    /// Whether data files get sidecars.
-    pub(crate) fn has_sidecars(self) -> bool {
-        self == Self::Logs
-    }
 }
 
 impl FromStr for Dataset {

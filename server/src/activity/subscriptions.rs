@@ -7,10 +7,11 @@ use std::collections::HashMap;
 
 use engine::activity::ActivityEntry;
 use engine::query::HiddenEntries;
-use engine::schema::OrganizationId;
+use engine::schema::{OrganizationId, ProjectId};
 use serde_json::Value;
 
 use super::visibility::{is_hidden, staff_only};
+use crate::alerts::notice::encoded;
 use crate::api::activity::written_entry;
 use crate::delivery::{Message, Notification, outbox};
 use crate::meta::activity_subscription::{self, Listener};
@@ -25,13 +26,24 @@ const MAX_CHANGES: usize = 10;
 /// Longest value that is told in words, characters.
 const MAX_VALUE_CHARS: usize = 120;
 
+/// What a delivery is of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told<'a> {
+    /// Whose entries.
+    pub(super) organization: OrganizationId,
+    /// Where people reach the server.
+    pub(super) public_url: &'a str,
+    /// The time, microseconds.
+    pub(super) now_us: i64,
+}
+
 /// Takes entries out of the outbox that the trail has, and notes notifications of them for whoever wants to be told.
 pub(super) async fn take(
     meta: &Meta,
-    organization: OrganizationId,
+    delivery: &Told<'_>,
     delivered: &[ActivityEntry],
-    now_us: i64,
 ) -> Result<(), MetaError> {
+    let Told { organization, now_us, .. } = *delivery;
     let mut transaction = meta.begin_write().await?;
     let listeners = activity_subscription::listeners(&mut transaction, &organization.to_string()).await?;
     let users = match listeners.is_empty() {
@@ -48,7 +60,7 @@ pub(super) async fn take(
             continue;
         }
         for listener in listeners.iter().filter(|listener| listener.wants(entry, &hidden)) {
-            let told = notification(organization, entry, &users);
+            let told = notification(delivery, listener.project, entry, &users);
             let owner = Owner::ActivitySubscription(listener.id);
             outbox::enqueue(&mut transaction, owner, EventKind::ActivityEntry, &told, now_us).await?;
         }
@@ -77,12 +89,14 @@ impl Listener {
     }
 }
 
+/// What a listener of a project is told.
 fn notification(
-    organization: OrganizationId,
+    delivery: &Told<'_>,
+    listener: ProjectId,
     entry: &ActivityEntry,
     users: &HashMap<i64, BasicUser>,
 ) -> Notification {
-    let data = written_entry(organization, entry, users);
+    let data = written_entry(delivery.organization, entry, users);
     let who = entry.user_id.and_then(|id| users.get(&id)).map(|user| user.email.clone());
     let who =
         who.unwrap_or_else(|| if entry.user_id.is_some() { "a user".into() } else { "the system".into() });
@@ -96,7 +110,7 @@ fn notification(
             || "Activity of the organization".to_owned(),
             |project| format!("Activity of project {project}"),
         ),
-        button: None,
+        button: Some(("See the activity".to_owned(), activity_url(delivery.public_url, listener, entry))),
     };
     Notification {
         id: entry.id,
@@ -104,6 +118,15 @@ fn notification(
         at_us: entry.timestamp_us,
         data,
         message,
+    }
+}
+
+/// Where people see what was done to the resource of an entry.
+fn activity_url(public_url: &str, project: ProjectId, entry: &ActivityEntry) -> String {
+    let scope = format!("{public_url}/project/{project}/activity?scopes={}", encoded(&entry.scope));
+    match &entry.item_id {
+        Some(item_id) => format!("{scope}&item_ids={}", encoded(item_id)),
+        None => scope,
     }
 }
 
@@ -135,7 +158,6 @@ fn shown(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use engine::schema::ProjectId;
     use serde_json::json;
     use uuid::Uuid;
 
@@ -227,7 +249,15 @@ mod tests {
             .collect();
         let detail = json!({ "name": "Admins", "changes": changes });
         let entry = ActivityEntry { detail: Some(detail.to_string()), ..entry(Some(1), "Role", "updated") };
-        let told = notification(OrganizationId(Uuid::nil()), &entry, &HashMap::new());
+        let delivery = Told {
+            organization: OrganizationId(Uuid::nil()),
+            public_url: "https://logs.example.org",
+            now_us: 0,
+        };
+        let entry = ActivityEntry { item_id: Some("7 & 8".to_owned()), ..entry };
+        let told = notification(&delivery, ProjectId(3), &entry, &HashMap::new());
+        let (_, link) = told.message.button.unwrap();
+        assert_eq!(link, "https://logs.example.org/project/3/activity?scopes=Role&item_ids=7%20%26%208");
         assert_eq!(told.message.title, "the system: updated Role Admins");
         assert_eq!(told.message.lines.len(), 11);
         assert_eq!(told.message.lines[0], format!("f0: nothing → {}…", "x".repeat(120)));

@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 use super::checkpoint::Signer;
 use super::keeping::Keeping;
-use super::subscriptions;
+use super::subscriptions::{self, Told};
+use super::turn::{Turn, Whose};
 use crate::error::ApiError;
 use crate::meta::outbox::WaitingEntry;
 use crate::meta::{Meta, MetaError};
@@ -72,8 +73,11 @@ struct Shared {
     engine: Weak<Engine>,
     /// The organizations whose outbox has nothing that the engine may have. Held by the delivery that runs.
     certain: Mutex<HashSet<OrganizationId>>,
+    turn: Turn,
     keeping: Keeping,
     signer: Signer,
+    /// Where people reach the server.
+    public_url: String,
     clock: Arc<dyn Clock>,
 }
 
@@ -86,15 +90,19 @@ impl ActivityTrail {
         meta: Meta,
         engine: &Arc<Engine>,
         clock: Arc<dyn Clock>,
+        public_url: String,
     ) -> Result<Self, MetaError> {
         let signer = Signer::new(meta.clone(), Arc::clone(&clock));
         let keeping = Keeping::start(meta.clone(), engine).await?;
+        let turn = Turn::new(engine.writer_id(), !meta.is_file());
         let shared = Arc::new(Shared {
             meta,
             engine: Arc::downgrade(engine),
             certain: Mutex::default(),
+            turn,
             keeping,
             signer,
+            public_url,
             clock,
         });
         let stop = CancellationToken::new();
@@ -103,7 +111,8 @@ impl ActivityTrail {
         Ok(Self { shared, stop, looking })
     }
 
-    /// Delivers what waits: when this returns the trail has every entry whose change was committed before the call.
+    /// Delivers what waits: when this returns the trail has every entry whose change was committed before the call. Where
+    /// several servers share the outbox only one of them has the trail, and this does nothing on the others.
     ///
     /// # Errors
     /// When the metadata or the engine fail; what waits is tried again a second later.
@@ -124,6 +133,10 @@ impl ActivityTrail {
             && let Err(error) = looking.await
         {
             tracing::error!(%error, "delivering entries of the audit trail has failed");
+        }
+        let _delivery = self.shared.certain.lock().await;
+        if let Err(error) = self.shared.turn.give_back(&self.shared.meta).await {
+            tracing::warn!(%error, "another server can deliver entries of the audit trail only in a minute");
         }
     }
 }
@@ -154,6 +167,11 @@ impl Shared {
     async fn deliver(&self) -> Result<(), TrailError> {
         let mut certain = self.certain.lock().await;
         loop {
+            match self.turn.take(&self.meta, self.clock.now_us()).await? {
+                Whose::Still => {}
+                Whose::Now => certain.clear(),
+                Whose::Others => return Ok(()),
+            }
             let waiting = self.meta.waiting_entries(BATCH_ENTRIES).await?;
             if waiting.is_empty() {
                 return Ok(());
@@ -170,7 +188,8 @@ impl Shared {
                 let entries = waiting.iter().map(entry_of).collect::<Result<Vec<_>, _>>()?;
                 drop(waiting);
                 self.append(&engine, organization, &entries, delivery).await?;
-                subscriptions::take(&self.meta, organization, &entries, self.clock.now_us()).await?;
+                let told = Told { organization, public_url: &self.public_url, now_us: self.clock.now_us() };
+                subscriptions::take(&self.meta, &told, &entries).await?;
                 certain.insert(organization);
             }
         }

@@ -257,7 +257,7 @@ fn logs_url(base: &str, filters: &Value, range: TimeRange) -> String {
 }
 
 /// Percent-encoded, but for letters, digits and what never needs it.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let encoded = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),

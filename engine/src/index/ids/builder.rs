@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use arrow::array::{AsArray, RecordBatch};
 
-use super::filter::Filter;
+use super::stretches::StretchFilters;
 use super::{IdSource, Ids, STRETCH_ROWS, hash_of, seed_of};
 use crate::error::{Error, Result};
 use crate::index::absence::{Absence, Recipe};
@@ -30,9 +30,7 @@ const MIN_ID_BYTES: usize = 8;
 pub(in crate::index) struct IdsBuilder {
     state: State,
     num_rows: u64,
-    filters: Vec<Filter>,
-    filter_bytes: usize,
-    max_bytes: usize,
+    filters: StretchFilters,
 }
 
 #[derive(Debug)]
@@ -68,7 +66,7 @@ impl Candidate {
 impl IdsBuilder {
     pub(in crate::index) fn new(limits: &SidecarLimits) -> Self {
         let state = State::Choosing { traces: Vec::new(), candidates: BTreeMap::new(), num_numbers: 0 };
-        Self { state, num_rows: 0, filters: Vec::new(), filter_bytes: 0, max_bytes: limits.max_id_bytes }
+        Self { state, num_rows: 0, filters: StretchFilters::new(limits.max_id_bytes) }
     }
 
     /// Adds rows, in the order of the file.
@@ -102,7 +100,7 @@ impl IdsBuilder {
 
     pub(in crate::index) fn memory_bytes(&self) -> usize {
         let number_bytes = size_of::<u64>();
-        self.filter_bytes
+        self.filters.memory_bytes()
             + match &self.state {
                 State::Choosing { traces, candidates, .. } => {
                     let of_candidate = |(key, candidate): (&String, &Candidate)| {
@@ -126,9 +124,7 @@ impl IdsBuilder {
             State::OverBudget => return Recipe::Absent(Absence::OverBudget),
         };
         let keys: TextList = keys.iter().map(|(key, _)| key.as_str()).collect();
-        Recipe::Present(
-            Ids { num_rows: self.num_rows, keys, filters: self.filters.into_boxed_slice() }.into(),
-        )
+        Recipe::Present(Ids { num_rows: self.num_rows, keys, filters: self.filters.finish() }.into())
     }
 
     fn add_trace(&mut self, number: u64) {
@@ -174,7 +170,7 @@ impl IdsBuilder {
     }
 
     fn end_stretch(&mut self) {
-        let mut numbers = match &mut self.state {
+        let numbers = match &mut self.state {
             State::Choosing { traces, candidates, .. } => {
                 let (keys, mut numbers) = choose(std::mem::take(candidates));
                 numbers.append(traces);
@@ -184,18 +180,8 @@ impl IdsBuilder {
             State::Chosen { numbers, .. } => std::mem::take(numbers),
             State::OverBudget => return,
         };
-        numbers.sort_unstable();
-        numbers.dedup();
-        match Filter::of(&numbers) {
-            Some(filter) if self.filter_bytes + filter.memory_bytes() <= self.max_bytes => {
-                self.filter_bytes += filter.memory_bytes();
-                self.filters.push(filter);
-            }
-            _ => {
-                self.state = State::OverBudget;
-                self.filters = Vec::new();
-                self.filter_bytes = 0;
-            }
+        if !self.filters.push(numbers) {
+            self.state = State::OverBudget;
         }
     }
 }

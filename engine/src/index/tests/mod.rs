@@ -8,6 +8,7 @@ mod facts;
 mod fixture;
 mod ids;
 mod limits;
+mod overview;
 mod rollup;
 mod rows;
 mod values;

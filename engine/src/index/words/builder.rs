@@ -11,8 +11,6 @@ use crate::index::text_list::TextList;
 use crate::index::text_table::TextTable;
 use crate::schema::columns;
 
-/// Rows for which one entry is worth keeping: an entry takes somewhat more than a byte.
-const ROWS_PER_ENTRY: u64 = 8;
 /// However few rows there are.
 const MIN_ENTRIES: u64 = 4_096;
 
@@ -23,6 +21,10 @@ pub(in crate::index) struct WordsBuilder {
     num_rows: u64,
     max_entries: usize,
     max_text_bytes: usize,
+    /// An entry takes somewhat more than a byte.
+    rows_per_entry: u64,
+    /// Room for a word.
+    word: String,
 }
 
 #[derive(Debug)]
@@ -56,6 +58,8 @@ impl WordsBuilder {
             num_rows: 0,
             max_entries: limits.max_word_entries,
             max_text_bytes: limits.max_word_bytes,
+            rows_per_entry: limits.rows_per_word_entry.max(1),
+            word: String::new(),
         }
     }
 
@@ -67,25 +71,26 @@ impl WordsBuilder {
         let bodies = batch.column_by_name(columns::BODY).and_then(|column| column.as_string_view_opt());
         let bodies =
             bodies.ok_or_else(|| Error::internal(format!("rows without the column {}", columns::BODY)))?;
-        let mut word = String::new();
-        for row in 0..bodies.len() {
-            let Some(counting) = &mut self.counting else {
-                self.num_rows += (bodies.len() - row) as u64;
-                return Ok(());
-            };
-            self.num_rows += 1;
-            let row_number = self.num_rows;
-            for_each_word(bodies.value(row), &mut word, |word| counting.add(word, row_number));
-            if self.num_rows.is_multiple_of(BLOCK_ROWS) {
-                counting.end_block((self.num_rows - 1) / BLOCK_ROWS);
-            }
-            if counting.entries.len() + counting.touched.len() > self.max_entries
-                || counting.words.text_bytes() > self.max_text_bytes
-            {
-                self.counting = None;
-            }
-        }
+        (0..bodies.len()).for_each(|row| self.add_row([bodies.value(row)]));
         Ok(())
+    }
+
+    /// Adds a row that has the words of some texts.
+    pub(in crate::index) fn add_row<'t>(&mut self, texts: impl IntoIterator<Item = &'t str>) {
+        self.num_rows += 1;
+        let row_number = self.num_rows;
+        let Some(counting) = &mut self.counting else { return };
+        for text in texts {
+            for_each_word(text, &mut self.word, |word| counting.add(word, row_number));
+        }
+        if row_number.is_multiple_of(BLOCK_ROWS) {
+            counting.end_block((row_number - 1) / BLOCK_ROWS);
+        }
+        if counting.entries.len() + counting.touched.len() > self.max_entries
+            || counting.words.text_bytes() > self.max_text_bytes
+        {
+            self.counting = None;
+        }
     }
 
     pub(in crate::index) fn memory_bytes(&self) -> usize {
@@ -103,7 +108,7 @@ impl WordsBuilder {
         if !self.num_rows.is_multiple_of(BLOCK_ROWS) {
             counting.end_block((self.num_rows - 1) / BLOCK_ROWS);
         }
-        if counting.entries.len() as u64 > (self.num_rows / ROWS_PER_ENTRY).max(MIN_ENTRIES) {
+        if counting.entries.len() as u64 > (self.num_rows / self.rows_per_entry).max(MIN_ENTRIES) {
             return Recipe::Absent(Absence::AsLargeAsData);
         }
         Recipe::Present(counting.finish(self.num_rows).into())

@@ -1,6 +1,7 @@
 //! The recipe `words`: in which rows of a file a text can be, told by the words that it is made of.
 //!
-//! A *word* is what letters without anything in between make of a body, ignoring case; letters are those of ASCII and
+//! The text of a row is the body of a log record, or the detail of an entry of the audit trail.
+//! A *word* is what letters without anything in between make of a text, ignoring case; letters are those of ASCII and
 //! the two characters that fold to one. The recipe knows words of three letters or more, apart from those of the
 //! letters a to f alone: of them hexadecimal ids are full. For each word it has the number of its rows in every
 //! *block* of the file.
@@ -31,7 +32,7 @@ use super::text_list::TextList;
 /// Rows of a block, the last one apart: about as many as a page of bodies has.
 pub const BLOCK_ROWS: u64 = 2_048;
 
-/// The words of a file's bodies, and how many rows of each block have them.
+/// The words of a file's texts, and how many rows of each block have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
     pub(super) num_rows: u64,
@@ -90,8 +91,14 @@ impl Words {
     /// Blocks with a word that has a run, with their number of rows where only one word of them has it.
     fn blocks_of(&self, run: &Run, counts: bool) -> BTreeMap<u32, Option<u64>> {
         let mut blocks = BTreeMap::new();
-        for (number, word) in self.words.iter().enumerate() {
-            if !run.is_in(word) {
+        let candidates = match run.whole_word() {
+            Some(word) => {
+                self.words.find(0..self.words.len(), word).map_or(0..0, |number| number..number + 1)
+            }
+            None => 0..self.words.len(),
+        };
+        for number in candidates {
+            if !run.is_in(self.words.get(number)) {
                 continue;
             }
             let start = if number == 0 { 0 } else { self.ends[number - 1] as usize };

@@ -66,6 +66,11 @@ impl Needle {
 }
 
 impl Run {
+    /// The word that it has to be, if it has to be a whole one.
+    pub(super) fn whole_word(&self) -> Option<&str> {
+        (self.begins && self.ends).then_some(self.letters.as_str())
+    }
+
     /// Whether a word has it where it has to be.
     pub(super) fn is_in(&self, word: &str) -> bool {
         match (self.begins, self.ends) {

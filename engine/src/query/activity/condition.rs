@@ -8,6 +8,7 @@ use regex::Regex;
 
 use super::detail::DetailTests;
 use super::model::{ActivityCursor, ActivityFilter, ActivityOrder, ActivityTenant, HiddenEntries};
+use super::needs::EntryNeeds;
 use super::text_test;
 use crate::error::{Error, Result};
 use crate::query::filter::{TextSearch, build_text_pattern, timestamp_literal};
@@ -52,7 +53,8 @@ pub(super) fn condition(filter: &ActivityFilter) -> Result<Expr> {
         let tests = DetailTests::new(&filter.details)?;
         let description = format!("detail of {:?}", filter.details);
         let test = Arc::new(move |detail: &str| tests.hold(detail));
-        all.push(text_test::call(description, test, ident(activity::DETAIL)));
+        let needs = EntryNeeds::of_tests(&filter.details);
+        all.push(text_test::call(description, test, needs, ident(activity::DETAIL)));
     }
     Ok(all.into_iter().reduce(Expr::and).unwrap_or_else(|| lit(true)))
 }
@@ -107,14 +109,16 @@ fn is_flag(column: &str, flag: bool) -> Expr {
 fn contains(needle: &str) -> Result<Expr> {
     let search = TextSearch::new("search_text", needle)?;
     let test = Arc::new(move |detail: &str| search.is_in(detail));
-    Ok(text_test::call(format!("contains {needle:?}"), test, ident(activity::DETAIL)))
+    let needs = EntryNeeds::of_text(needle);
+    Ok(text_test::call(format!("contains {needle:?}"), test, needs, ident(activity::DETAIL)))
 }
 
 fn comes_from(patterns: &[String]) -> Result<Expr> {
     let compiled: Vec<Regex> =
         patterns.iter().map(|pattern| address_pattern(pattern)).collect::<Result<_>>()?;
     let test = Arc::new(move |address: &str| compiled.iter().any(|pattern| pattern.is_match(address)));
-    Ok(text_test::call(format!("is one of {patterns:?}"), test, ident(activity::IP_ADDRESS)))
+    let needs = EntryNeeds::default();
+    Ok(text_test::call(format!("is one of {patterns:?}"), test, needs, ident(activity::IP_ADDRESS)))
 }
 
 /// `*` is any run of characters; everything else is itself, in either case.

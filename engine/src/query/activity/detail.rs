@@ -41,6 +41,11 @@ impl DetailPath {
         segments.collect::<Result<_>>().map(Self)
     }
 
+    /// The names of members and the numbers of elements that it is made of.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|segment| segment.key.as_str())
+    }
+
     /// Whether `test` holds for any value that the path leads to.
     fn any(&self, detail: &Value, test: &dyn Fn(&Value) -> bool) -> bool {
         any_below(&self.0, detail, test)

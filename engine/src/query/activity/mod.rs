@@ -5,6 +5,7 @@
 //! | `model` | what can be asked |
 //! | `condition` | what a filter means |
 //! | `text_test` | tests of text that SQL has no words for |
+//! | `needs` | what a condition needs of entries, so that others need not be tested |
 //! | `detail` | what a test of an entry's detail means |
 //! | `expression` | a condition that a caller writes as SQL |
 //! | `page` | entries in order |
@@ -18,6 +19,7 @@ mod condition;
 mod detail;
 mod expression;
 mod model;
+mod needs;
 mod overview;
 mod page;
 mod tenant_table;
@@ -29,7 +31,10 @@ pub use expression::ActivityExpression;
 pub use model::{
     ActivityCursor, ActivityFilter, ActivityOrder, ActivityQuery, ActivityTenant, HiddenEntries,
 };
+pub(super) use needs::EntryNeeds;
 pub(super) use overview::Overviews;
 pub use page::ActivityPage;
 pub(crate) use tenant_table::tenant_table;
-pub use values::{ActivityValues, DetailFields, FieldType};
+pub use values::ActivityValues;
+
+pub use crate::index::overview::{DetailFields, FieldType};

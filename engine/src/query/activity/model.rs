@@ -7,7 +7,7 @@ use super::expression::ActivityExpression;
 use crate::schema::ProjectId;
 
 /// Whose entries a question is about. Every question names it, and no filter widens it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ActivityTenant {
     /// All of the organization.
     Organization,
@@ -21,7 +21,7 @@ pub enum ActivityTenant {
 }
 
 /// Entries that a reader may not see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HiddenEntries {
     /// Of this scope.
     pub scope: String,

@@ -1,109 +1,134 @@
 //! What there is to filter by, put together of what each data file has.
 //!
-//! A data file never changes, so that what it has is found out once and kept in memory, within a bound. Files some of
-//! whose entries may have expired, and entries in memory, are looked at each time.
+//! A data file never changes, so that what it has is found out once, from its sidecar or else from its rows, and what a
+//! reader meets of it is kept in memory, within a bound. Of files some of whose entries have expired the others are kept
+//! until more expire. Entries in memory are looked at each time.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{Result as DataFusionResult, internal_err};
-use datafusion::prelude::{cast, ident};
+use datafusion::prelude::{DataFrame, ident};
 use futures::StreamExt;
 use moka::sync::Cache;
 use uuid::Uuid;
 
 use super::model::{ActivityTenant, HiddenEntries};
-use super::values::{ActivityValues, DetailFields, add_details, merge_fields};
+use super::page::of_engine;
+use super::values::ActivityValues;
 use crate::catalog::{Snapshot, Sources};
 use crate::error::Result;
+use crate::index::overview::{DetailFields, EntryClass, OverviewBuilder, merge_fields};
+use crate::index::{Overview, Recipe, SidecarLimits};
 use crate::query::settings::QueryKind;
 use crate::query::{QueryContext, QuerySession};
 use crate::schema::activity;
+use crate::storage::DataFile;
 
 /// Bytes of what is kept of all files.
 const MAX_KEPT_BYTES: u64 = 32 << 20;
+/// Memory that a part of it takes beside its texts.
+const PART_OVERHEAD_BYTES: usize = 256;
+/// Memory that a value takes beside its text.
+const VALUE_BYTES: usize = 48;
 
-/// What decides who sees an entry, and what of it can be filtered by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Kind {
-    project: Option<i64>,
-    user: Option<i64>,
-    was_impersonated: Option<bool>,
-    scope: String,
-    activity: String,
-    client: Option<String>,
+/// What data files have, as far as it was asked for.
+pub(in crate::query) struct Overviews(Cache<Key, Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// All of a file without a sidecar.
+    Whole(Uuid),
+    /// What of a file has not expired by some cutoffs, microseconds.
+    Unexpired(Uuid, Arc<[i64]>),
+    /// What a reader meets of a file.
+    Values(Uuid, Reader),
+    /// The fields of a file's details.
+    Fields(Uuid),
 }
 
-/// What some entries have.
-#[derive(Clone, Debug, Default)]
-struct Overview {
-    kinds: BTreeSet<Kind>,
-    fields: DetailFields,
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Reader {
+    tenant: ActivityTenant,
+    hidden: Arc<[HiddenEntries]>,
 }
 
-/// What data files have, by their ids.
-pub(in crate::query) struct Overviews(Cache<Uuid, Arc<Overview>>);
+#[derive(Clone)]
+enum Part {
+    Whole(Arc<Overview>),
+    Values(Arc<ActivityValues>),
+    Fields(Arc<DetailFields>),
+}
 
 impl Overviews {
     pub(in crate::query) fn new() -> Self {
-        let weigher = |_: &Uuid, overview: &Arc<Overview>| overview.size_bytes();
+        let weigher = |_: &Key, part: &Part| u32::try_from(part.size_bytes()).unwrap_or(u32::MAX);
         Self(Cache::builder().max_capacity(MAX_KEPT_BYTES).weigher(weigher).build())
     }
 }
 
-impl Overview {
-    fn size_bytes(&self) -> u32 {
-        let of_kind = |kind: &Kind| {
-            size_of::<Kind>()
-                + kind.scope.len()
-                + kind.activity.len()
-                + kind.client.as_ref().map_or(0, String::len)
-        };
-        let of_fields = self.fields.values().flatten().map(|(path, _)| path.len() + 64).sum::<usize>();
-        u32::try_from(self.kinds.iter().map(of_kind).sum::<usize>() + of_fields).unwrap_or(u32::MAX)
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.kinds.extend(other.kinds.iter().cloned());
-        merge_fields(&mut self.fields, &other.fields);
-    }
-
-    fn values(&self, tenant: ActivityTenant, hidden: &[HiddenEntries]) -> ActivityValues {
-        let mut values = ActivityValues::default();
-        for kind in self.kinds.iter().filter(|kind| kind.is_seen(tenant, hidden)) {
-            values.users.extend(kind.user);
-            let client = kind.client.as_ref();
-            let words = [
-                (&mut values.scopes, Some(&kind.scope)),
-                (&mut values.activities, Some(&kind.activity)),
-                (&mut values.clients, client),
-            ];
-            for (words, word) in words {
-                if let Some(word) = word.filter(|word| !word.is_empty() && !words.contains(*word)) {
-                    words.insert(word.clone());
+impl Part {
+    fn size_bytes(&self) -> usize {
+        PART_OVERHEAD_BYTES
+            + match self {
+                Self::Whole(overview) => overview.memory_bytes(),
+                Self::Values(values) => {
+                    let words = [&values.scopes, &values.activities, &values.clients].into_iter().flatten();
+                    values.users.len() * VALUE_BYTES
+                        + words.map(|word| word.len() + VALUE_BYTES).sum::<usize>()
+                }
+                Self::Fields(fields) => {
+                    fields.values().flatten().map(|(path, _)| path.len() + 2 * VALUE_BYTES).sum()
                 }
             }
-        }
-        values
     }
 }
 
-impl Kind {
-    fn is_seen(&self, tenant: ActivityTenant, hidden: &[HiddenEntries]) -> bool {
-        let is_of_tenant = match tenant {
+impl Reader {
+    fn sees(&self, class: &EntryClass<'_>) -> bool {
+        let is_of_tenant = match self.tenant {
             ActivityTenant::Organization => true,
             ActivityTenant::Project { project, with_organization } => {
-                self.project.map_or(with_organization, |id| id == project.0)
+                class.project.map_or(with_organization, |id| id == project.0)
             }
         };
         let is_hidden = |hidden: &HiddenEntries| {
-            hidden.scope == self.scope
-                && hidden.activities.contains(&self.activity)
-                && (!hidden.only_impersonated || self.was_impersonated == Some(true))
+            hidden.scope == class.scope
+                && hidden.activities.iter().any(|activity| activity == class.activity)
+                && (!hidden.only_impersonated || class.was_impersonated == Some(true))
         };
-        is_of_tenant && !hidden.iter().any(is_hidden)
+        is_of_tenant && !self.hidden.iter().any(is_hidden)
+    }
+
+    fn values_of(&self, overview: &Overview) -> ActivityValues {
+        let met = overview.values_of(|class| self.sees(class));
+        let words = |words: &[&str]| {
+            words.iter().filter(|word| !word.is_empty()).map(|word| (*word).into()).collect()
+        };
+        ActivityValues {
+            users: met.users.into_iter().collect(),
+            scopes: words(&met.scopes),
+            activities: words(&met.activities),
+            clients: words(&met.clients),
+        }
+    }
+}
+
+impl ActivityValues {
+    fn add_all(&mut self, others: &Self) {
+        self.users.extend(&others.users);
+        let words = [
+            (&mut self.scopes, &others.scopes),
+            (&mut self.activities, &others.activities),
+            (&mut self.clients, &others.clients),
+        ];
+        for (words, others) in words {
+            for other in others {
+                if !words.contains(other) {
+                    words.insert(other.clone());
+                }
+            }
+        }
     }
 }
 
@@ -119,83 +144,115 @@ impl QueryContext {
         tenant: ActivityTenant,
         hidden: &[HiddenEntries],
     ) -> Result<(ActivityValues, DetailFields)> {
-        let (session, hidden) = (self.session(snapshot), hidden.to_vec());
+        let reader = Reader { tenant, hidden: hidden.into() };
+        let session = self.session(snapshot);
         let kept = self.overviews.0.clone();
         let work = async move {
             let snapshot = session.table.snapshot();
             let (live, mut rest) = snapshot.sources().split(snapshot.retention.as_deref());
-            let mut all = Overview::default();
-            for file in live.files {
-                let known = match kept.get(&file.id) {
-                    Some(known) => known,
-                    None => {
-                        let id = file.id;
-                        let alone = Sources { files: vec![file], segments: Vec::new() };
-                        let found = Arc::new(overview_of(&session, alone).await?);
-                        kept.insert(id, Arc::clone(&found));
-                        found
-                    }
-                };
-                all.add(&known);
+            let (mut values, mut fields) = (ActivityValues::default(), DetailFields::new());
+            for file in &live.files {
+                let (of_file, fields_of_file) = of_file(&session, &kept, file, &reader).await?;
+                values.add_all(&of_file);
+                merge_fields(&mut fields, &fields_of_file);
+            }
+            let cutoffs: Arc<[i64]> =
+                snapshot.retention.as_ref().map_or(&[][..], |cutoff| cutoff.cutoffs_us()).into();
+            for file in std::mem::take(&mut rest.files) {
+                let key = Key::Unexpired(file.id, Arc::clone(&cutoffs));
+                let overview = read_once(&session, &kept, key, &file).await?;
+                values.add_all(&reader.values_of(&overview));
+                merge_fields(&mut fields, overview.fields());
             }
             rest.segments.extend(live.segments);
-            all.add(&overview_of(&session, rest).await?);
-            Ok((all.values(tenant, &hidden), all.fields))
+            if !rest.is_empty() {
+                let overview = overview_of_sources(&session, rest).await?;
+                values.add_all(&reader.values_of(&overview));
+                merge_fields(&mut fields, overview.fields());
+            }
+            Ok((values, fields))
         };
         self.run_on_threads(QueryKind::Aggregate, snapshot, work).await
     }
 }
 
-/// What the entries of some files and segments have.
-async fn overview_of(session: &QuerySession, sources: Sources) -> DataFusionResult<Overview> {
-    let mut overview = Overview::default();
-    if sources.is_empty() {
+/// What a reader meets of a file, and the fields of all its details.
+async fn of_file(
+    session: &QuerySession,
+    kept: &Cache<Key, Part>,
+    file: &Arc<DataFile>,
+    reader: &Reader,
+) -> DataFusionResult<(Arc<ActivityValues>, Arc<DetailFields>)> {
+    let (of_reader, of_details) = (Key::Values(file.id, reader.clone()), Key::Fields(file.id));
+    if let (Some(Part::Values(values)), Some(Part::Fields(fields))) =
+        (kept.get(&of_reader), kept.get(&of_details))
+    {
+        return Ok((values, fields));
+    }
+    let overview = whole(session, kept, file).await?;
+    let values = Arc::new(reader.values_of(&overview));
+    let fields = Arc::new(overview.fields().clone());
+    kept.insert(of_reader, Part::Values(Arc::clone(&values)));
+    kept.insert(of_details, Part::Fields(Arc::clone(&fields)));
+    Ok((values, fields))
+}
+
+/// All that a file has.
+async fn whole(
+    session: &QuerySession,
+    kept: &Cache<Key, Part>,
+    file: &Arc<DataFile>,
+) -> DataFusionResult<Arc<Overview>> {
+    if let Some(overview) = session.sidecars.overview(file, &session.cost).await {
+        session.cost.add_sidecar(file.id);
         return Ok(overview);
     }
-    let entries = session.session.read_table(Arc::new(session.table.restricted(sources)))?;
-    let word = |column: &str| cast(ident(column), DataType::Utf8);
-    let kinds = entries
-        .clone()
-        .select(vec![
-            ident(activity::PROJECT_ID),
-            ident(activity::USER_ID),
-            ident(activity::WAS_IMPERSONATED),
-            word(activity::SCOPE).alias(activity::SCOPE),
-            word(activity::ACTIVITY).alias(activity::ACTIVITY),
-            word(activity::CLIENT).alias(activity::CLIENT),
-        ])?
-        .distinct()?;
-    let mut batches = session.execute(kinds).await?;
-    while let Some(batch) = batches.next().await {
-        add_kinds(&mut overview.kinds, &batch?)?;
+    read_once(session, kept, Key::Whole(file.id), file).await
+}
+
+/// What the entries of a file have that have not expired, from memory or else from its rows.
+async fn read_once(
+    session: &QuerySession,
+    kept: &Cache<Key, Part>,
+    key: Key,
+    file: &Arc<DataFile>,
+) -> DataFusionResult<Arc<Overview>> {
+    if let Some(Part::Whole(overview)) = kept.get(&key) {
+        return Ok(overview);
     }
-    let details = entries
-        .filter(ident(activity::DETAIL).is_not_null())?
-        .select(vec![word(activity::SCOPE), ident(activity::DETAIL)])?;
-    let mut batches = session.execute(details).await?;
-    while let Some(batch) = batches.next().await {
-        add_details(&mut overview.fields, &batch?)?;
-    }
+    let alone = Sources { files: vec![Arc::clone(file)], segments: Vec::new() };
+    let overview = Arc::new(overview_of_sources(session, alone).await?);
+    kept.insert(key, Part::Whole(Arc::clone(&overview)));
     Ok(overview)
 }
 
-fn add_kinds(kinds: &mut BTreeSet<Kind>, batch: &RecordBatch) -> DataFusionResult<()> {
-    let number = |column: usize| batch.column(column).as_primitive_opt::<Int64Type>();
-    let text = |column: usize| batch.column(column).as_string_opt::<i32>();
-    let (Some(projects), Some(users), Some(flags)) = (number(0), number(1), batch.column(2).as_boolean_opt())
-    else {
-        return internal_err!("kinds of entries of other types");
-    };
-    let (Some(scopes), Some(activities), Some(clients)) = (text(3), text(4), text(5)) else {
-        return internal_err!("kinds of entries of other types");
-    };
-    kinds.extend((0..batch.num_rows()).map(|row| Kind {
-        project: projects.is_valid(row).then(|| projects.value(row)),
-        user: users.is_valid(row).then(|| users.value(row)),
-        was_impersonated: flags.is_valid(row).then(|| flags.value(row)),
-        scope: scopes.value(row).to_owned(),
-        activity: activities.value(row).to_owned(),
-        client: clients.is_valid(row).then(|| clients.value(row).to_owned()),
-    }));
-    Ok(())
+/// What the entries of some files and segments have.
+async fn overview_of_sources(session: &QuerySession, sources: Sources) -> DataFusionResult<Overview> {
+    let entries = session.session.read_table(Arc::new(session.table.restricted(sources)))?;
+    overview_of(session, entries).await
+}
+
+/// What entries have. Reads their details.
+pub(super) async fn overview_of(session: &QuerySession, entries: DataFrame) -> DataFusionResult<Overview> {
+    let columns = [
+        activity::PROJECT_ID,
+        activity::USER_ID,
+        activity::WAS_IMPERSONATED,
+        activity::CLIENT,
+        activity::SCOPE,
+        activity::ACTIVITY,
+        activity::DETAIL,
+    ];
+    // Answers are exact: what a sidecar has no room for is collected all the same.
+    let limits =
+        SidecarLimits { max_kinds: usize::MAX, max_overview_bytes: usize::MAX, ..SidecarLimits::default() };
+    let mut builder = OverviewBuilder::new(&limits);
+    let mut batches = session.execute(entries.select(columns.map(ident).to_vec())?).await?;
+    while let Some(batch) = batches.next().await {
+        builder.add(&batch?).map_err(of_engine)?;
+    }
+    match builder.finish() {
+        Recipe::Present(overview) => Ok(Arc::unwrap_or_clone(overview)),
+        Recipe::Absent(_) => internal_err!("what entries have was let go of without a bound"),
+    }
 }

@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::query::filter::timestamp_literal;
 use crate::query::model::Order;
 use crate::query::settings::QueryKind;
-use crate::query::slices::{self, MAX_SLICED_PAGE, NewestQuestion};
+use crate::query::slices::{self, MAX_SLICED_PAGE, NewestQuestion, Seen, Wanted};
 use crate::query::time_range::TimeRange;
 use crate::query::{QueryContext, QuerySession};
 use crate::schema::{activity, activity_schema, columns};
@@ -64,6 +64,9 @@ impl QueryContext {
     pub async fn activity_count(&self, snapshot: &Snapshot, filter: &ActivityFilter) -> Result<u64> {
         let (session, filter) = (self.session(snapshot), filter.clone());
         let work = async move {
+            if let Some(num_entries) = count_of_slices(&session, &filter).await? {
+                return Ok(num_entries);
+            }
             let entries = session.rows_where(condition(&filter).map_err(of_engine)?)?;
             let counted = entries.aggregate(vec![], vec![expr_fn::count(lit(1))])?;
             let mut num_entries = 0;
@@ -105,13 +108,38 @@ async fn page_of_slices(
     Ok(Some(ActivityPage { entries, has_more }))
 }
 
+/// How many entries pass a filter, counted slice by slice; none when entries may have expired.
+async fn count_of_slices(session: &QuerySession, filter: &ActivityFilter) -> DataFusionResult<Option<u64>> {
+    let Some(reader) = &session.slices else { return Ok(None) };
+    let range = range_of_filter(filter);
+    let (live, others) = session.sources_in(range);
+    if !others.is_empty() {
+        return Ok(None);
+    }
+    let condition = condition(filter).map_err(of_engine)?;
+    let mut num_entries = 0;
+    let take = |seen: Seen| {
+        num_entries += match seen {
+            Seen::Times(times) => times.len() as u64,
+            Seen::Number(number) => number,
+        };
+        Ok(())
+    };
+    slices::visit_times(session, reader, &condition, &[range], live, Wanted::Number, take).await?;
+    Ok(Some(num_entries))
+}
+
+/// When the entries of a filter were made, at least.
+fn range_of_filter(filter: &ActivityFilter) -> TimeRange {
+    TimeRange {
+        start_us: filter.since_us.unwrap_or(i64::MIN),
+        end_us: filter.until_us.map_or(i64::MAX, |until_us| until_us.saturating_add(1)),
+    }
+}
+
 /// When the entries of a page were made, at least.
 fn range_of(query: &ActivityQuery) -> TimeRange {
-    let ActivityFilter { since_us, until_us, .. } = query.filter;
-    let mut range = TimeRange {
-        start_us: since_us.unwrap_or(i64::MIN),
-        end_us: until_us.map_or(i64::MAX, |until_us| until_us.saturating_add(1)),
-    };
+    let mut range = range_of_filter(&query.filter);
     match query.after {
         Some(after) if query.order == ActivityOrder::Latest => {
             range.end_us = range.end_us.min(after.timestamp_us.saturating_add(1));

@@ -12,18 +12,31 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+use super::needs::EntryNeeds;
+use crate::schema::activity;
+
 /// A test of text; null fails every one.
 pub(super) type TextTest = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// `test(text)`, never null. `description` tells tests apart: equal ones mean equal tests.
-pub(super) fn call(description: String, test: TextTest, text: Expr) -> Expr {
+/// `test(text)`, never null. `description` tells tests apart: equal ones mean equal tests. Of details, `needs` is what those
+/// have that pass.
+pub(super) fn call(description: String, test: TextTest, needs: EntryNeeds, text: Expr) -> Expr {
     let signature = Signature::any(1, Volatility::Immutable);
-    ScalarUDF::from(TextTestFunction { description, test, signature }).call(vec![text])
+    ScalarUDF::from(TextTestFunction { description, test, needs, signature }).call(vec![text])
+}
+
+/// What an entry must have to pass a test of its detail; none when the condition is no such test.
+pub(super) fn needs_of(condition: &Expr) -> Option<&EntryNeeds> {
+    let Expr::ScalarFunction(call) = condition else { return None };
+    let [Expr::Column(column)] = call.args.as_slice() else { return None };
+    let function = call.func.inner().downcast_ref::<TextTestFunction>()?;
+    (column.name == activity::DETAIL).then_some(&function.needs)
 }
 
 struct TextTestFunction {
     description: String,
     test: TextTest,
+    needs: EntryNeeds,
     signature: Signature,
 }
 

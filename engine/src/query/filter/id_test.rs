@@ -12,15 +12,33 @@ use crate::schema::columns;
 /// A condition that only rows with one of some ids meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::query) struct IdTest {
-    /// The attribute of the record; none for trace ids.
-    key: Option<String>,
+    source: Source,
     /// At least one.
     ids: Vec<Vec<u8>>,
 }
 
+/// What the ids are of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Source {
+    TraceId,
+    /// An attribute of the record.
+    Attribute(String),
+    /// A column of entries of the audit trail.
+    Column(&'static str),
+}
+
 impl IdTest {
     pub(in crate::query) fn source(&self) -> IdSource<'_> {
-        self.key.as_deref().map_or(IdSource::TraceId, IdSource::Attribute)
+        match &self.source {
+            Source::TraceId => IdSource::TraceId,
+            Source::Attribute(key) => IdSource::Attribute(key),
+            Source::Column(name) => IdSource::Column(name),
+        }
+    }
+
+    /// That an entry has one of some ids in a column; none of no ids.
+    pub(in crate::query) fn of_column(name: &'static str, ids: Vec<Vec<u8>>) -> Option<Self> {
+        (!ids.is_empty()).then_some(Self { source: Source::Column(name), ids })
     }
 
     pub(in crate::query) fn ids(&self) -> Vec<&[u8]> {
@@ -30,22 +48,25 @@ impl IdTest {
 
 /// The ids of which a row must have one to meet a condition; none when it says nothing of ids.
 pub(in crate::query) fn id_test(condition: &Expr) -> Option<IdTest> {
-    let (key, ids) = match condition {
+    let (source, ids) = match condition {
         Expr::BinaryExpr(binary) if binary.op == Operator::Eq => {
-            (None, vec![trace_id(&binary.left, &binary.right)?])
+            (Source::TraceId, vec![trace_id(&binary.left, &binary.right)?])
         }
         Expr::InList(list) if !list.negated => {
             let ids = list.list.iter().map(|id| trace_id(&list.expr, id));
-            (None, ids.collect::<Option<Vec<_>>>()?)
+            (Source::TraceId, ids.collect::<Option<Vec<_>>>()?)
         }
         Expr::ScalarFunction(call) => {
             let [value] = call.args.as_slice() else { return None };
             let ids = predicate_of(&call.func)?.equal_texts()?;
-            (Some(attribute_of(value)?), ids.into_iter().map(|id| id.as_bytes().to_vec()).collect())
+            (
+                Source::Attribute(attribute_of(value)?),
+                ids.into_iter().map(|id| id.as_bytes().to_vec()).collect(),
+            )
         }
         _ => return None,
     };
-    (!ids.is_empty()).then_some(IdTest { key, ids })
+    (!ids.is_empty()).then_some(IdTest { source, ids })
 }
 
 /// A trace id that the column is compared with. One that is unset is in no filter.

@@ -12,7 +12,9 @@ use object_store::{GetOptions, GetRange, ObjectStore};
 use super::super::cost::CostMeter;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{AttributeValues, Ids, ReadRange, Recipe, Rollup, SidecarCache, SidecarSource, Words};
+use crate::index::{
+    AttributeValues, Ids, Overview, ReadRange, Recipe, Rollup, SidecarCache, SidecarSource, Words,
+};
 use crate::storage::DataFile;
 
 /// The sidecars of data files: those in memory, and the store that has all of them.
@@ -69,6 +71,16 @@ impl Sidecars {
     pub(in crate::query) async fn ids(&self, file: &DataFile, cost: &CostMeter) -> Option<Arc<Ids>> {
         let source = SidecarSource { file, facts: None };
         present(file, self.cache.ids(&source, &self.reads(cost)).await)
+    }
+
+    /// What the entries of a file can be filtered by; none when they have to be asked.
+    pub(in crate::query) async fn overview(
+        &self,
+        file: &DataFile,
+        cost: &CostMeter,
+    ) -> Option<Arc<Overview>> {
+        let source = SidecarSource { file, facts: None };
+        present(file, self.cache.overview(&source, &self.reads(cost)).await)
     }
 
     fn reads(&self, cost: &CostMeter) -> CountedReads<'_> {

@@ -7,6 +7,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::prelude::Expr;
 
+use super::super::activity::EntryNeeds;
 use super::super::cost::CostMeter;
 use super::super::filter::{BodyTest, IdTest, body_test, id_test};
 use super::super::planner::{CellFilter, Sidecars};
@@ -15,13 +16,14 @@ use super::open_file::{OpenFile, Slice};
 use crate::index::ids::STRETCH_ROWS;
 use crate::index::words::{BLOCK_ROWS, BlockMatch};
 use crate::index::{Rollup, Words};
+use crate::schema::Dataset;
 
 /// What is known of the rows that meet a condition, without looking at them.
 #[derive(Debug)]
 pub(super) struct Pruner {
     /// Of services and severities; none when the condition says nothing of them.
     cells: Option<CellFilter>,
-    /// What bodies are tested for. All have to hold.
+    /// What bodies or details are tested for. All have to hold.
     bodies: Vec<BodyTest>,
     /// Ids that rows must have. All have to hold.
     ids: Vec<IdTest>,
@@ -40,6 +42,19 @@ pub(in crate::query) enum Wanted {
 
 impl Pruner {
     pub(super) fn new(session: &QuerySession, condition: &Expr) -> Result<Self> {
+        match session.table.snapshot().table.dataset() {
+            Dataset::Logs => Self::of_records(session, condition),
+            Dataset::Activity => Ok(Self::of_entries(session, condition)),
+        }
+    }
+
+    fn of_entries(session: &QuerySession, condition: &Expr) -> Self {
+        let EntryNeeds { words: bodies, ids } = EntryNeeds::of(condition);
+        let (sidecars, cost) = (session.sidecars.clone(), Arc::clone(&session.cost));
+        Self { cells: None, bodies, ids, is_one_body_test: false, sidecars, cost }
+    }
+
+    fn of_records(session: &QuerySession, condition: &Expr) -> Result<Self> {
         let parts = split_conjunction(condition);
         let (mut bodies, mut ids) = (Vec::new(), Vec::new());
         let mut cells = Vec::new();

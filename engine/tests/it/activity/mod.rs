@@ -3,6 +3,7 @@
 mod life;
 mod naive;
 mod properties;
+mod pruned;
 mod sql;
 
 use std::path::Path;
@@ -25,6 +26,8 @@ fn config(data_dir: &Path) -> EngineConfig {
         wal_segment_bytes: 64 << 10,
         max_wal_bytes: 16 << 20,
         compaction: false,
+        // However few entries a file has, what its sidecar leaves out is tried.
+        min_sidecar_rows: 1,
         query_timeout: std::time::Duration::from_secs(600),
         ..EngineConfig::new(data_dir)
     }

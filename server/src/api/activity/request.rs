@@ -102,7 +102,10 @@ pub(super) async fn filter(
     meta: &Meta,
 ) -> Result<ActivityFilter, ApiError> {
     if let Some(schema) = values.text("schema")? {
-        let detail = format!("schema: {schema:?} is not available");
+        let detail = match schema.as_str() {
+            "ocsf" => "schema: entries are not written as events of OCSF; leave it out".to_owned(),
+            other => format!("schema: {other:?} is no schema of entries; leave it out"),
+        };
         return Err(ApiError::validation("invalid_choice", Some("schema".to_owned()), detail));
     }
     let words = |name: &str| Ok::<_, ApiError>(values.list(name)?.unwrap_or_default());

@@ -57,5 +57,6 @@ pub(super) fn page_routes() -> Routes {
         .at("/project/{project_id}/logs", get(page::page, described::page()))
         .at("/project/{project_id}/logs/alerts/{alert_id}", get(page::page, described::page()))
         .at("/project/{project_id}/approvals/{request_id}", get(page::page, described::page()))
+        .at("/project/{project_id}/activity", get(page::page, described::page()))
         .at("/organization/{organization_id}/approvals/{request_id}", get(page::page, described::page()))
 }

@@ -8,12 +8,14 @@ const PAGE: &str = "<!doctype html>
 <head><meta charset=\"utf-8\"><title>Timberline</title></head>
 <body>
 <h1>Timberline</h1>
-<p>This server has no pages for logs, alerts and approvals. Its API answers instead, with a personal API key:</p>
+<p>This server has no pages for logs, alerts, activity and approvals. Its API answers instead, with a personal API key:</p>
 <ul>
 <li><code>POST /api/projects/:id/logs/query/</code> for the logs that an alert has counted;
 the parameters of this address are members of the query.</li>
 <li><code>GET /api/projects/:id/logs/alerts/:alert_id/</code> for an alert,
 and <code>.../events/</code> for what happened to it.</li>
+<li><code>GET /api/projects/:id/advanced_activity_logs/</code> for entries of the audit trail,
+with the parameters of this address.</li>
 <li><code>GET /api/projects/:id/change_requests/:request_id/</code> for a change that waits for approval,
 and <code>POST .../approve/</code> and <code>.../reject/</code> to decide about it;
 the same below <code>/api/organizations/:id/</code>.</li>

@@ -4,6 +4,7 @@
 //! [`process`] starts and ends it, [`writers`] send and remember what was acknowledged, [`ledger`] says what
 //! must then be stored.
 
+mod activity;
 mod alerts;
 mod approvals;
 mod ledger;

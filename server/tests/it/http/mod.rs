@@ -32,6 +32,7 @@ mod pages;
 mod patterns;
 mod people;
 mod process;
+mod process_activity;
 mod process_client;
 mod process_commands;
 mod process_refusals;

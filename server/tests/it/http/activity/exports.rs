@@ -8,16 +8,16 @@ use super::super::harness::{Answer, TestServer};
 use super::super::people::person;
 use super::write;
 
-const EXPORT: &str = "/api/projects/1/advanced_activity_logs/export/";
+pub(super) const EXPORT: &str = "/api/projects/1/advanced_activity_logs/export/";
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
-async fn create(server: &TestServer, path: &str, body: Value) -> i64 {
+pub(super) async fn create(server: &TestServer, path: &str, body: Value) -> i64 {
     let answer = server.request(Method::POST, path, body.to_string()).await;
     assert_eq!(answer.status, 202, "{}", answer.json());
     answer.json()["id"].as_i64().unwrap()
 }
 
-async fn content(server: &TestServer, owner: &str, id: i64) -> Answer {
+pub(super) async fn content(server: &TestServer, owner: &str, id: i64) -> Answer {
     loop {
         let path = format!("/api/{owner}/exports/{id}/content/?download=true");
         let answer = server.request(Method::GET, &path, "").await;
@@ -28,7 +28,7 @@ async fn content(server: &TestServer, owner: &str, id: i64) -> Answer {
     }
 }
 
-fn text(answer: &Answer) -> String {
+pub(super) fn text(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.json());
     String::from_utf8(answer.body.to_vec()).unwrap()
 }

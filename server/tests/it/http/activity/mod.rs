@@ -4,6 +4,8 @@ mod chain;
 mod exports;
 mod filters;
 mod pages;
+mod several;
+mod use_cases;
 mod visibility;
 mod writing;
 

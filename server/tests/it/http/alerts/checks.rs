@@ -33,6 +33,12 @@ async fn an_incident_fires_once_and_resolves_once() {
     }
     let expected = [event("check", "firing", "not_firing"), event("check", "not_firing", "firing")];
     assert_eq!(watched.history(&alert).await, expected);
+    // What checks note of an alert is nothing that anybody did to it.
+    let trail = "/api/projects/1/advanced_activity_logs/?scopes=LogsAlertConfiguration";
+    let trail = watched.call(Method::GET, trail, json!(null)).await.json();
+    let activities: Vec<&Value> =
+        trail["results"].as_array().unwrap().iter().map(|entry| &entry["activity"]).collect();
+    assert_eq!(activities, ["created"], "{trail}");
     let resolved = newest_event(&watched, &alert).await;
     assert_eq!(
         (&resolved["created_at"], &resolved["result_count"]),

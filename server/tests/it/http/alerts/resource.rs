@@ -316,7 +316,12 @@ async fn what_an_alert_may_not_be_is_named() {
 #[tokio::test]
 async fn links_of_notifications_lead_somewhere() {
     let watched = Watched::start().await;
-    for path in ["/project/1/logs?dateRange=%7B%7D", "/project/1/logs/alerts/019b", "/project/7/logs/"] {
+    for path in [
+        "/project/1/logs?dateRange=%7B%7D",
+        "/project/1/logs/alerts/019b",
+        "/project/7/logs/",
+        "/project/1/activity?scopes=Role&item_ids=7",
+    ] {
         let request = axum::http::Request::get(path).body(axum::body::Body::empty()).unwrap();
         let page = watched.server.call(request).await;
         assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
