@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, IntoResponseParts, Response};
 use serde_json::{Value, json};
 
+use super::api_call::ApiCall;
 use super::input::Input;
 use super::openapi::schema::{boolean, members, object, text, with_required};
 use super::openapi::{Operation, Routes, post};
-use super::project_call::ProjectCall;
 use crate::accounts::sessions::{self, Begun};
 use crate::accounts::users::MAX_EMAIL_CHARS;
 use crate::auth::cookies::{self, CookieJar};
@@ -36,7 +36,7 @@ pub(super) fn routes() -> Routes {
 }
 
 /// Who has a session and logs in again gets a new one in its place.
-async fn log_in(State(state): State<AppState>, call: ProjectCall) -> Result<Response, ApiError> {
+async fn log_in(State(state): State<AppState>, call: ApiCall) -> Result<Response, ApiError> {
     require_same_site(&call)?;
     let body = call.json()?;
     let input = Input::of(body)?;
@@ -53,7 +53,7 @@ async fn log_in(State(state): State<AppState>, call: ProjectCall) -> Result<Resp
 }
 
 /// With `everywhere` in the body every session of the user ends.
-async fn log_out(State(state): State<AppState>, call: ProjectCall) -> Result<Response, ApiError> {
+async fn log_out(State(state): State<AppState>, call: ApiCall) -> Result<Response, ApiError> {
     let caller = call.find_caller(&state).await?.ok_or_else(ApiError::not_authenticated)?;
     let session =
         caller.session().ok_or_else(|| ApiError::permission_denied("a key has no session to end"))?;
@@ -69,11 +69,7 @@ async fn log_out(State(state): State<AppState>, call: ProjectCall) -> Result<Res
 }
 
 /// Begins a session for who has just shown who they are.
-pub(super) async fn begin_session(
-    state: &AppState,
-    call: &ProjectCall,
-    user: &User,
-) -> Result<Begun, ApiError> {
+pub(super) async fn begin_session(state: &AppState, call: &ApiCall, user: &User) -> Result<Begun, ApiError> {
     let (meta, now_us) = (state.meta(), state.clock().now_us());
     let earlier = earlier_session(state, call.headers()).await?.filter(|session| session.user_id == user.id);
     let lifetime = state.config().auth.session_lifetime;
@@ -84,7 +80,7 @@ pub(super) async fn begin_session(
 /// The headers that hand a new session to a browser.
 pub(super) fn with_cookies(
     state: &AppState,
-    call: &ProjectCall,
+    call: &ApiCall,
     begun: &Begun,
 ) -> impl IntoResponseParts + use<> {
     let lifetime_secs = state.config().auth.session_lifetime.as_secs();
@@ -96,7 +92,7 @@ pub(super) fn with_cookies(
 ///
 /// # Errors
 /// 403.
-pub(super) fn require_same_site(call: &ProjectCall) -> Result<(), ApiError> {
+pub(super) fn require_same_site(call: &ApiCall) -> Result<(), ApiError> {
     match call.headers().get("sec-fetch-site").and_then(|site| site.to_str().ok()) {
         Some("cross-site") => Err(ApiError::permission_denied("another site cannot log anybody in")),
         _ => Ok(()),
@@ -124,6 +120,6 @@ async fn earlier_session(state: &AppState, headers: &HeaderMap) -> Result<Option
     Ok(state.meta().session(secret).await?.map(|(session, _)| session))
 }
 
-pub(super) fn jar(state: &AppState, call: &ProjectCall) -> CookieJar {
+pub(super) fn jar(state: &AppState, call: &ApiCall) -> CookieJar {
     CookieJar { is_secure: call.is_https() || state.config().auth.secure_cookies }
 }

@@ -62,6 +62,7 @@
 
 pub(crate) mod activity;
 mod alerts;
+pub(crate) mod api_call;
 mod approvals;
 mod basic_user;
 mod destinations;
@@ -80,7 +81,6 @@ mod page;
 mod parameters;
 mod personal_api_keys;
 mod project;
-pub(crate) mod project_call;
 mod retention;
 pub(crate) mod rules;
 mod sign_on;
@@ -125,7 +125,7 @@ fn routes() -> Routes {
         .merge(signup::routes())
         .merge(alerts::page_routes())
         .merge(openapi::page::routes())
-        .around(|router| router.layer(DefaultBodyLimit::max(project_call::MAX_BODY_BYTES)))
+        .around(|router| router.layer(DefaultBodyLimit::max(api_call::MAX_BODY_BYTES)))
         .merge(ingest::routes())
         .merge(health::routes())
         .merge(metrics::routes())

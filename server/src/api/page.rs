@@ -4,7 +4,7 @@ use axum::http::header::HOST;
 use axum::http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
-use super::project_call::ProjectCall;
+use super::api_call::ApiCall;
 use crate::meta::log_view::Window;
 
 /// Entries of a part when the caller does not say how many.
@@ -13,7 +13,7 @@ const DEFAULT_LIMIT: i64 = 100;
 const MAX_LIMIT: i64 = 1_000;
 
 /// What says which part is wanted; what cannot be read, is not positive or is too much falls back to a default.
-pub(crate) fn window(call: &ProjectCall) -> Window {
+pub(crate) fn window(call: &ApiCall) -> Window {
     let number = |name: &str| call.parameter(name).and_then(|text| text.trim().parse::<i64>().ok());
     Window {
         limit: number("limit").filter(|limit| *limit > 0).unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT),

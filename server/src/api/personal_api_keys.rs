@@ -5,13 +5,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::api_call::ApiCall;
 use super::approvals::gated;
 use super::input::Input;
 use super::openapi::schema::{
     integer, list as list_of, moment, nullable, object, text, text_up_to, uuid, with_required,
 };
 use super::openapi::{Routes, get, op, post};
-use super::project_call::ProjectCall;
 use super::{iso_time, page};
 use crate::accounts::keys::{self, MAX_LABEL_CHARS};
 use crate::approvals::action::{KeyWrite, Write};
@@ -84,7 +84,7 @@ fn described_body(required: &[&str]) -> Value {
     with_required(&members, required)
 }
 
-async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let caller = call.authorize_user(&state, Scope::USER_READ).await?;
     let keys = state.meta().personal_api_keys_of_user(caller.user_id()).await?;
     let window = page::window(&call);
@@ -93,10 +93,7 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     Ok(Json(page::page(&call.address(), window, count, results)))
 }
 
-async fn create(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(State(state): State<AppState>, call: ApiCall) -> Result<(StatusCode, Json<Value>), ApiError> {
     let caller = authorize_change(&state, &call).await?;
     let actor = call.actor(&caller);
     let body = call.into_json()?;
@@ -115,7 +112,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(written(&key, done.secret.as_ref()))))
 }
 
-async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let caller = call.authorize_user(&state, Scope::USER_READ).await?;
     Ok(Json(written(&find(&state, caller.user_id(), &key_id(&call)).await?, None)))
 }
@@ -126,7 +123,7 @@ async fn find(state: &AppState, user_id: i64, id: &str) -> Result<PersonalApiKey
     key.ok_or_else(|| ApiError::not_found("personal API key not found"))
 }
 
-async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn change(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let caller = authorize_change(&state, &call).await?;
     let (actor, id, user_id) = (call.actor(&caller), key_id(&call), caller.user_id());
     let method = call.method().to_string();
@@ -145,7 +142,7 @@ async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json
     Ok(Json(written(&find(&state, user_id, &id).await?, None)))
 }
 
-async fn roll(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn roll(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let caller = authorize_change(&state, &call).await?;
     let (actor, now_us, id) = (call.actor(&caller), state.clock().now_us(), key_id(&call));
     if let Some(key) =
@@ -157,20 +154,20 @@ async fn roll(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     Ok(Json(written(&key, Some(&secret))))
 }
 
-async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+async fn delete(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let caller = authorize_change(&state, &call).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     keys::delete(state.meta(), &actor, caller.user_id(), &key_id(&call), now_us).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<Caller, ApiError> {
+async fn authorize_change(state: &AppState, call: &ApiCall) -> Result<Caller, ApiError> {
     let caller = call.authorize_user(state, Scope::USER_WRITE).await?;
     caller.require_recent_log_in(state.config().auth.sensitive_max_age, state.clock().now_us())?;
     Ok(caller)
 }
 
-fn key_id(call: &ProjectCall) -> String {
+fn key_id(call: &ApiCall) -> String {
     call.path_parameter("key_id").to_lowercase()
 }
 

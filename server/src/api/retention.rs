@@ -8,6 +8,7 @@ use engine::retention::{MAX_RETENTION_DAYS, MAX_RETENTION_RULES, RetentionPolicy
 use engine::schema::TableId;
 use serde_json::{Value, json};
 
+use super::api_call::ApiCall;
 use super::fields::{Fields, invalid, wrong_type};
 use super::iso_time;
 use super::logs::filter_group;
@@ -15,7 +16,6 @@ use super::openapi::schema::{
     integer, integer_within, list, members, moment, nullable, object, reference, text_up_to, with_required,
 };
 use super::openapi::{Routes, op, post};
-use super::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -57,7 +57,7 @@ pub(super) fn routes() -> Routes {
     Routes::new().at("/retention/preview", post(preview, preview_op))
 }
 
-async fn preview(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn preview(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let policy = parse_policy(&call.into_json()?)?;
     let names: Vec<String> = policy.rules.iter().map(|rule| rule.name.clone()).collect();

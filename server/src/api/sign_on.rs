@@ -5,10 +5,10 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 
+use super::api_call::ApiCall;
 use super::login::{begin_session, jar, with_cookies};
 use super::openapi::schema::text;
 use super::openapi::{Operation, Routes, get};
-use super::project_call::ProjectCall;
 use crate::accounts::identities;
 use crate::activity::entry::Actor;
 use crate::auth::cookies;
@@ -39,7 +39,7 @@ pub(super) fn routes() -> Routes {
     Routes::new().at("/api/sign_on", get(start, start_op)).at("/api/sign_on/callback", get(finish, finish_op))
 }
 
-async fn start(State(state): State<AppState>, call: ProjectCall) -> Result<Response, ApiError> {
+async fn start(State(state): State<AppState>, call: ApiCall) -> Result<Response, ApiError> {
     let provider = provider(&state)?;
     let started = Started::new()?;
     let address = provider.address(&started, &redirect_uri(&call)).await?;
@@ -50,7 +50,7 @@ async fn start(State(state): State<AppState>, call: ProjectCall) -> Result<Respo
     Ok((StatusCode::FOUND, AppendHeaders([(LOCATION, to), (SET_COOKIE, cookie)]), no_store()).into_response())
 }
 
-async fn finish(State(state): State<AppState>, call: ProjectCall) -> Result<Response, ApiError> {
+async fn finish(State(state): State<AppState>, call: ApiCall) -> Result<Response, ApiError> {
     let provider = provider(&state)?;
     let (started, next) = started(&call).ok_or_else(|| refused("this browser has not begun a sign-on"))?;
     let given = call.parameter("state").unwrap_or_default();
@@ -72,12 +72,12 @@ fn provider(state: &AppState) -> Result<&Provider, ApiError> {
     state.sign_on().ok_or_else(|| ApiError::not_found("no provider to sign on with is configured"))
 }
 
-fn redirect_uri(call: &ProjectCall) -> String {
+fn redirect_uri(call: &ApiCall) -> String {
     format!("{}{CALLBACK}", call.origin())
 }
 
 /// What the cookie keeps of a sign-on, and where to go after it.
-fn started(call: &ProjectCall) -> Option<(Started, String)> {
+fn started(call: &ApiCall) -> Option<(Started, String)> {
     let mut parts = cookies::find(call.headers(), cookies::SIGN_ON)?.splitn(4, '.');
     let mut secret = || parts.next().filter(|part| !part.is_empty()).map(|part| Secret::new(part.to_owned()));
     let started = Started { state: secret()?, nonce: secret()?, verifier: secret()? };

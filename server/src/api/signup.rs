@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::api_call::ApiCall;
 use super::input::Input;
 use super::login::{begin_session, password, require_same_site, with_cookies};
 use super::openapi::schema::{boolean, integer, members, moment, nullable, object, text, uuid};
 use super::openapi::{Operation, Routes, get};
-use super::project_call::ProjectCall;
 use super::{iso_time, users};
 use crate::accounts::invites::{self, Joining};
 use crate::accounts::users::{MAX_NAME_CHARS, hash_chosen_password};
@@ -54,7 +54,7 @@ pub(super) fn routes() -> Routes {
 }
 
 /// Who has the secret may know what it is for, and whether to log in first.
-async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let meta = state.meta();
     let invite = invites::find(meta, call.path_parameter("secret"), state.clock().now_us()).await?;
     let organization = meta.organization(&invite.organization_id).await?;
@@ -72,14 +72,14 @@ async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Js
     })))
 }
 
-async fn accept(State(state): State<AppState>, call: ProjectCall) -> Result<Response, ApiError> {
+async fn accept(State(state): State<AppState>, call: ApiCall) -> Result<Response, ApiError> {
     match call.find_caller(&state).await? {
         Some(caller) => accept_as(&state, &call, &caller).await,
         None => accept_as_new(&state, &call).await,
     }
 }
 
-async fn accept_as(state: &AppState, call: &ProjectCall, caller: &Caller) -> Result<Response, ApiError> {
+async fn accept_as(state: &AppState, call: &ApiCall, caller: &Caller) -> Result<Response, ApiError> {
     caller.require_scope(Scope::USER_WRITE)?;
     caller.require_no_projects()?;
     caller.require_no_organizations()?;
@@ -89,7 +89,7 @@ async fn accept_as(state: &AppState, call: &ProjectCall, caller: &Caller) -> Res
     Ok(Json(users::written(state, &user).await?).into_response())
 }
 
-async fn accept_as_new(state: &AppState, call: &ProjectCall) -> Result<Response, ApiError> {
+async fn accept_as_new(state: &AppState, call: &ApiCall) -> Result<Response, ApiError> {
     require_same_site(call)?;
     let (meta, now_us, secret) = (state.meta(), state.clock().now_us(), call.path_parameter("secret"));
     // Before the password is hashed, which only the invited may make the server do.

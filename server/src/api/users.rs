@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+use super::api_call::ApiCall;
 use super::input::Input;
 use super::login::password;
 use super::openapi::schema::{boolean, integer, list, members, moment, nullable, object, text, uuid};
 use super::openapi::{Routes, get, op};
-use super::project_call::ProjectCall;
 use super::{basic_user, iso_time};
 use crate::accounts::users::{self, Current, MAX_NAME_CHARS, UserChange, hash_chosen_password};
 use crate::auth::{Caller, Scope};
@@ -62,12 +62,12 @@ pub(super) fn described() -> Value {
     ])
 }
 
-async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let caller = authorize(&state, &call, Scope::USER_READ).await?;
     Ok(Json(written(&state, caller.user()).await?))
 }
 
-async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn change(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let caller = authorize(&state, &call, Scope::USER_WRITE).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     let input = Input::of(call.json()?)?;
@@ -89,7 +89,7 @@ async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json
 }
 
 /// Nobody sees another user here; members of an organization see each other among its members.
-async fn authorize(state: &AppState, call: &ProjectCall, scope: Scope) -> Result<Caller, ApiError> {
+async fn authorize(state: &AppState, call: &ApiCall, scope: Scope) -> Result<Caller, ApiError> {
     let caller = call.authorize_user(state, scope).await?;
     if ![ME, caller.user().uuid.as_str()].contains(&call.path_parameter("user_uuid")) {
         return Err(ApiError::not_found("user not found"));
@@ -101,7 +101,7 @@ async fn authorize(state: &AppState, call: &ProjectCall, scope: Scope) -> Result
 /// not enough.
 async fn require_password(
     state: &AppState,
-    call: &ProjectCall,
+    call: &ApiCall,
     caller: &Caller,
     given: Option<Secret>,
 ) -> Result<(), ApiError> {

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 
 use super::system;
 use crate::api::activity::Reader;
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::auth::{Access, Caller, Member, Presented, Scope};
 use crate::error::ApiError;
 use crate::meta::project::Project;
@@ -32,7 +32,7 @@ impl Asker {
     ///
     /// # Errors
     /// 401, 403 or 404.
-    pub(crate) async fn of(state: &AppState, call: &ProjectCall) -> Result<Self, ApiError> {
+    pub(crate) async fn of(state: &AppState, call: &ApiCall) -> Result<Self, ApiError> {
         let (project, member, caller) = call.authorize_project(state, Scope::LOGS_READ).await?;
         let access = caller.access(state.meta(), &member, project.id).await?;
         Ok(Self { project, member, caller, access })

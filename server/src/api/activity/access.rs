@@ -5,7 +5,7 @@ use engine::schema::OrganizationId;
 
 use crate::activity::trail::organization_id;
 use crate::activity::visibility::staff_only;
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::auth::{Caller, Member, Scope};
 use crate::error::ApiError;
 use crate::meta::Level;
@@ -53,7 +53,7 @@ impl Reader {
 /// 401, 403 or 404; 503 when entries cannot be stored.
 pub(super) async fn project_reader(
     state: &AppState,
-    call: &ProjectCall,
+    call: &ApiCall,
 ) -> Result<(Reader, Project, Caller), ApiError> {
     let (project, _, caller) = call.authorize_project(state, Scope::ACTIVITY_READ).await?;
     let reader = Reader::of_project(&project, caller.user().is_staff)?;
@@ -68,7 +68,7 @@ pub(super) async fn project_reader(
 /// As [`project_reader`].
 pub(super) async fn organization_reader(
     state: &AppState,
-    call: &ProjectCall,
+    call: &ApiCall,
 ) -> Result<(Reader, Member, Caller), ApiError> {
     let (member, caller) = organization_manager(state, call, Scope::ACTIVITY_READ).await?;
     let reader = Reader::of_organization(&member.organization.id, caller.user().is_staff)?;
@@ -84,7 +84,7 @@ pub(super) async fn organization_reader(
 /// 401, 403 or 404.
 pub(super) async fn organization_manager(
     state: &AppState,
-    call: &ProjectCall,
+    call: &ApiCall,
     scope: Scope,
 ) -> Result<(Member, Caller), ApiError> {
     let (member, caller) = match call.authorize_organization(state, scope).await {
@@ -100,7 +100,7 @@ pub(super) async fn organization_manager(
 }
 
 /// 403 in place of 404 for an organization that there is.
-async fn not_a_member(state: &AppState, call: &ProjectCall, missing: ApiError) -> Result<ApiError, ApiError> {
+async fn not_a_member(state: &AppState, call: &ApiCall, missing: ApiError) -> Result<ApiError, ApiError> {
     let id = uuid::Uuid::parse_str(call.path_parameter("organization_id"));
     let Ok(id) = id else { return Ok(missing) };
     let found = state.meta().organization(&id.to_string()).await?;

@@ -8,7 +8,7 @@ use engine::query::DetailFields;
 use serde_json::{Map, Value, json};
 
 use super::access::{Reader, organization_reader, project_reader};
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::error::ApiError;
 use crate::meta::user::BasicUser;
 use crate::state::AppState;
@@ -24,7 +24,7 @@ const GENERAL: [(&str, &str); 5] = [
 
 pub(super) async fn of_project(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let (reader, _, _) = project_reader(&state, &call).await?;
     answer(&state, &reader).await
@@ -32,7 +32,7 @@ pub(super) async fn of_project(
 
 pub(super) async fn of_organization(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let (reader, _, _) = organization_reader(&state, &call).await?;
     answer(&state, &reader).await

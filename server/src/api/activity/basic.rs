@@ -10,11 +10,11 @@ use super::access::{Reader, project_reader};
 use super::list::answer;
 use super::request::Paging;
 use super::values::Values;
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (reader, _, _) = project_reader(&state, &call).await?;
     let values = Values::Query(call.address().parameters);
     let paging = Paging::parse_leniently(&values)?;

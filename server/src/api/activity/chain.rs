@@ -10,8 +10,8 @@ use super::access::organization_manager;
 use crate::activity::checkpoint;
 use crate::activity::trail::organization_id;
 use crate::activity::verify::{self, Verification, VerifyError};
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -19,7 +19,7 @@ use crate::state::AppState;
 /// The checkpoints that were signed so far, in the order of the chain.
 pub(super) async fn checkpoints(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let (member, _) = organization_manager(&state, &call, Scope::ACTIVITY_READ).await?;
     let checkpoints = state.meta().checkpoints(&member.organization.id).await?;
@@ -30,7 +30,7 @@ pub(super) async fn checkpoints(
 /// Signs where the chain ends now.
 pub(super) async fn sign(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (member, _) = organization_manager(&state, &call, Scope::ACTIVITY_READ).await?;
     let organization = organization_id(&member.organization.id)?;
@@ -45,10 +45,7 @@ pub(super) async fn sign(
 }
 
 /// Proves that the trail is what was stored.
-pub(super) async fn verify(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn verify(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, _) = organization_manager(&state, &call, Scope::ACTIVITY_READ).await?;
     let organization = organization_id(&member.organization.id)?;
     state.activity().deliver().await?;
@@ -79,10 +76,7 @@ pub(crate) fn written(verification: &Verification) -> Value {
     })
 }
 
-pub(super) async fn retention(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn retention(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, _) = organization_manager(&state, &call, Scope::ACTIVITY_READ).await?;
     let days = state.meta().activity_retention_of(&member.organization.id).await?;
     Ok(Json(json!({ "retention_days": days })))
@@ -91,7 +85,7 @@ pub(super) async fn retention(
 /// Sets for how many days entries are kept; null is for ever. What has expired does not come back.
 pub(super) async fn set_retention(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let (member, caller) = organization_manager(&state, &call, Scope::ORGANIZATION_WRITE).await?;
     let body = call.json()?;

@@ -13,8 +13,8 @@ pub(crate) use super::file::{Making, Unmade, make};
 use super::access::{Reader, organization_reader, project_reader};
 use super::request;
 use super::values::Values;
+use crate::api::api_call::ApiCall;
 use crate::api::approvals::gated;
-use crate::api::project_call::ProjectCall;
 use crate::approvals::action::{ExportWrite, Write};
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -66,7 +66,7 @@ impl Format {
 
 pub(super) async fn of_project(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (reader, project, caller) = project_reader(&state, &call).await?;
     let place = Place::project(&project.organization_id, project.id);
@@ -75,7 +75,7 @@ pub(super) async fn of_project(
 
 pub(super) async fn of_organization(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (reader, member, caller) = organization_reader(&state, &call).await?;
     create(&state, &call, &reader, &caller, Place::organization(&member.organization.id)).await
@@ -84,7 +84,7 @@ pub(super) async fn of_organization(
 /// What is wrong with the request is told at once, in the simple form.
 async fn create(
     state: &AppState,
-    call: &ProjectCall,
+    call: &ApiCall,
     reader: &Reader,
     caller: &Caller,
     place: Place,

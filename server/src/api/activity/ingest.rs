@@ -10,9 +10,9 @@ use engine::activity::spaced_json;
 use serde_json::{Value, json};
 
 use crate::activity::entry::{Actor, Detail, Entry};
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
 use crate::api::iso_time;
-use crate::api::project_call::ProjectCall;
 use crate::auth::{Member, Scope};
 use crate::error::ApiError;
 use crate::meta::{Level, Meta};
@@ -38,7 +38,7 @@ struct Writer<'a> {
 }
 
 /// When the answer is 201 the entries are durable.
-pub(super) async fn create(State(state): State<AppState>, call: ProjectCall) -> Result<Response, ApiError> {
+pub(super) async fn create(State(state): State<AppState>, call: ApiCall) -> Result<Response, ApiError> {
     let (project, member, caller) = call.authorize_project(&state, Scope::ACTIVITY_WRITE).await?;
     let body = call.json()?;
     let (list, is_list) = match body {

@@ -10,13 +10,13 @@ use super::cursor::{Place, reversed};
 use super::request::{Paging, Part, filter};
 use super::values::Values;
 use super::{entry, flat};
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::error::ApiError;
 use crate::state::AppState;
 
 pub(super) async fn of_project(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let (reader, _, _) = project_reader(&state, &call).await?;
     advanced(&state, &call, &reader).await
@@ -24,13 +24,13 @@ pub(super) async fn of_project(
 
 pub(super) async fn of_organization(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let (reader, _, _) = organization_reader(&state, &call).await?;
     advanced(&state, &call, &reader).await
 }
 
-async fn advanced(state: &AppState, call: &ProjectCall, reader: &Reader) -> Result<Json<Value>, ApiError> {
+async fn advanced(state: &AppState, call: &ApiCall, reader: &Reader) -> Result<Json<Value>, ApiError> {
     let values = Values::Query(call.address().parameters);
     let paging = Paging::parse(&values)?;
     let filter = filter(&values, reader, state.meta()).await?;
@@ -44,7 +44,7 @@ async fn advanced(state: &AppState, call: &ProjectCall, reader: &Reader) -> Resu
 /// 404 for a page beyond the end, and what the engine says.
 pub(super) async fn answer(
     state: &AppState,
-    call: &ProjectCall,
+    call: &ApiCall,
     reader: &Reader,
     filter: ActivityFilter,
     paging: Paging,
@@ -58,7 +58,7 @@ pub(super) async fn answer(
 
 async fn numbered(
     state: &AppState,
-    call: &ProjectCall,
+    call: &ApiCall,
     reader: &Reader,
     filter: ActivityFilter,
     paging: Paging,
@@ -84,7 +84,7 @@ async fn numbered(
 
 async fn from_place(
     state: &AppState,
-    call: &ProjectCall,
+    call: &ApiCall,
     reader: &Reader,
     filter: ActivityFilter,
     paging: Paging,

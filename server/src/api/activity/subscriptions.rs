@@ -7,13 +7,13 @@ use engine::schema::ProjectId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
 use crate::api::openapi::schema::{
     boolean, integer, list, members, moment, nullable, object, one_of, text, text_up_to, uuid, with_required,
 };
 use crate::api::openapi::shared::user_or_null;
 use crate::api::openapi::{Routes, get, op};
-use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, destinations, iso_time, page};
 use crate::auth::Scope;
 use crate::delivery::Target;
@@ -92,7 +92,7 @@ fn described() -> Value {
     ])
 }
 
-async fn list_all(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list_all(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::ACTIVITY_READ).await?;
     let window = page::window(&call);
     let (subscriptions, count) = state.meta().activity_subscriptions(project, window).await?;
@@ -103,16 +103,13 @@ async fn list_all(State(state): State<AppState>, call: ProjectCall) -> Result<Js
     Ok(Json(page::page(&call.address(), window, count, results)))
 }
 
-async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::ACTIVITY_READ).await?;
     let found = find(&state, project, target_id(&call)?).await?;
     Ok(Json(written(&state, &found).await?))
 }
 
-async fn create(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(State(state): State<AppState>, call: ApiCall) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (project, caller) = call.authorize_caller(&state, &[Scope::ACTIVITY_WRITE]).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     let body = call.into_json()?;
@@ -138,12 +135,12 @@ async fn create(
 }
 
 /// What is absent stays as it is.
-async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn change(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     update(&state, call, What::Given).await
 }
 
 /// What is absent is as in a new subscription, but the destination stays: nobody can read it to send it again.
-async fn replace(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn replace(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     update(&state, call, What::Everything).await
 }
 
@@ -154,7 +151,7 @@ enum What {
     Everything,
 }
 
-async fn update(state: &AppState, call: ProjectCall, what: What) -> Result<Json<Value>, ApiError> {
+async fn update(state: &AppState, call: ApiCall, what: What) -> Result<Json<Value>, ApiError> {
     let (project, caller) = call.authorize_caller(state, &[Scope::ACTIVITY_WRITE]).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     let id = target_id(&call)?;
@@ -177,7 +174,7 @@ async fn update(state: &AppState, call: ProjectCall, what: What) -> Result<Json<
     Ok(Json(written(state, &find(state, project, id).await?).await?))
 }
 
-async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+async fn delete(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (project, caller) = call.authorize_caller(&state, &[Scope::ACTIVITY_WRITE]).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     let id = target_id(&call)?;
@@ -187,7 +184,7 @@ async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<Stat
     }
 }
 
-fn target_id(call: &ProjectCall) -> Result<Uuid, ApiError> {
+fn target_id(call: &ApiCall) -> Result<Uuid, ApiError> {
     Uuid::parse_str(call.path_parameter("subscription_id")).map_err(|_| not_found())
 }
 

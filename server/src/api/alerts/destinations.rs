@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::resource::{authorize_change, find};
 use super::written;
 use crate::alerts::notice::{About, Told, notification, public_url};
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
-use crate::api::project_call::ProjectCall;
 use crate::api::{destinations, iso_time, page};
 use crate::auth::Scope;
 use crate::error::ApiError;
@@ -25,7 +25,7 @@ const MAX_IDS: usize = 400;
 /// Most notifications that may wait for a destination that is to be tested.
 const MAX_WAITING: i64 = 100;
 
-pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let alert = find(&state, project, &call).await?;
     let found = state.meta().destinations(owner(&alert)?).await?;
@@ -37,7 +37,7 @@ pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Re
 
 pub(super) async fn create(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (project, actor) = authorize_change(&state, &call).await?;
     let id = find(&state, project, &call).await?.id;
@@ -60,7 +60,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(json!({ IDS: ids }))))
 }
 
-pub(super) async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+pub(super) async fn delete(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (project, actor) = authorize_change(&state, &call).await?;
     let owner = owner(&find(&state, project, &call).await?)?;
     let body = call.into_json()?;
@@ -75,7 +75,7 @@ pub(super) async fn delete(State(state): State<AppState>, call: ProjectCall) -> 
 /// `{}` tests one destination of each group, `{"hog_function_ids": [...]}` those.
 pub(super) async fn test(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (project, _) = authorize_change(&state, &call).await?;
     let alert = find(&state, project, &call).await?;

@@ -15,10 +15,10 @@ use crate::activity::entry::Actor;
 use crate::alerts::MINUTE_US;
 use crate::alerts::control::{EventKind, SnoozeEdit};
 use crate::alerts::settings::MAX_NUMBER;
+use crate::api::api_call::ApiCall;
 use crate::api::approvals::gated;
 use crate::api::input::Input;
 use crate::api::page;
-use crate::api::project_call::ProjectCall;
 use crate::approvals::action::{AlertWrite, Write};
 use crate::auth::Scope;
 use crate::error::ApiError;
@@ -42,7 +42,7 @@ impl From<AlertError> for ApiError {
     }
 }
 
-pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let created_by = match call.parameter("created_by").filter(|text| !text.is_empty()) {
         Some(text) => Some(Uuid::parse_str(text).map_err(|_| {
@@ -60,7 +60,7 @@ pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Re
 
 pub(super) async fn create(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (place, project, actor) = authorize_write(&state, &call).await?;
     let now_us = state.clock().now_us();
@@ -71,30 +71,21 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(written::alert(&state, project, &id).await?)))
 }
 
-pub(super) async fn retrieve(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     Ok(Json(written::alert(&state, project, &alert_id(&call)?).await?))
 }
 
-pub(super) async fn change(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn change(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     update(&state, call, Absent::Kept).await
 }
 
 /// `PUT`: like `PATCH`, but what is absent and has a default becomes that.
-pub(super) async fn replace(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn replace(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     update(&state, call, Absent::Reset).await
 }
 
-async fn update(state: &AppState, call: ProjectCall, absent: Absent) -> Result<Json<Value>, ApiError> {
+async fn update(state: &AppState, call: ApiCall, absent: Absent) -> Result<Json<Value>, ApiError> {
     let (place, project, actor) = authorize_write(state, &call).await?;
     let id = find(state, project, &call).await?.id;
     let (now_us, method) = (state.clock().now_us(), call.method().to_string());
@@ -116,35 +107,29 @@ async fn apply(
     Ok(Json(written::alert(state, project, id).await?))
 }
 
-pub(super) async fn remove(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+pub(super) async fn remove(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (place, _, actor) = authorize_write(&state, &call).await?;
     let write = AlertWrite::Delete { alert_id: alert_id(&call)? };
     gated::perform(&state, place, &actor, ("DELETE", Write::LogsAlert(write))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn reset(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+pub(super) async fn reset(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (project, actor) = authorize_change(&state, &call).await?;
     let id = alert_id(&call)?;
     state.meta().reset_alert(project, &id, &actor, state.clock().now_us()).await?;
     Ok(Json(written::alert(&state, project, &id).await?))
 }
 
-pub(super) async fn enable(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn enable(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     switch(&state, &call, true).await
 }
 
-pub(super) async fn disable(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn disable(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     switch(&state, &call, false).await
 }
 
-async fn switch(state: &AppState, call: &ProjectCall, enabled: bool) -> Result<Json<Value>, ApiError> {
+async fn switch(state: &AppState, call: &ApiCall, enabled: bool) -> Result<Json<Value>, ApiError> {
     let (place, project, actor) = authorize_write(state, call).await?;
     let id = alert_id(call)?;
     let change = AlertChange::switched(enabled);
@@ -153,10 +138,7 @@ async fn switch(state: &AppState, call: &ProjectCall, enabled: bool) -> Result<J
 }
 
 /// `{"snooze_until": a time}` or `{"minutes": so many}`.
-pub(super) async fn snooze(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn snooze(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (place, project, actor) = authorize_write(&state, &call).await?;
     let id = find(&state, project, &call).await?.id;
     let now_us = state.clock().now_us();
@@ -181,10 +163,7 @@ pub(super) async fn snooze(
     apply(&state, (place, project), &actor, ("POST", &id), write).await
 }
 
-pub(super) async fn unsnooze(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn unsnooze(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (place, project, actor) = authorize_write(&state, &call).await?;
     let id = alert_id(&call)?;
     let change = AlertChange::snoozed(SnoozeEdit::Cleared);
@@ -192,10 +171,7 @@ pub(super) async fn unsnooze(
     apply(&state, (place, project), &actor, ("POST", &id), write).await
 }
 
-pub(super) async fn events(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn events(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let alert = find(&state, project, &call).await?;
     let kind = match call.parameter("kind") {
@@ -220,10 +196,7 @@ fn check_meaning(filter: Option<&LogFilter>, now_us: i64) -> Result<(), ApiError
 }
 
 /// The same for a write that may need approval, with where it belongs.
-async fn authorize_write(
-    state: &AppState,
-    call: &ProjectCall,
-) -> Result<(Place, ProjectId, Actor), ApiError> {
+async fn authorize_write(state: &AppState, call: &ApiCall) -> Result<(Place, ProjectId, Actor), ApiError> {
     let (place, project, caller) = call.authorize_place(state, &[Scope::LOGS_WRITE]).await?;
     Ok((place, project, call.actor(&caller)))
 }
@@ -231,7 +204,7 @@ async fn authorize_write(
 /// Who changes the alerts of which project.
 pub(super) async fn authorize_change(
     state: &AppState,
-    call: &ProjectCall,
+    call: &ApiCall,
 ) -> Result<(ProjectId, Actor), ApiError> {
     let (project, caller) = call.authorize_caller(state, &[Scope::LOGS_WRITE]).await?;
     Ok((project, call.actor(&caller)))
@@ -241,11 +214,7 @@ pub(super) async fn authorize_change(
 ///
 /// # Errors
 /// 404 when the project has none.
-pub(super) async fn find(
-    state: &AppState,
-    project: ProjectId,
-    call: &ProjectCall,
-) -> Result<Alert, ApiError> {
+pub(super) async fn find(state: &AppState, project: ProjectId, call: &ApiCall) -> Result<Alert, ApiError> {
     state.meta().alert(project, &alert_id(call)?).await?.ok_or_else(not_found)
 }
 
@@ -253,7 +222,7 @@ pub(super) async fn find(
 ///
 /// # Errors
 /// 404 when it is none.
-fn alert_id(call: &ProjectCall) -> Result<String, ApiError> {
+fn alert_id(call: &ApiCall) -> Result<String, ApiError> {
     let id = Uuid::parse_str(call.path_parameter("alert_id")).map_err(|_| not_found())?;
     Ok(id.to_string())
 }

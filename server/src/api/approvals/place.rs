@@ -1,6 +1,6 @@
 //! Where a call is about, and how its caller stands there.
 
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::approvals::lifecycle::Viewer;
 use crate::auth::{Caller, Member, Scope};
 use crate::error::ApiError;
@@ -19,7 +19,7 @@ pub(super) struct Here {
 ///
 /// # Errors
 /// 401, 403 or 404.
-pub(super) async fn authorize(state: &AppState, call: &ProjectCall, scope: Scope) -> Result<Here, ApiError> {
+pub(super) async fn authorize(state: &AppState, call: &ApiCall, scope: Scope) -> Result<Here, ApiError> {
     if call.path_parameter("project_id").is_empty() {
         let (member, caller) = call.authorize_organization(state, scope).await?;
         let place = Place::organization(&member.organization.id);

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::duration;
 use super::place::{Here, authorize};
 use super::policy_body::{PolicyChange, default_content};
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
-use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
 use crate::auth::Scope;
 use crate::error::ApiError;
@@ -43,7 +43,7 @@ impl From<PolicyError> for ApiError {
     }
 }
 
-pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let here = authorize(&state, &call, Scope::APPROVALS_READ).await?;
     let parameters = call.parameters();
     let enabled = parameters.filled_text("enabled").map(|text| text.eq_ignore_ascii_case("true"));
@@ -56,7 +56,7 @@ pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Re
 
 pub(super) async fn create(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let here = authorize_change(&state, &call).await?;
     let (actor, now_us) = (call.actor(&here.caller), state.clock().now_us());
@@ -81,31 +81,22 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(written(&made))))
 }
 
-pub(super) async fn retrieve(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let here = authorize(&state, &call, Scope::APPROVALS_READ).await?;
     Ok(Json(written(&find(&state, &here.place, &policy_id(&call)?).await?)))
 }
 
 /// What is absent stays as it is.
-pub(super) async fn change(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn change(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     update(&state, call, What::Given).await
 }
 
 /// What is absent is as in a new policy.
-pub(super) async fn replace(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn replace(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     update(&state, call, What::Everything).await
 }
 
-async fn update(state: &AppState, call: ProjectCall, what: What) -> Result<Json<Value>, ApiError> {
+async fn update(state: &AppState, call: ApiCall, what: What) -> Result<Json<Value>, ApiError> {
     let here = authorize_change(state, &call).await?;
     let (actor, now_us, id) = (call.actor(&here.caller), state.clock().now_us(), policy_id(&call)?);
     let before = find(state, &here.place, &id).await?;
@@ -126,7 +117,7 @@ async fn update(state: &AppState, call: ProjectCall, what: What) -> Result<Json<
     Ok(Json(written(&find(state, &here.place, &id).await?)))
 }
 
-pub(super) async fn remove(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+pub(super) async fn remove(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let here = authorize_change(&state, &call).await?;
     let (actor, now_us, id) = (call.actor(&here.caller), state.clock().now_us(), policy_id(&call)?);
     match state.meta().remove_approval_policy(&here.place, &id, &actor, now_us).await? {
@@ -136,7 +127,7 @@ pub(super) async fn remove(State(state): State<AppState>, call: ProjectCall) -> 
 }
 
 /// Policies are for those who manage the organization.
-async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<Here, ApiError> {
+async fn authorize_change(state: &AppState, call: &ApiCall) -> Result<Here, ApiError> {
     let here = authorize(state, call, Scope::APPROVALS_WRITE).await?;
     here.member.require_level(Level::ADMIN)?;
     Ok(here)
@@ -146,7 +137,7 @@ async fn find(state: &AppState, place: &Place, id: &str) -> Result<ApprovalPolic
     state.meta().approval_policy(place, id).await?.ok_or_else(not_found)
 }
 
-fn policy_id(call: &ProjectCall) -> Result<String, ApiError> {
+fn policy_id(call: &ApiCall) -> Result<String, ApiError> {
     let id = Uuid::parse_str(call.path_parameter("policy_id")).map_err(|_| not_found())?;
     Ok(id.to_string())
 }

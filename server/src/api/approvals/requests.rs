@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::gated::follow;
 use super::place::{Here, authorize};
 use super::written;
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
 use crate::api::page;
-use crate::api::project_call::ProjectCall;
 use crate::approvals::lifecycle::{Viewer, num_approvals};
 use crate::approvals::{Decider, Undecided};
 use crate::auth::Scope;
@@ -42,7 +42,7 @@ struct Deciding {
     reason: String,
 }
 
-pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let here = authorize(&state, &call, Scope::APPROVALS_READ).await?;
     let filter = filter(&call)?;
     let window = page::window(&call);
@@ -51,19 +51,13 @@ pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Re
     Ok(Json(page::page(&call.address(), window, count, results)))
 }
 
-pub(super) async fn retrieve(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let here = authorize(&state, &call, Scope::APPROVALS_READ).await?;
     let (request, _) = state.approvals().find(&here.place, &request_id(&call)?).await?;
     Ok(Json(written::request(&state, &request, &here.viewer(&state).await?).await?))
 }
 
-pub(super) async fn approve(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn approve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let deciding = decide(&state, &call).await?;
     let (actor, viewer) = (call.actor(&deciding.here.caller), &deciding.viewer);
     let by = Decider { viewer, actor: &actor };
@@ -93,10 +87,7 @@ pub(super) async fn approve(
     Ok(Json(answer))
 }
 
-pub(super) async fn reject(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn reject(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let deciding = decide(&state, &call).await?;
     let (actor, viewer) = (call.actor(&deciding.here.caller), &deciding.viewer);
     let (by, of) = (Decider { viewer, actor: &actor }, (&deciding.here.place, deciding.id.as_str()));
@@ -112,10 +103,7 @@ pub(super) async fn reject(
     Ok(Json(json!({ "status": "rejected", "message": message, "change_request": written })))
 }
 
-pub(super) async fn cancel(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn cancel(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let deciding = decide(&state, &call).await?;
     let (actor, viewer) = (call.actor(&deciding.here.caller), &deciding.viewer);
     let (by, of) = (Decider { viewer, actor: &actor }, (&deciding.here.place, deciding.id.as_str()));
@@ -125,7 +113,7 @@ pub(super) async fn cancel(
     Ok(Json(json!({ "status": "canceled", "message": message, "change_request": written })))
 }
 
-async fn decide(state: &AppState, call: &ProjectCall) -> Result<Deciding, ApiError> {
+async fn decide(state: &AppState, call: &ApiCall) -> Result<Deciding, ApiError> {
     let here = authorize(state, call, Scope::APPROVALS_WRITE).await?;
     let id = request_id(call)?;
     let viewer = here.viewer(state).await?;
@@ -136,7 +124,7 @@ async fn decide(state: &AppState, call: &ProjectCall) -> Result<Deciding, ApiErr
 }
 
 /// Why; a body that is not there says nothing.
-fn reason(call: &ProjectCall) -> Result<String, ApiError> {
+fn reason(call: &ApiCall) -> Result<String, ApiError> {
     if !call.has_body() {
         return Ok(String::new());
     }
@@ -144,7 +132,7 @@ fn reason(call: &ProjectCall) -> Result<String, ApiError> {
     Ok(input.nullable_text("reason", MAX_REASON_CHARS)?.flatten().unwrap_or_default())
 }
 
-fn filter(call: &ProjectCall) -> Result<RequestFilter, ApiError> {
+fn filter(call: &ApiCall) -> Result<RequestFilter, ApiError> {
     let parameters = call.parameters();
     let words: Vec<&str> = parameters
         .all("state")
@@ -170,7 +158,7 @@ fn filter(call: &ProjectCall) -> Result<RequestFilter, ApiError> {
     })
 }
 
-fn request_id(call: &ProjectCall) -> Result<String, ApiError> {
+fn request_id(call: &ApiCall) -> Result<String, ApiError> {
     let not_found = |_| ApiError::not_found("change request not found");
     Ok(Uuid::parse_str(call.path_parameter("request_id")).map_err(not_found)?.to_string())
 }

@@ -8,8 +8,8 @@ use engine::query::{AttributeKey, AttributeKeysRequest, AttributeSource, Roundin
 use serde::Serialize;
 
 use super::list_request::ListRequest;
+use crate::api::api_call::ApiCall;
 use crate::api::parameters::Parameters;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -37,7 +37,7 @@ struct Found {
 
 pub(super) async fn attributes(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let ListRequest { filter, date_range, source, list } = ListRequest::parse(call.parameters())?;

@@ -6,8 +6,8 @@ use engine::query::Rounding;
 use serde::Serialize;
 
 use super::request::AggregateRequest;
+use crate::api::api_call::ApiCall;
 use crate::api::fields::Fields;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -19,7 +19,7 @@ pub(super) struct Answer {
 
 pub(super) async fn count_logs(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let query = super::query_or_defaults(&call.into_json()?)?;

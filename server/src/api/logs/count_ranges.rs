@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::request::AggregateRequest;
+use crate::api::api_call::ApiCall;
 use crate::api::fields::Fields;
 use crate::api::iso_time;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -32,7 +32,7 @@ struct Range {
 
 pub(super) async fn count_ranges(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let request = parse(&super::query_or_defaults(&call.into_json()?)?, state.clock().now_us())?;

@@ -12,8 +12,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::ai::{Explanation, Subject};
+use crate::api::api_call::ApiCall;
 use crate::api::iso_time;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -26,7 +26,7 @@ const AROUND_US: i64 = 3_600 * 1_000_000;
 
 pub(super) async fn explain_log(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Explanation>, ApiError> {
     let (project, caller) = call.authorize_caller(&state, &[Scope::LOGS_WRITE]).await?;
     let (explainer, now_us) = (state.explainer(), state.clock().now_us());

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::date_range;
 use super::request::{parse_identity, parse_own_filter};
+use crate::api::api_call::ApiCall;
 use crate::api::fields::{Fields, invalid};
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -28,7 +28,7 @@ const ATTRIBUTES: &str = "facetAttributes";
 
 pub(super) async fn facet_values(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let query = super::query_or_defaults(&call.into_json()?)?;

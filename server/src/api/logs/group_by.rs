@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::request::{AggregateRequest, one_of};
+use crate::api::api_call::ApiCall;
 use crate::api::fields::{Fields, invalid, wrong_type};
 use crate::api::iso_time;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -40,10 +40,7 @@ struct Row {
     last_seen: String,
 }
 
-pub(super) async fn group_by(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Answer>, ApiError> {
+pub(super) async fn group_by(State(state): State<AppState>, call: ApiCall) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let request = parse(&super::query_or_defaults(&call.into_json()?)?, state.clock().now_us())?;
     let groups = state.engine().groups(project, &request).await?;

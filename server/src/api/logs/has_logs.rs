@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -15,10 +15,7 @@ pub(super) struct Answer {
     has_logs: bool,
 }
 
-pub(super) async fn has_logs(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Answer>, ApiError> {
+pub(super) async fn has_logs(State(state): State<AppState>, call: ApiCall) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     Ok(Json(Answer { has_logs: state.engine().has_logs(project).await? }))
 }

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::identity;
 use super::request::AggregateRequest;
+use crate::api::api_call::ApiCall;
 use crate::api::fields::Fields;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -37,10 +37,7 @@ struct Top {
     count: u64,
 }
 
-pub(super) async fn impact(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Answer>, ApiError> {
+pub(super) async fn impact(State(state): State<AppState>, call: ApiCall) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let request = parse(&super::query_or_defaults(&call.into_json()?)?, state.clock().now_us())?;
     let impact = state.engine().impact(project, &request).await?;

@@ -9,17 +9,14 @@ use engine::query::{
 use serde_json::{Map, Value, json};
 
 use super::request::AggregateRequest;
+use crate::api::api_call::ApiCall;
 use crate::api::fields::{Fields, invalid};
 use crate::api::iso_time;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-pub(super) async fn patterns(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn patterns(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let query = super::query_or_defaults(&call.into_json()?)?;
     let query = Fields::of(&query, "")?;

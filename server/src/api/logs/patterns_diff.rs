@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::date_range;
 use super::patterns::{parse_limit, percent, written_pattern, written_stats};
 use super::request::AggregateRequest;
+use crate::api::api_call::ApiCall;
 use crate::api::fields::Fields;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -26,7 +26,7 @@ const BASELINE: &str = "baselineDateRange";
 
 pub(super) async fn patterns_diff(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let body = call.into_json()?;

@@ -13,9 +13,9 @@ use super::cursor;
 use super::request::query_object;
 use super::row::{Row, RowShape};
 use super::rows_request::RowsRequest;
+use crate::api::api_call::ApiCall;
 use crate::api::fields::Fields;
 use crate::api::iso_time;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -34,10 +34,7 @@ struct Answer<'a> {
     columns: Option<Vec<&'a str>>,
 }
 
-pub(super) async fn query_logs(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Response, ApiError> {
+pub(super) async fn query_logs(State(state): State<AppState>, call: ApiCall) -> Result<Response, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let body = call.into_json()?;
     let sent = query_object(&body)?.ok_or_else(|| ApiError::bad_request("no query was given"))?;

@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use super::active_rules::{ActiveRule, active_rules};
 use super::{date_range, request};
+use crate::api::api_call::ApiCall;
 use crate::api::fields::{Fields, invalid};
 use crate::api::iso_time;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -69,10 +69,7 @@ struct Summary {
     top_services_volume_share_pct: f64,
 }
 
-pub(super) async fn services(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Answer>, ApiError> {
+pub(super) async fn services(State(state): State<AppState>, call: ApiCall) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let request = parse(&super::query_or_defaults(&call.into_json()?)?, state.clock().now_us())?;
     let found = state.engine().services(project, &request).await?;

@@ -7,16 +7,16 @@ use engine::query::{Rounding, SparklineEntry, SparklineRequest};
 use serde_json::{Value, json};
 
 use super::request::{AggregateRequest, one_of};
+use crate::api::api_call::ApiCall;
 use crate::api::fields::Fields;
 use crate::api::iso_time;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
 
 pub(super) async fn sparkline(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Vec<Value>>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let request = parse(&super::query_or_defaults(&call.into_json()?)?, state.clock().now_us())?;

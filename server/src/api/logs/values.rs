@@ -6,7 +6,7 @@ use engine::query::{Facet, Rounding, ValueCount, ValuesRequest};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::list_request::ListRequest;
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -32,10 +32,7 @@ impl Serialize for Value {
     }
 }
 
-pub(super) async fn values(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Answer>, ApiError> {
+pub(super) async fn values(State(state): State<AppState>, call: ApiCall) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let parameters = call.parameters();
     let key = parameters.filled_text("key").ok_or_else(|| ApiError::bad_request("key is required").bare())?;

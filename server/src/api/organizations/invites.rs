@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::members::parse_level;
 use crate::accounts::invites::{self, MAX_MESSAGE_CHARS, NewInvite};
 use crate::accounts::users::{MAX_EMAIL_CHARS, MAX_NAME_CHARS};
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
 use crate::api::openapi::schema::{boolean, integer, moment, nullable, object, text, uuid, with_required};
 use crate::api::openapi::shared::user_or_null;
 use crate::api::openapi::{Routes, get, op};
-use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
 use crate::auth::Scope;
 use crate::error::ApiError;
@@ -61,7 +61,7 @@ fn described(has_secret: bool) -> Value {
     object(&of_invite)
 }
 
-async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, _) = call.authorize_organization(&state, Scope::MEMBER_READ).await?;
     let window = page::window(&call);
     let (invites, count) = state.meta().invites(&member.organization.id, window.limit, window.offset).await?;
@@ -73,10 +73,7 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
 }
 
 /// The answer alone has the secret of the link.
-async fn create(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(State(state): State<AppState>, call: ApiCall) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (member, caller) = call.authorize_organization(&state, Scope::MEMBER_WRITE).await?;
     let actor = call.actor(&caller);
     let new = parse(&call.into_json()?)?;
@@ -89,7 +86,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(written)))
 }
 
-async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, _) = call.authorize_organization(&state, Scope::MEMBER_READ).await?;
     let id = call.path_parameter("invite_id").to_lowercase();
     let invite = state.meta().invite(&member.organization.id, &id).await?;
@@ -97,7 +94,7 @@ async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Js
     Ok(Json(written(&state, &invite).await?))
 }
 
-async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+async fn delete(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (member, caller) = call.authorize_organization(&state, Scope::MEMBER_WRITE).await?;
     member.require_level(Level::ADMIN)?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());

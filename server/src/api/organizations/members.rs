@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::accounts::members;
+use crate::api::api_call::ApiCall;
 use crate::api::approvals::gated;
 use crate::api::input::Input;
 use crate::api::openapi::schema::{
     boolean, integer, moment, nullable, object, reference, uuid, with_required,
 };
 use crate::api::openapi::{Routes, get, op};
-use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
 use crate::approvals::action::{MemberWrite, Write};
 use crate::auth::{Caller, Member, Scope};
@@ -63,19 +63,19 @@ pub(super) fn routes() -> Routes {
         .at("/members/{user_uuid}", one)
 }
 
-async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, _) = call.authorize_organization(&state, Scope::MEMBER_READ).await?;
     let window = page::window(&call);
     let (members, count) = state.meta().members(&member.organization.id, window.limit, window.offset).await?;
     Ok(Json(page::page(&call.address(), window, count, members.iter().map(written).collect())))
 }
 
-async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, caller) = call.authorize_organization(&state, Scope::MEMBER_READ).await?;
     Ok(Json(written(&target(&state, &call, &member, &caller).await?)))
 }
 
-async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn change(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, caller) = call.authorize_organization(&state, Scope::MEMBER_WRITE).await?;
     let target = target(&state, &call, &member, &caller).await?;
     let (actor, method) = (call.actor(&caller), call.method().to_string());
@@ -89,7 +89,7 @@ async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json
     Ok(Json(written(&after.ok_or_else(|| ApiError::not_found("member not found"))?)))
 }
 
-async fn remove(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+async fn remove(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (member, caller) = call.authorize_organization(&state, Scope::MEMBER_WRITE).await?;
     let target = target(&state, &call, &member, &caller).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
@@ -99,7 +99,7 @@ async fn remove(State(state): State<AppState>, call: ProjectCall) -> Result<Stat
 
 async fn target(
     state: &AppState,
-    call: &ProjectCall,
+    call: &ApiCall,
     member: &Member,
     caller: &Caller,
 ) -> Result<Membership, ApiError> {

@@ -13,10 +13,10 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::accounts::organizations;
+use crate::api::api_call::ApiCall;
 use crate::api::approvals::gated;
 use crate::api::openapi::{Routes, get, op};
 use crate::api::page;
-use crate::api::project_call::ProjectCall;
 use crate::approvals::action::{OrganizationWrite, Write};
 use crate::auth::{Member, Scope};
 use crate::error::ApiError;
@@ -66,7 +66,7 @@ pub(super) fn routes() -> Routes {
 }
 
 /// The caller's organizations. Somebody who is in none is told so by a 404, as clients of the reference expect.
-async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let caller = call.authorize_user(&state, Scope::ORGANIZATION_READ).await?;
     caller.require_no_projects()?;
     let mut organizations = state.meta().organizations_of_user(caller.user_id()).await?;
@@ -84,10 +84,7 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     Ok(Json(page::page(&call.address(), window, count, results)))
 }
 
-async fn create(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(State(state): State<AppState>, call: ApiCall) -> Result<(StatusCode, Json<Value>), ApiError> {
     let caller = call.authorize_user(&state, Scope::ORGANIZATION_WRITE).await?;
     caller.require_no_projects()?;
     caller.require_no_organizations()?;
@@ -101,22 +98,22 @@ async fn create(
 }
 
 /// Also of an organization that is not active, so that its members can read why.
-async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let caller = call.authorize_user(&state, Scope::ORGANIZATION_READ).await?;
     let id = call.path_parameter("organization_id");
     let Member { organization, level } = caller.require_organization_at_all(state.meta(), id).await?;
     Ok(Json(object::written(&state, &organization, Some(level), caller.user_id()).await?))
 }
 
-async fn replace(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn replace(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     update(&state, call, Required::Name).await
 }
 
-async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn change(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     update(&state, call, Required::Nothing).await
 }
 
-async fn update(state: &AppState, call: ProjectCall, required: Required) -> Result<Json<Value>, ApiError> {
+async fn update(state: &AppState, call: ApiCall, required: Required) -> Result<Json<Value>, ApiError> {
     let (member, caller) = call.authorize_organization(state, Scope::ORGANIZATION_WRITE).await?;
     member.require_level(Level::ADMIN)?;
     let (actor, method) = (call.actor(&caller), call.method().to_string());
@@ -129,7 +126,7 @@ async fn update(state: &AppState, call: ProjectCall, required: Required) -> Resu
     Ok(Json(object::written(state, &after, Some(member.level), caller.user_id()).await?))
 }
 
-async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+async fn delete(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (member, caller) = call.authorize_organization(&state, Scope::ORGANIZATION_WRITE).await?;
     member.require_level(Level::OWNER)?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());

@@ -6,12 +6,12 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::accounts::projects;
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
 use crate::api::openapi::schema::{members, text_up_to};
 use crate::api::openapi::{Routes, get, op};
 use crate::api::page;
 use crate::api::project::{MAX_NAME_CHARS, described, visible, written};
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::meta::Level;
@@ -24,7 +24,7 @@ pub(super) fn routes() -> Routes {
     Routes::new().at("/projects", all)
 }
 
-async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, caller) = call.authorize_organization(&state, Scope::PROJECT_READ).await?;
     let (id, level) = (&member.organization.id, Some(member.level));
     let projects = visible(&state, id, level, caller.user_id()).await?;
@@ -37,10 +37,7 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     Ok(Json(page::page(&call.address(), window, count, results)))
 }
 
-async fn create(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(State(state): State<AppState>, call: ApiCall) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (member, caller) = call.authorize_organization(&state, Scope::PROJECT_WRITE).await?;
     if member.organization.settings.members_can_create_projects != Some(true) {
         member.require_level(Level::ADMIN)?;

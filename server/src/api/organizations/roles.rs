@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::accounts::roles;
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
 use crate::api::openapi::schema::{
     boolean, list as list_of, moment, object, reference, text, text_up_to, uuid, with_required,
 };
 use crate::api::openapi::shared::user_or_null;
 use crate::api::openapi::{Routes, get, op};
-use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
 use crate::auth::{Caller, Member, Scope};
 use crate::error::ApiError;
@@ -67,7 +67,7 @@ fn role_member() -> Value {
     ])
 }
 
-async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, _) = call.authorize_organization(&state, Scope::ORGANIZATION_READ).await?;
     let window = page::window(&call);
     let (roles, count) = state.meta().roles(&member.organization.id, window.limit, window.offset).await?;
@@ -78,10 +78,7 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     Ok(Json(page::page(&call.address(), window, count, results)))
 }
 
-async fn create(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(State(state): State<AppState>, call: ApiCall) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (member, caller) = authorize_change(&state, &call).await?;
     let actor = call.actor(&caller);
     let body = call.into_json()?;
@@ -92,13 +89,13 @@ async fn create(
     Ok((StatusCode::CREATED, Json(written(&state, &member, &role).await?)))
 }
 
-async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, _) = call.authorize_organization(&state, Scope::ORGANIZATION_READ).await?;
     let role = target(&state, &call, &member).await?;
     Ok(Json(written(&state, &member, &role).await?))
 }
 
-async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn change(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, caller) = authorize_change(&state, &call).await?;
     let role = target(&state, &call, &member).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
@@ -108,14 +105,14 @@ async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json
     Ok(Json(written(&state, &member, &role).await?))
 }
 
-async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+async fn delete(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (member, caller) = authorize_change(&state, &call).await?;
     let role = target(&state, &call, &member).await?;
     roles::delete(state.meta(), &call.actor(&caller), &role, state.clock().now_us()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn list_members(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list_members(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, _) = call.authorize_organization(&state, Scope::ORGANIZATION_READ).await?;
     let role = target(&state, &call, &member).await?;
     let members = state.meta().role_members(&role.id).await?;
@@ -127,7 +124,7 @@ async fn list_members(State(state): State<AppState>, call: ProjectCall) -> Resul
 
 async fn add_member(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (member, caller) = authorize_change(&state, &call).await?;
     let role = target(&state, &call, &member).await?;
@@ -139,7 +136,7 @@ async fn add_member(
     Ok((StatusCode::CREATED, Json(written_member(&added))))
 }
 
-async fn retrieve_member(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn retrieve_member(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (member, _) = call.authorize_organization(&state, Scope::ORGANIZATION_READ).await?;
     let role = target(&state, &call, &member).await?;
     let members = state.meta().role_members(&role.id).await?;
@@ -148,7 +145,7 @@ async fn retrieve_member(State(state): State<AppState>, call: ProjectCall) -> Re
     found.map(|membership| Json(written_member(membership))).ok_or_else(|| not_found("role membership"))
 }
 
-async fn remove_member(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+async fn remove_member(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (member, caller) = authorize_change(&state, &call).await?;
     let role = target(&state, &call, &member).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
@@ -157,13 +154,13 @@ async fn remove_member(State(state): State<AppState>, call: ProjectCall) -> Resu
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<(Member, Caller), ApiError> {
+async fn authorize_change(state: &AppState, call: &ApiCall) -> Result<(Member, Caller), ApiError> {
     let (member, caller) = call.authorize_organization(state, Scope::ORGANIZATION_WRITE).await?;
     member.require_level(Level::ADMIN)?;
     Ok((member, caller))
 }
 
-async fn target(state: &AppState, call: &ProjectCall, member: &Member) -> Result<Role, ApiError> {
+async fn target(state: &AppState, call: &ApiCall, member: &Member) -> Result<Role, ApiError> {
     let id = call.path_parameter("role_id").to_lowercase();
     state.meta().role(&member.organization.id, &id).await?.ok_or_else(|| not_found("role"))
 }

@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::authorize_change;
 use crate::accounts::access_controls;
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
 use crate::api::iso_time;
 use crate::api::openapi::schema::{
     boolean, integer, list as list_of, map, moment, nullable, object, one_of, uuid, with_required,
 };
 use crate::api::openapi::{Routes, get, op};
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::meta::access_control::{AccessControl, AccessLevel, Resource, Target};
@@ -61,7 +61,7 @@ pub(super) fn routes() -> Routes {
     Routes::new().at("/access_controls", get(list, list_op).put(set, set_op))
 }
 
-async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (project, member, caller) = call.authorize_project(&state, Scope::PROJECT_READ).await?;
     let access = caller.access(state.meta(), &member, project.id).await?;
     let rules = state.meta().access_controls(project.id).await?;
@@ -82,7 +82,7 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
 }
 
 /// Sets one rule, or takes it away when the level is null. What everyone, a role or a member has is one rule each.
-async fn set(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn set(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (project, caller) = authorize_change(&state, &call).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     let body = call.into_json()?;

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::authorize_change;
 use crate::accounts::integrations::{self, Connection};
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
 use crate::api::openapi::schema::{
     anything, integer, members, moment, nullable, object, one_of, text, text_up_to, with_required,
 };
 use crate::api::openapi::{Routes, get, op};
-use crate::api::project_call::ProjectCall;
 use crate::api::{iso_time, page};
 use crate::auth::Scope;
 use crate::delivery::address::require_callable;
@@ -64,7 +64,7 @@ pub(super) fn routes() -> Routes {
     Routes::new().at("/integrations", all).at("/integrations/{integration_id}", one)
 }
 
-async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::PROJECT_READ).await?;
     let integrations = state.meta().integrations(project).await?;
     let window = page::window(&call);
@@ -73,10 +73,7 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     Ok(Json(page::page(&call.address(), window, count, results)))
 }
 
-async fn create(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(State(state): State<AppState>, call: ApiCall) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (project, caller) = authorize_change(&state, &call).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     let body = call.into_json()?;
@@ -89,14 +86,14 @@ async fn create(
     Ok((StatusCode::CREATED, Json(written(&made))))
 }
 
-async fn retrieve(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::PROJECT_READ).await?;
     let found = state.meta().integration(project, target(&call)?).await?;
     found.map(|integration| Json(written(&integration))).ok_or_else(not_found)
 }
 
 /// A `config` replaces the one before as a whole; the kind stays.
-async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn change(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (project, caller) = authorize_change(&state, &call).await?;
     let id = target(&call)?;
     let before = state.meta().integration(project.id, id).await?.ok_or_else(not_found)?;
@@ -112,14 +109,14 @@ async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json
     Ok(Json(written(&after)))
 }
 
-async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+async fn delete(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (project, caller) = authorize_change(&state, &call).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     integrations::delete(state.meta(), &actor, &project, target(&call)?, now_us).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn target(call: &ProjectCall) -> Result<i64, ApiError> {
+fn target(call: &ApiCall) -> Result<i64, ApiError> {
     call.path_parameter("integration_id").parse().map_err(|_| not_found())
 }
 

@@ -10,12 +10,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::api_call::ApiCall;
 use super::approvals::gated;
 use super::openapi::schema::{
     boolean, integer, integer_within, members, moment, nullable, object, text, text_up_to, uuid,
 };
 use super::openapi::{Routes, get, op};
-use super::project_call::ProjectCall;
 use super::{iso_time, page};
 use crate::accounts::projects;
 use crate::approvals::action::{ProjectWrite, Write};
@@ -97,7 +97,7 @@ fn described_change() -> Value {
 }
 
 /// Every project that the caller may use.
-async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let caller = call.authorize_user(&state, Scope::PROJECT_READ).await?;
     let mut all = Vec::new();
     for organization in state.meta().organizations_of_user(caller.user_id()).await? {
@@ -116,12 +116,12 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     Ok(Json(page::page(&call.address(), window, count, results)))
 }
 
-async fn read(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn read(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (project, _, _) = call.authorize_project(&state, Scope::PROJECT_READ).await?;
     Ok(Json(written(&state, &project).await?))
 }
 
-async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn change(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let (project, caller) = authorize_change(&state, &call).await?;
     let (actor, method) = (call.actor(&caller), call.method().to_string());
     let change = ProjectChange::parse(&call.into_json()?)?;
@@ -134,7 +134,7 @@ async fn change(State(state): State<AppState>, call: ProjectCall) -> Result<Json
 }
 
 /// The project is gone at once, its data soon after.
-async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+async fn delete(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (project, caller) = authorize_change(&state, &call).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     projects::delete(state.meta(), &actor, project.id, now_us).await?;
@@ -145,7 +145,7 @@ async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<Stat
 
 /// What a project is decides over everybody's records: its settings and tokens are for administrators, of the
 /// organization or of the project.
-async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<(Project, Caller), ApiError> {
+async fn authorize_change(state: &AppState, call: &ApiCall) -> Result<(Project, Caller), ApiError> {
     let (project, _, caller) = call.authorize_project(state, Scope::PROJECT_WRITE).await?;
     Ok((project, caller))
 }

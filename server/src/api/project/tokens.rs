@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::authorize_change;
 use crate::accounts::projects;
+use crate::api::api_call::ApiCall;
 use crate::api::input::Input;
 use crate::api::openapi::schema::{moment, object, text, text_up_to, uuid, with_required};
 use crate::api::openapi::{Methods, Routes, get, op};
-use crate::api::project_call::ProjectCall;
 use crate::api::{iso_time, page};
 use crate::auth::Scope;
 use crate::error::ApiError;
@@ -31,7 +31,7 @@ pub(super) fn routes() -> Routes {
     Routes::new().at("/tokens", all).at("/tokens/{token_id}", one)
 }
 
-async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::PROJECT_READ).await?;
     let tokens = state.meta().tokens_of_project(project).await?;
     let window = page::window(&call);
@@ -40,10 +40,7 @@ async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<V
     Ok(Json(page::page(&call.address(), window, count, results)))
 }
 
-async fn create(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+async fn create(State(state): State<AppState>, call: ApiCall) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (project, caller) = authorize_change(&state, &call).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     let body = call.into_json()?;
@@ -53,7 +50,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(written(&token))))
 }
 
-async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+async fn delete(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (project, caller) = authorize_change(&state, &call).await?;
     let (actor, now_us) = (call.actor(&caller), state.clock().now_us());
     let id = call.path_parameter("token_id").to_lowercase();

@@ -10,7 +10,7 @@ use engine::rules::Measured;
 use serde_json::Value;
 
 use super::resource::definition_of;
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::meta::rule::RuleKind;
@@ -29,7 +29,7 @@ struct Metric {
 
 pub(super) async fn metrics(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<impl IntoResponse, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let mut metrics = Vec::new();

@@ -7,9 +7,9 @@ use engine::schema::ProjectId;
 use serde_json::{Map, Value, json};
 
 use crate::activity::entry::Actor;
+use crate::api::api_call::ApiCall;
 use crate::api::approvals::gated;
 use crate::api::input::Input;
-use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
 use crate::approvals::action::{RuleWrite, Write};
 use crate::auth::Scope;
@@ -61,7 +61,7 @@ enum Required {
 
 pub(super) async fn list<K: Kind>(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let window = page::window(&call);
@@ -74,7 +74,7 @@ pub(super) async fn list<K: Kind>(
 
 pub(super) async fn retrieve<K: Kind>(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     Ok(Json(written(&find(&state, project, K::KIND, rule_id(&call)).await?)?))
@@ -82,7 +82,7 @@ pub(super) async fn retrieve<K: Kind>(
 
 pub(super) async fn create<K: Kind>(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (place, project, actor) = authorize_change(&state, &call).await?;
     let body = call.into_json()?;
@@ -94,7 +94,7 @@ pub(super) async fn create<K: Kind>(
 
 pub(super) async fn change<K: Kind>(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     update::<K>(&state, call, Required::Nothing).await
 }
@@ -102,14 +102,14 @@ pub(super) async fn change<K: Kind>(
 /// `PUT`: like `PATCH`, but the name must be there.
 pub(super) async fn replace<K: Kind>(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     update::<K>(&state, call, Required::Name).await
 }
 
 async fn update<K: Kind>(
     state: &AppState,
-    call: ProjectCall,
+    call: ApiCall,
     required: Required,
 ) -> Result<Json<Value>, ApiError> {
     let (place, project, actor) = authorize_change(state, &call).await?;
@@ -124,7 +124,7 @@ async fn update<K: Kind>(
 
 pub(super) async fn remove<K: Kind>(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<StatusCode, ApiError> {
     let (place, _, actor) = authorize_change(&state, &call).await?;
     let write = RuleWrite::Delete { kind: K::KIND, rule_id: rule_id(&call).to_owned() };
@@ -135,7 +135,7 @@ pub(super) async fn remove<K: Kind>(
 /// `{"ordered_ids": [every rule of the kind, once]}`.
 pub(super) async fn reorder<K: Kind>(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let (place, project, actor) = authorize_change(&state, &call).await?;
     let body = call.into_json()?;
@@ -150,10 +150,7 @@ pub(super) async fn reorder<K: Kind>(
 }
 
 /// Who changes the rules of which project.
-async fn authorize_change(
-    state: &AppState,
-    call: &ProjectCall,
-) -> Result<(Place, ProjectId, Actor), ApiError> {
+async fn authorize_change(state: &AppState, call: &ApiCall) -> Result<(Place, ProjectId, Actor), ApiError> {
     let (place, project, caller) = call.authorize_place(state, &[Scope::LOGS_WRITE]).await?;
     Ok((place, project, call.actor(&caller)))
 }
@@ -172,7 +169,7 @@ pub(super) async fn find(
     rules.into_iter().find(|rule| rule.id == id).ok_or_else(not_found)
 }
 
-pub(super) fn rule_id(call: &ProjectCall) -> &str {
+pub(super) fn rule_id(call: &ApiCall) -> &str {
     call.path_parameter("rule_id")
 }
 

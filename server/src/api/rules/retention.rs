@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::filter_group;
 use super::resource::{Draft, Kind, definition_of};
+use crate::api::api_call::ApiCall;
 use crate::api::fields::{Fields, invalid};
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::meta::rule::{Rule, RuleKind};
@@ -105,7 +105,7 @@ fn collect_values<'n>(node: &'n FilterNode, values: &mut Vec<&'n Scalar>) {
 /// `POST logs/retention_rules/suggest_name`: a name for a rule that has none yet, made of what it says.
 pub(super) async fn suggest_name(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     call.authorize(&state, Scope::LOGS_READ).await?;
     let body = call.into_json()?;

@@ -10,19 +10,16 @@ use serde_json::{Value, json};
 
 use super::resource::{find, rule_id};
 use super::sampling::model;
+use crate::api::api_call::ApiCall;
 use crate::api::fields::Fields;
 use crate::api::iso_time;
 use crate::api::logs::date_range;
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::meta::rule::RuleKind;
 use crate::state::AppState;
 
-pub(super) async fn simulate(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn simulate(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let rule = model(&find(&state, project, RuleKind::Sampling, rule_id(&call)).await?)?;
     let body = call.into_json()?;

@@ -12,7 +12,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use tokio::time::timeout;
 
 use super::request::{content_type, format, query};
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::error::ApiError;
 use crate::sql::{Asker, about_query};
 use crate::state::AppState;
@@ -24,7 +24,7 @@ const STATUS_PATIENCE: Duration = Duration::from_secs(1);
 
 type Pieces = BoxStream<'static, Result<Bytes, ApiError>>;
 
-pub(super) async fn ask(State(state): State<AppState>, call: ProjectCall) -> Result<Response, ApiError> {
+pub(super) async fn ask(State(state): State<AppState>, call: ApiCall) -> Result<Response, ApiError> {
     let asker = Asker::of(&state, &call).await?;
     let format = format(call.json()?, call.headers())?;
     let query = query(call.json()?)?;

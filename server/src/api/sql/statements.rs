@@ -8,20 +8,20 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::activity::entry::{Actor, Entry};
+use crate::api::api_call::ApiCall;
 use crate::api::iso_time;
-use crate::api::project_call::ProjectCall;
 use crate::error::ApiError;
 use crate::sql::Asker;
 use crate::state::AppState;
 
-pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let asker = Asker::of(&state, &call).await?;
     let statements = state.engine().sql_statements(asker.project.id, &asker.listed());
     let results: Vec<Value> = statements.iter().map(written).collect();
     Ok(Json(json!({ "results": results })))
 }
 
-pub(super) async fn kill(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+pub(super) async fn kill(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let asker = Asker::of(&state, &call).await?;
     let not_found = || ApiError::not_found("no such query runs");
     let id = Uuid::parse_str(call.path_parameter("query_id")).map_err(|_| not_found())?;

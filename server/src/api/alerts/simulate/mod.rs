@@ -18,9 +18,9 @@ use crate::alerts::failure::Failure;
 use crate::alerts::grouped_simulation;
 use crate::alerts::services::MAX_SERVICES;
 use crate::alerts::settings::{GroupBy, MAX_NUMBER, MAX_PERIODS};
+use crate::api::api_call::ApiCall;
 use crate::api::openapi::schema::{integer_within, one_of, text_up_to, with_required};
 use crate::api::openapi::{Routes, op, post};
-use crate::api::project_call::ProjectCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -52,7 +52,7 @@ pub(super) fn routes() -> Routes {
     Routes::new().at("/logs/alerts/simulate", post(simulate, described))
 }
 
-async fn simulate(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Answer>, ApiError> {
+async fn simulate(State(state): State<AppState>, call: ApiCall) -> Result<Json<Answer>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let request = request::parse(&call.into_json()?, state.clock().now_us())?;
     let answer = match request.group_by {

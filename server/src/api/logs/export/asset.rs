@@ -15,8 +15,8 @@ use super::super::custom_columns;
 use super::columns::ExportColumns;
 use super::filename;
 use super::request::required_query;
+use crate::api::api_call::ApiCall;
 use crate::api::fields::Fields;
-use crate::api::project_call::ProjectCall;
 use crate::api::{iso_time, page};
 use crate::auth::{Caller, Scope};
 use crate::error::ApiError;
@@ -36,7 +36,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// The query itself is looked at when the export is made; what is wrong with it is then told in place of the content.
 pub(in crate::api::logs) async fn create(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (project, caller) = call.authorize_caller(&state, &[Scope::LOGS_READ]).await?;
     let actor = call.actor(&caller);
@@ -80,7 +80,7 @@ pub(in crate::api::logs) async fn create(
 /// With `export:read` all exports of the project, else the caller's own.
 pub(in crate::api::logs) async fn list(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let reading = Reading::of(&state, &call).await?;
     listed(&state, &call, &reading).await
@@ -89,13 +89,13 @@ pub(in crate::api::logs) async fn list(
 /// The caller's own exports of a whole organization.
 pub(in crate::api::logs) async fn list_of_organization(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     let reading = Reading::of(&state, &call).await?;
     listed(&state, &call, &reading).await
 }
 
-async fn listed(state: &AppState, call: &ProjectCall, reading: &Reading) -> Result<Json<Value>, ApiError> {
+async fn listed(state: &AppState, call: &ApiCall, reading: &Reading) -> Result<Json<Value>, ApiError> {
     let window = page::window(call);
     let with_others = reading.with_logs && reading.caller.has_scope(Scope::EXPORT_READ);
     let user_id = reading.caller.user_id();
@@ -105,7 +105,7 @@ async fn listed(state: &AppState, call: &ProjectCall, reading: &Reading) -> Resu
 
 pub(in crate::api::logs) async fn retrieve(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Json<Value>, ApiError> {
     Ok(Json(written(&asset_of(&state, &call).await?)))
 }
@@ -113,7 +113,7 @@ pub(in crate::api::logs) async fn retrieve(
 /// The file: inline, or to be saved with `download=true`.
 pub(in crate::api::logs) async fn content(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Response, ApiError> {
     let asset = asset_of(&state, &call).await?;
     match asset.state {
@@ -163,7 +163,7 @@ struct Reading {
 }
 
 impl Reading {
-    async fn of(state: &AppState, call: &ProjectCall) -> Result<Self, ApiError> {
+    async fn of(state: &AppState, call: &ApiCall) -> Result<Self, ApiError> {
         if !call.path_parameter("organization_id").is_empty() {
             let (member, caller) = call.authorize_organization(state, Scope::ACTIVITY_READ).await?;
             let owner = ExportOwner::Organization(member.organization.id);
@@ -183,7 +183,7 @@ impl Reading {
 
 /// The export that the path names. Who may not read exports sees those that the same user has asked for, and nobody
 /// sees what somebody else has read of the audit trail.
-async fn asset_of(state: &AppState, call: &ProjectCall) -> Result<ExportAsset, ApiError> {
+async fn asset_of(state: &AppState, call: &ApiCall) -> Result<ExportAsset, ApiError> {
     let Reading { owner, caller, with_logs, with_activity } = Reading::of(state, call).await?;
     let not_found = || ApiError::not_found("export not found");
     let id = call.path_parameter("export_id").parse().map_err(|_| not_found())?;

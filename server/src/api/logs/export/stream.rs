@@ -16,7 +16,7 @@ use super::columns::{self, ExportColumns};
 use super::encoder::{TextEncoder, TextForm};
 use super::filename;
 use super::request::{Format, parse_unlimited, required_query, resolve};
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -29,7 +29,7 @@ type Pieces = BoxStream<'static, Result<Bytes, ApiError>>;
 
 pub(in crate::api::logs) async fn stream_logs(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Response, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let body = call.into_json()?;

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response, Sse};
 use engine::tail::TailRequest;
 
 use self::parameters::TailParameters;
-use crate::api::project_call::ProjectCall;
+use crate::api::api_call::ApiCall;
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -27,7 +27,7 @@ const NO_BUFFERING: (HeaderName, HeaderValue) =
 pub(super) async fn tail(
     State(state): State<AppState>,
     headers: HeaderMap,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<Response, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let TailParameters { filter, after, attributes } = TailParameters::parse(call.parameters(), &headers)?;

@@ -9,8 +9,8 @@ use engine::schema::ProjectId;
 use serde_json::{Value, json};
 
 use crate::activity::entry::Actor;
+use crate::api::api_call::ApiCall;
 use crate::api::approvals::gated;
-use crate::api::project_call::ProjectCall;
 use crate::api::{basic_user, iso_time, page};
 use crate::approvals::action::{ViewWrite, Write};
 use crate::auth::Scope;
@@ -23,7 +23,7 @@ use content::Required;
 /// Most views of a project.
 const MAX_VIEWS: i64 = 10_000;
 
-pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let window = page::window(&call);
     let (views, count) = state.meta().log_views(project, window).await?;
@@ -33,7 +33,7 @@ pub(super) async fn list(State(state): State<AppState>, call: ProjectCall) -> Re
 
 pub(super) async fn create(
     State(state): State<AppState>,
-    call: ProjectCall,
+    call: ApiCall,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let (project, actor) = authorize_change(&state, &call).await?;
     let content = content::parse(&call.into_json()?, Required::Name)?.or_default();
@@ -47,32 +47,23 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(written(&view)?)))
 }
 
-pub(super) async fn retrieve(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn retrieve(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let view = state.meta().log_view(project, short_id(&call)).await?.ok_or_else(not_found)?;
     Ok(Json(written(&view)?))
 }
 
 /// `PUT`: like `PATCH`, but the name must be there.
-pub(super) async fn replace(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn replace(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     update(&state, call, Required::Name).await
 }
 
-pub(super) async fn change(
-    State(state): State<AppState>,
-    call: ProjectCall,
-) -> Result<Json<Value>, ApiError> {
+pub(super) async fn change(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     update(&state, call, Required::Nothing).await
 }
 
 /// What the body does not name stays as it is.
-async fn update(state: &AppState, call: ProjectCall, required: Required) -> Result<Json<Value>, ApiError> {
+async fn update(state: &AppState, call: ApiCall, required: Required) -> Result<Json<Value>, ApiError> {
     let (project, actor) = authorize_change(state, &call).await?;
     let meta = state.meta();
     let short_id = short_id(&call).to_owned();
@@ -85,7 +76,7 @@ async fn update(state: &AppState, call: ProjectCall, required: Required) -> Resu
     Ok(Json(written(&view)?))
 }
 
-pub(super) async fn delete(State(state): State<AppState>, call: ProjectCall) -> Result<StatusCode, ApiError> {
+pub(super) async fn delete(State(state): State<AppState>, call: ApiCall) -> Result<StatusCode, ApiError> {
     let (place, _, caller) = call.authorize_place(&state, &[Scope::LOGS_WRITE]).await?;
     let write = Write::LogsView(ViewWrite::Delete { short_id: short_id(&call).to_owned() });
     gated::perform(&state, place, &call.actor(&caller), ("DELETE", write)).await?;
@@ -93,12 +84,12 @@ pub(super) async fn delete(State(state): State<AppState>, call: ProjectCall) -> 
 }
 
 /// Who changes the views of which project.
-async fn authorize_change(state: &AppState, call: &ProjectCall) -> Result<(ProjectId, Actor), ApiError> {
+async fn authorize_change(state: &AppState, call: &ApiCall) -> Result<(ProjectId, Actor), ApiError> {
     let (project, caller) = call.authorize_caller(state, &[Scope::LOGS_WRITE]).await?;
     Ok((project, call.actor(&caller)))
 }
 
-fn short_id(call: &ProjectCall) -> &str {
+fn short_id(call: &ApiCall) -> &str {
     call.path_parameter("short_id")
 }
 

@@ -29,7 +29,7 @@ const CLIENT: &str = "x-posthog-client";
 
 /// What a handler is given, of a project or not; it calls one of the `authorize` methods before it looks at the body.
 #[derive(Debug)]
-pub(crate) struct ProjectCall {
+pub(crate) struct ApiCall {
     method: Method,
     path: HashMap<String, String>,
     /// As the routes see it, whole.
@@ -41,7 +41,7 @@ pub(crate) struct ProjectCall {
     has_body: bool,
 }
 
-impl ProjectCall {
+impl ApiCall {
     /// Finds out who calls and whether they may, in the contract's order of checks.
     ///
     /// # Errors
@@ -277,7 +277,7 @@ impl ProjectCall {
     }
 }
 
-impl FromRequest<AppState> for ProjectCall {
+impl FromRequest<AppState> for ApiCall {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
