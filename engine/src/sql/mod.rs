@@ -21,6 +21,7 @@
 //! | `plain` | rows in the few types that every client knows |
 //! | `describe` | what a statement will answer, before it runs |
 //! | `dialect` | whose SQL a statement is written in |
+//! | `object_ids` | numbers of tables in PostgreSQL's catalog |
 //! | `session_statement` | statements that concern a client's session |
 //! | `row_expression` | one scalar expression over one row |
 
@@ -31,6 +32,7 @@ mod functions;
 mod guard;
 mod lanes;
 mod means;
+mod object_ids;
 mod pauses;
 mod plain;
 mod pool;

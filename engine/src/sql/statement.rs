@@ -16,6 +16,7 @@ use super::describe::Planned;
 use super::dialect::SqlDialect;
 use super::functions;
 use super::guard::reads_schema;
+use super::object_ids::{self, PG_CATALOG};
 use super::request::{SqlSources, SqlValue};
 use super::rewrite::rewrite;
 use super::running::SqlStatementInfo;
@@ -25,8 +26,7 @@ use super::{ACTIVITY_TABLE, LOGS_TABLE};
 use crate::error::Error;
 use crate::query::{ActivityFilter, QuerySession, ScanLog, tenant_table, with_known_totals};
 
-/// The schemas that tell what tables there are.
-const PG_CATALOG: &str = "pg_catalog";
+/// The other schema that tells what tables there are.
 const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// All that a statement needs.
@@ -66,6 +66,9 @@ pub(super) async fn planned(prepared: Prepared) -> Planned<(LogicalPlan, Planned
         system::register(session, dialect.catalog(), &sources, &listed)?;
     }
     dialect.describe_tables(session)?;
+    if is_describing && dialect.is_postgres() {
+        object_ids::number(session, dialect.catalog()).await?;
+    }
     let statement = PlannedStatement::Statement(Box::new(statement));
     let plan = session.state().statement_to_plan(statement).await?;
     // The guard has refused all of these already; two locks are better than one.
