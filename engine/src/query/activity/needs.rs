@@ -355,7 +355,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(400))]
+        #![proptest_config(ProptestConfig::with_cases(60))]
         #[test]
         fn whatever_passes_a_test_is_left(
             detail in value(),
