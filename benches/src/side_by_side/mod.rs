@@ -42,7 +42,7 @@ pub use peer::default_python;
 pub use report::SideBySide;
 pub use sustained::{Ingestion, Sustained, ingest};
 
-use self::answer::Answer;
+use self::answer::{Answer, Form};
 use self::load::{Loaded, Rows};
 use self::peer::{Dialect, Peer};
 use self::questions::{QUESTIONS, Question};
@@ -156,7 +156,7 @@ async fn ask(
             answer.agrees(&timed.answer, form),
             "{} does not agree: {} against {} of Timberline, to {sql}",
             peer.version,
-            difference(&answer, &timed.answer),
+            difference(&answer, &timed.answer, form),
             timed.answer.summary()
         );
         times.push(elapsed);
@@ -165,8 +165,7 @@ async fn ask(
 }
 
 /// Where two answers differ first.
-fn difference(answer: &Answer, other: &Answer) -> String {
-    let place = answer.0.iter().zip(&other.0).position(|(one, other)| one != other);
-    let place = place.unwrap_or(answer.0.len().min(other.0.len()));
+fn difference(answer: &Answer, other: &Answer, form: Form) -> String {
+    let place = answer.first_difference(other, form).unwrap_or_default();
     format!("{}, row {place} {:?} against {:?}", answer.summary(), answer.0.get(place), other.0.get(place))
 }

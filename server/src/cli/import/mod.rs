@@ -38,7 +38,7 @@ pub(super) struct ImportArgs {
     #[arg(long, env = "TIMBERLINE_URL", default_value = DEFAULT_URL)]
     url: String,
     /// The project's token
-    #[arg(long, env = "TIMBERLINE_TOKEN", hide_env_values = true, value_parser = remote::secret, required_unless_present = "project")]
+    #[arg(long, env = "TIMBERLINE_TOKEN", hide_env_values = true, value_parser = remote::secret, required_unless_present_any = ["project", "activity"])]
     token: Option<Secret>,
     /// The file has entries of an audit trail; goes with --project and --key
     #[arg(long)]
