@@ -18,6 +18,7 @@ mod places;
 mod query;
 mod retention;
 mod s3;
+mod sidecar_formats;
 mod sidecars;
 mod storage;
 mod tail;
