@@ -167,6 +167,7 @@ impl Engine {
     }
 
     /// Takes in rows of the table's decoded schema, at least one.
+    #[tracing::instrument(name = "ingest", skip_all, fields(%table, rows = rows.num_rows()))]
     pub(crate) async fn ingest_rows(&self, table: TableId, rows: RecordBatch) -> Result<()> {
         if self.maintenance.is_wal_full() {
             self.maintenance.make_room();

@@ -63,6 +63,7 @@ impl Flusher {
         flushed
     }
 
+    #[tracing::instrument(name = "flush", skip_all, fields(%table))]
     async fn flush_pending(&self, table: TableId, pending: PendingFlush, began_us: i64) -> Result<()> {
         let transaction = match self.write_files(table, &pending, began_us).await {
             Ok(transaction) => transaction,

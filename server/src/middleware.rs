@@ -1,4 +1,5 @@
-//! What happens around every request: its id, its span in the log, and how long it took, for the counts and the log.
+//! What happens around every request: its id, its span in the log and in traces, and how long it took, for the counts
+//! and the log.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,13 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use tracing::{Instrument, info_span};
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{Status, TraceContextExt};
+use opentelemetry_http::HeaderExtractor;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
 use crate::api::ingest::datadog;
@@ -24,13 +31,22 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 /// The log has the path and never the query string, which may carry a key or a token.
 pub(crate) async fn request_context(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
-    let span =
-        info_span!("request", id = %id, method = %request.method(), path = logged_path(request.uri().path()));
+    let span = info_span!(
+        "request", id = %id, method = %request.method(), path = logged_path(request.uri().path()),
+        otel.name = Empty, otel.kind = Empty, trace_id = Empty,
+    );
     let call = Call::of(&request, id.clone());
+    let is_traced = state.config().traces.endpoint.is_some();
+    if is_traced {
+        call.begin_trace(&span, request.headers());
+    }
     let started = Instant::now();
     async {
         let mut response = next.run(request).await;
         call.answered(&state, response.status(), started.elapsed());
+        if is_traced {
+            end_trace(response.status());
+        }
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
@@ -56,9 +72,25 @@ impl Call {
         Self { id, method: request.method().clone(), route, project }
     }
 
+    fn endpoint(&self) -> &str {
+        self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str)
+    }
+
+    /// Makes the span a part of the caller's trace, or the first of one, as OpenTelemetry's conventions for HTTP have it.
+    fn begin_trace(&self, span: &Span, headers: &HeaderMap) {
+        let caller = TraceContextPropagator::new().extract(&HeaderExtractor(headers));
+        // Refused only where the span is not enabled, and then nothing is sent of it.
+        let _ = span.set_parent(caller);
+        span.record("otel.name", format!("{} {}", self.method, self.endpoint()));
+        span.record("otel.kind", "server");
+        span.record("trace_id", span.context().span().span_context().trace_id().to_string());
+        span.set_attribute("http.request.method", self.method.to_string());
+        span.set_attribute("http.route", self.endpoint().to_owned());
+    }
+
     /// Counts it, and logs it: as a warning when it was slow.
     fn answered(&self, state: &AppState, status: StatusCode, elapsed: Duration) {
-        let endpoint = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        let endpoint = self.endpoint();
         let status_number = status.as_u16();
         state.telemetry().note_request(endpoint, &self.method, status, elapsed);
         tracing::debug!(status = status_number, elapsed_us = elapsed.as_micros() as u64, "answered");
@@ -72,6 +104,15 @@ impl Call {
                 "slow request"
             );
         }
+    }
+}
+
+/// Notes the outcome in the span of the request, whose faults are those of the server.
+fn end_trace(status: StatusCode) {
+    let span = Span::current();
+    span.set_attribute("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.set_status(Status::error(""));
     }
 }
 

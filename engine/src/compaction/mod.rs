@@ -176,6 +176,7 @@ impl Compactor {
         merged
     }
 
+    #[tracing::instrument(name = "merge", skip_all, fields(%table, inputs = merge.inputs.len()))]
     async fn merge_now(
         &self,
         table: TableId,

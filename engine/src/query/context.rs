@@ -13,6 +13,7 @@ use object_store::path::Path as ObjectPath;
 use parquet::errors::ParquetError;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::activity::Overviews;
 use super::cost::CostMeter;
@@ -262,6 +263,8 @@ impl QueryContext {
         self.run_on_threads(kind, snapshot, translate_and_work).await
     }
 
+    /// Runs `work` on threads of queries within its deadline, as one span.
+    #[tracing::instrument(name = "question", skip_all, fields(?kind, table = %snapshot.table))]
     pub(crate) async fn run_on_threads<T, F>(
         &self,
         kind: QueryKind,
@@ -289,7 +292,7 @@ impl QueryContext {
             }
         };
         let threads = if kind == QueryKind::Sql { self.sql.threads() } else { self.threads.handle() };
-        let task = AbortOnDropHandle::new(threads.spawn(bounded));
+        let task = AbortOnDropHandle::new(threads.spawn(bounded.in_current_span()));
         let ended = task.await;
         cost.add_question(started.elapsed());
         match ended {

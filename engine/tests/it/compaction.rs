@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::objects::{data_files, settled_files};
+use crate::waiting::until;
 
 const NOW_US: i64 = 1_765_881_156_184_820;
 const DAY_US: i64 = 86_400_000_000;
@@ -213,9 +214,8 @@ async fn merges_happen_in_the_background() {
         ingest(&engine, PROJECT, &[(NOW_US + flush, 1)]).await;
         engine.flush().await.unwrap();
     }
-    while engine.snapshot(PROJECT).files.len() > 2 {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    let is_merged = async || (engine.snapshot(PROJECT).files.len() <= 2).then_some(());
+    until("the files are merged", is_merged).await;
     assert_eq!(rows(&engine).await.len(), 8);
     engine.shutdown().await.unwrap();
 }

@@ -23,3 +23,4 @@ mod sidecars;
 mod storage;
 mod tail;
 mod tidy;
+mod waiting;

@@ -18,12 +18,14 @@ pub(super) struct Credential {
     pub(super) place: Place,
 }
 
-/// The places of a key, in the order in which they are tried.
+/// The places of a key; those of a request in the order in which they are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Header,
     Body,
     Query,
+    /// Outside of HTTP.
+    Password,
 }
 
 impl fmt::Debug for Credential {
@@ -38,6 +40,7 @@ impl fmt::Display for Place {
             Self::Header => "the Authorization header",
             Self::Body => "the request body",
             Self::Query => "the query string",
+            Self::Password => "the password",
         })
     }
 }

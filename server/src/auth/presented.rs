@@ -3,7 +3,8 @@
 use axum::http::{HeaderMap, Method};
 use serde_json::Value;
 
-use super::{Caller, Means, cookies, credential};
+use super::credential::{self, Credential, Place};
+use super::{Caller, Means, cookies};
 use crate::error::ApiError;
 use crate::meta::Meta;
 use crate::meta::personal_api_key::PersonalApiKey;
@@ -45,11 +46,27 @@ impl Caller {
         }
         of_session(meta, &presented, now_us).await
     }
+
+    /// Finds out who gives a personal API key as a password.
+    ///
+    /// # Errors
+    /// 401 when the key is unknown or has ended, or its owner is not active.
+    pub async fn of_password(meta: &Meta, key: &str, now_us: i64) -> Result<Self, ApiError> {
+        meta.see_changes().await?;
+        let credential = Credential { key: key.trim().to_owned(), place: Place::Password };
+        of_credential(meta, &credential, now_us).await
+    }
 }
 
 async fn of_key(meta: &Meta, presented: &Presented<'_>, now_us: i64) -> Result<Option<Caller>, ApiError> {
     let Presented { headers, body, query, .. } = *presented;
-    let Some(credential) = credential::find(headers, body, query) else { return Ok(None) };
+    match credential::find(headers, body, query) {
+        Some(credential) => of_credential(meta, &credential, now_us).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn of_credential(meta: &Meta, credential: &Credential, now_us: i64) -> Result<Caller, ApiError> {
     let found = meta.known_key(&credential.key).await?;
     let is_valid = |(key, user): &(PersonalApiKey, User)| {
         user.is_active && key.attributes.expires_us.is_none_or(|expires_us| now_us < expires_us)
@@ -64,7 +81,7 @@ async fn of_key(meta: &Meta, presented: &Presented<'_>, now_us: i64) -> Result<O
         // The stamp is for people; a call does not fail for it.
         tracing::warn!(%error, "cannot note the use of a key");
     }
-    Ok(Some(Caller { user, means: Means::Key(Box::new(key)) }))
+    Ok(Caller { user, means: Means::Key(Box::new(key)) })
 }
 
 /// A cookie that opens nothing is no credential: browsers keep sending it after the session has ended.

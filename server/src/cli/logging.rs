@@ -1,19 +1,28 @@
-//! The server's own log, on stderr.
+//! What the server tells about itself: its log on stderr, and traces where they are wanted.
 
 use std::io::{IsTerminal, stderr};
 
-use tracing_subscriber::EnvFilter;
+use opentelemetry_otlp::ExporterBuildError;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{LogFormat, ServerConfig};
+use crate::telemetry::TraceExport;
 
-/// Starts logging. When something already logs, as in a test, that stays.
-pub(super) fn init(config: &LogConfig) {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&config.filter))
-        .with_writer(stderr)
-        .with_ansi(stderr().is_terminal());
-    let _already_set = match config.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
+/// Starts logging and, where the settings name a collector, sending traces. When something already logs, as in a test,
+/// that stays.
+///
+/// # Errors
+/// When traces cannot be sent as the settings say.
+pub(super) fn init(config: &ServerConfig) -> Result<Option<TraceExport>, ExporterBuildError> {
+    let lines = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+    let lines = match config.log.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
     };
+    let log = lines.with_filter(EnvFilter::new(&config.log.filter));
+    let traces = TraceExport::start(&config.traces)?;
+    let _already_set = registry().with(log).with(traces.as_ref().map(TraceExport::layer)).try_init();
+    Ok(traces)
 }

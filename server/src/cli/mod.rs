@@ -242,6 +242,9 @@ pub enum CliError {
     /// The server fails.
     #[error("the server stopped: {0}")]
     Serve(#[source] io::Error),
+    /// Traces cannot be sent as the settings say.
+    #[error("traces cannot be sent: {0}")]
+    Traces(#[source] opentelemetry_otlp::ExporterBuildError),
     /// Signals cannot be listened for.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),

@@ -12,6 +12,7 @@ use crate::Listeners;
 use crate::config::ServerConfig;
 use crate::meta::bootstrap::Credentials;
 use crate::state::AppState;
+use crate::telemetry::TraceExport;
 
 /// A server that holds its address and its data folder, and does not answer yet.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(super) struct Started {
     /// Cancelled by the first signal.
     pub(super) stop: CancellationToken,
     listeners: Listeners,
+    traces: Option<TraceExport>,
 }
 
 pub(super) async fn run(config: &ServerConfig) -> Result<(), CliError> {
@@ -39,7 +41,7 @@ impl Started {
     /// Takes the address, then the folder: an address in use must not leave a new folder whose credentials
     /// nobody has seen.
     pub(super) async fn new(config: &ServerConfig) -> Result<Self, CliError> {
-        logging::init(&config.log);
+        let traces = logging::init(config).map_err(CliError::Traces)?;
         let (http, address) = bind(config.listen).await?;
         let (grpc, grpc_address) = bind_optional(config.grpc_listen).await?;
         let (flight, flight_address) = bind_optional(config.sql.flight_listen).await?;
@@ -50,14 +52,18 @@ impl Started {
         let doors = Doors { grpc: grpc_address, flight: flight_address, postgres: postgres_address };
         let stop = stop::on_signal()?;
         let (state, credentials) = AppState::open(config).await?;
-        Ok(Self { state, credentials, url: format!("http://{address}"), doors, stop, listeners })
+        Ok(Self { state, credentials, url: format!("http://{address}"), doors, stop, listeners, traces })
     }
 
     /// Answers until the stop, then makes everything durable in its final place.
     pub(super) async fn serve(self) -> Result<(), CliError> {
         welcome::write_listening(&mut stdout(), &self.url, &self.doors).map_err(CliError::Print)?;
         let served = crate::serve(self.listeners, self.state.clone(), self.stop.cancelled_owned()).await;
-        self.state.close().await?;
+        let closed = self.state.close().await;
+        if let Some(traces) = self.traces {
+            traces.close().await;
+        }
+        closed?;
         served.map_err(CliError::Serve)
     }
 }

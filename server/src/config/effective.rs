@@ -9,7 +9,7 @@ use super::{ServerConfig, SettingError, Sources};
 const HIDDEN: &str = "(hidden)";
 
 /// What the name of a key ends with whose value is a secret.
-const SECRET_ENDINGS: [&str; 5] = ["key", "secret", "password", "token", "credentials"];
+const SECRET_ENDINGS: [&str; 6] = ["key", "secret", "password", "token", "credentials", "headers"];
 
 /// The setting of which others are shares.
 const WHOLE_MEMORY: &str = "memory.total_bytes";
@@ -170,6 +170,7 @@ mod tests {
             ("TIMBERLINE_AI__API_KEY", "hush"),
             ("TIMBERLINE_AI__BASE_URL", "https://me:hush@host/v1"),
             ("TIMBERLINE_STORAGE__URL", "s3://logs/eu"),
+            ("TIMBERLINE_TRACES__HEADERS", "authorization=hush"),
             ("AWS_SECRET_ACCESS_KEY", "hush"),
         ]);
         assert!(!format!("{listed:?}").contains("hush"), "{listed:?}");

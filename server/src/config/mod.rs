@@ -15,6 +15,7 @@ mod setting;
 mod sign_on;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ pub use self::sections::settings;
 use self::setting::MIB;
 pub use self::setting::Setting;
 pub use self::sign_on::SignOnConfig;
+pub use self::traces::{SecretHeaders, TracesConfig};
 use crate::meta::{self, MetaLocation};
 use crate::secret::Secret;
 
@@ -71,6 +73,8 @@ pub struct ServerConfig {
     pub smtp: SmtpConfig,
     /// How the server logs about itself.
     pub log: LogConfig,
+    /// Where the server sends traces of its own work.
+    pub traces: TracesConfig,
     /// How much one key and one project may ask for and send.
     pub rate_limits: RateLimitConfig,
     /// Questions about logs that one organization may ask at a time, if that is bounded.
@@ -292,6 +296,7 @@ impl ServerConfig {
                 filter: "info".to_owned(),
                 slow_query: Some(Duration::from_secs(1)),
             },
+            traces: TracesConfig::default(),
             rate_limits: RateLimitConfig::default(),
             max_questions_per_organization: Some(256),
             metrics_access: MetricsAccess::Local,

@@ -1,7 +1,5 @@
 //! Who asks about which project, and what of it they may read.
 
-use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, HeaderValue, Method};
 use engine::query::ActivityFilter;
 use engine::schema::OrganizationId;
 use engine::sql::{
@@ -12,7 +10,7 @@ use futures::future::BoxFuture;
 use super::system;
 use crate::api::activity::Reader;
 use crate::api::api_call::ApiCall;
-use crate::auth::{Access, Caller, Member, Presented, Scope};
+use crate::auth::{Access, Caller, Member, Scope};
 use crate::error::ApiError;
 use crate::meta::project::Project;
 use crate::rate_limits::RequestClass;
@@ -52,12 +50,8 @@ impl Asker {
     }
 
     async fn who_shows(state: &AppState, key: &str, project: Option<&str>) -> Result<Self, ApiError> {
-        let unreadable = |_| ApiError::authentication_failed("the API key has characters that no key has");
-        let authorization = HeaderValue::try_from(format!("Bearer {key}")).map_err(unreadable)?;
-        let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
-        let presented = Presented { method: &Method::POST, headers: &headers, body: None, query: &[] };
         let now_us = state.clock().now_us();
-        let caller = Caller::authenticate(state.meta(), presented, now_us).await?;
+        let caller = Caller::of_password(state.meta(), key, now_us).await?;
         caller.require_scope(Scope::LOGS_READ)?;
         let only = caller.only_project().map(|project| project.0.to_string());
         let project = project.or(only.as_deref()).unwrap_or("@current");

@@ -1,10 +1,11 @@
 //! Numbers about the running server, for its operators: what is counted, and how it is written for Prometheus.
 //!
 //! Nothing in here names a project, a user or a row. Reading order: [`Telemetry`] (what the server counts itself),
-//! [`exposition`] (the text), [`gather`] (which numbers there are).
+//! [`exposition`] (the text), [`gather`] (which numbers there are), [`traces`] (the server's own traces).
 
 mod exposition;
 mod gather;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::error::ApiError;
 
 pub(crate) use self::exposition::TEXT_FORMAT;
 pub(crate) use self::gather::gather;
+pub(crate) use self::traces::TraceExport;
 
 /// What requests without a route are counted under.
 pub(crate) const NO_ROUTE: &str = "none";

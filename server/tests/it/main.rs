@@ -7,3 +7,4 @@ mod crash;
 mod http;
 mod memory;
 mod oracle;
+mod waiting;

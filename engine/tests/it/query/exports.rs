@@ -17,6 +17,7 @@ use proptest::prelude::*;
 
 use super::corpus::{Corpus, Row, small_settings};
 use super::filters::ALL_TIME;
+use crate::waiting::until;
 
 fn query(order: Order, limit: usize) -> LogQuery {
     LogQuery {
@@ -229,7 +230,5 @@ async fn dropping_an_export_ends_its_work() {
     corpus.snapshot.segments.clear();
     assert!(segment.upgrade().is_some(), "a running export holds its snapshot");
     drop(stream);
-    while segment.upgrade().is_some() {
-        tokio::task::yield_now().await;
-    }
+    until("the snapshot is let go of", async || segment.upgrade().is_none().then_some(())).await;
 }

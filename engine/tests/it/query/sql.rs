@@ -10,6 +10,7 @@ use engine::query::{QueryOrigin, QuerySettings, from_datafusion};
 use futures::TryStreamExt;
 
 use super::corpus::{Corpus, Row, small_settings};
+use crate::waiting::until;
 
 async fn corpus() -> Corpus {
     let mut rows = [
@@ -145,7 +146,5 @@ async fn dropping_an_answer_ends_its_work() {
     corpus.snapshot.segments.clear();
     assert!(segment.upgrade().is_some(), "a running query holds its snapshot");
     drop(answer);
-    while segment.upgrade().is_some() {
-        tokio::task::yield_now().await;
-    }
+    until("the snapshot is let go of", async || segment.upgrade().is_none().then_some(())).await;
 }

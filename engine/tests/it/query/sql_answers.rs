@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use serde_json::{Value, json};
 
 use super::corpus::{Corpus, Row, small_settings};
+use crate::waiting::until;
 
 const FORMATS: [SqlFormat; 5] =
     [SqlFormat::Json, SqlFormat::Ndjson, SqlFormat::Csv, SqlFormat::Arrow, SqlFormat::Parquet];
@@ -132,13 +133,12 @@ async fn the_first_rows_come_before_the_last_are_made() {
         assert!(!pieces.next().await.unwrap().unwrap().is_empty());
         drop(pieces);
         // Nobody reads on: it ends.
-        let state = || {
+        let end = async || {
             let listed = corpus.context.sql_statements(corpus.snapshot.table, &SqlCaller::default());
-            listed.iter().find(|statement| statement.id == id).map(|statement| statement.state)
+            let listed = listed.iter().find(|statement| statement.id == id).map(|statement| statement.state);
+            listed.filter(|state| *state != SqlState::Running)
         };
-        while state() != Some(SqlState::GivenUp) {
-            tokio::task::yield_now().await;
-        }
+        assert_eq!(until("the statement ends", end).await, SqlState::GivenUp);
     }
 }
 
@@ -258,13 +258,14 @@ async fn the_engine_asks_the_same() {
     let engine = Engine::open(config, std::sync::Arc::new(engine::clock::SystemClock)).await.unwrap();
     let project = engine::schema::ProjectId(1);
     let caller = SqlCaller::default();
-    let answer =
-        engine.run_sql(project, None, Vec::new(), caller.clone(), SqlQuery::of("SELECT 1")).await.unwrap();
+    let endless = SqlQuery::of("SELECT value FROM generate_series(1, 1000000000000)");
+    let answer = engine.run_sql(project, None, Vec::new(), caller.clone(), endless).await.unwrap();
     let id = answer.id();
     drop(answer);
-    while engine.sql_statements(project, &caller)[0].state != SqlState::GivenUp {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(engine.sql_statements(project, &caller)[0].id, id);
+    let end = async || {
+        let listed = engine.sql_statements(project, &caller).remove(0);
+        (listed.state != SqlState::Running).then_some((listed.id, listed.state))
+    };
+    assert_eq!(until("the statement ends", end).await, (id, SqlState::GivenUp));
     assert!(!engine.kill_sql(project, &caller, id));
 }

@@ -20,6 +20,7 @@ mod smtp;
 mod sql;
 mod storage;
 mod tail;
+mod traces;
 
 use super::setting::Setting;
 
@@ -44,6 +45,7 @@ const SECTIONS: &[&[Setting]] = &[
     delivery::SETTINGS,
     smtp::SETTINGS,
     log::SETTINGS,
+    traces::SETTINGS,
     metrics::SETTINGS,
     rate_limits::SETTINGS,
 ];

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::process::{Folder, Running};
+use crate::waiting::until;
 
 /// Requests of a round that are approved while the server is killed.
 const NUM_REQUESTS: usize = 12;
@@ -35,14 +36,12 @@ impl Client<'_> {
 
     /// Waits until no request is between its quorum and its end.
     async fn settled(&self) -> Vec<Value> {
-        loop {
-            let requests =
-                self.get("change_requests/?limit=1000").await["results"].as_array().unwrap().clone();
-            if requests.iter().all(|request| request["state"] != "approved") {
-                return requests;
-            }
-            tokio::task::yield_now().await;
-        }
+        until("every request has an end", async || {
+            let mut listed = self.get("change_requests/?limit=1000").await;
+            let Value::Array(requests) = listed["results"].take() else { panic!("{listed}") };
+            requests.iter().all(|request| request["state"] != "approved").then_some(requests)
+        })
+        .await
     }
 }
 

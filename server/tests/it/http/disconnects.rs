@@ -4,12 +4,12 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::json;
 
 use super::harness::document;
 use super::process::{Running, text_of};
+use crate::waiting::until;
 
 /// Questions that have to read the rows of a file.
 const QUESTIONS: [(&str, &str); 11] = [
@@ -25,9 +25,6 @@ const QUESTIONS: [(&str, &str); 11] = [
     ("attributes", ""),
     ("values", "key=k"),
 ];
-
-/// How long a test waits for what must come, before it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Puts a pipe that nobody writes to in the place of the one data file: whoever reads it waits for ever.
 fn block_reads_of(data_dir: &Path) {
@@ -65,19 +62,12 @@ fn ask(server: &Running, key: &str, endpoint: &str, question: &str) -> TcpStream
 
 /// Waits until questions are being answered, or until none is.
 async fn wait_until_asked(server: &Running, expected: bool, question: &str) {
-    let wait = async {
-        loop {
-            let numbers =
-                reqwest::get(format!("{}/metrics", server.url)).await.unwrap().text().await.unwrap();
-            let tasks = numbers.lines().find_map(|line| line.strip_prefix("timberline_query_tasks "));
-            if (tasks.expect("the number") != "0") == expected {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, wait).await;
-    assert!(waited.is_ok(), "{question}: expected to be under way: {expected}");
+    until(&format!("{question} is under way: {expected}"), async || {
+        let numbers = reqwest::get(format!("{}/metrics", server.url)).await.unwrap().text().await.unwrap();
+        let tasks = numbers.lines().find_map(|line| line.strip_prefix("timberline_query_tasks "));
+        ((tasks.expect("the number") != "0") == expected).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use server::meta::Level;
 
 use super::harness::{Answer, TestServer, last_day, record};
 use super::people::person;
+use crate::waiting::until;
 
 const EXPORT: &str = "/api/projects/1/logs/export";
 const ASSETS: &str = "/api/projects/1/exports";
@@ -19,14 +20,15 @@ async fn create(server: &TestServer, body: Value) -> Value {
 /// The answer that is no 409, asked for until there is one.
 async fn content(server: &TestServer, asset: &Value, suffix: &str) -> Answer {
     let path = format!("{ASSETS}/{}/content/{suffix}", asset["id"]);
-    loop {
+    until("the export has an end", async || {
         let answer = server.request(Method::GET, &path, "").await;
         if answer.status != 409 {
-            return answer;
+            return Some(answer);
         }
         assert_eq!((answer.refusal().1.as_str(), answer.header("retry-after")), ("conflict", "5"));
-        tokio::task::yield_now().await;
-    }
+        None
+    })
+    .await
 }
 
 fn text(answer: &Answer) -> String {
@@ -159,12 +161,11 @@ async fn what_was_asked_for_is_made_after_a_restart_and_expires() {
 
     let server = server.restart_after(8 * 86_400).await;
     let path = format!("{ASSETS}/1/content");
-    while server.request(Method::GET, &path, "").await.status != 404 {
-        tokio::task::yield_now().await;
-    }
-    while folder.join("1.csv").exists() {
-        tokio::task::yield_now().await;
-    }
+    until("the export has expired", async || {
+        let is_gone = server.request(Method::GET, &path, "").await.status == 404;
+        (is_gone && !folder.join("1.csv").exists()).then_some(())
+    })
+    .await;
     let again = create(&server, json!({ "query": {} })).await;
     assert_eq!(again["id"], 2, "a number is not used twice");
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::harness::{Answer, TestServer, last_day, record};
+use crate::waiting::until;
 
 const STREAM: &str = "/api/projects/1/logs/export/stream";
 
@@ -128,9 +129,10 @@ async fn streams_at_a_time_are_bounded_and_end_with_their_reader() {
     let second = server.request(Method::POST, STREAM, body.clone()).await;
     assert_eq!((second.refusal().0, second.header("retry-after")), (503, "1"));
     drop(reading);
-    while server.request(Method::POST, STREAM, body.clone()).await.status != 200 {
-        tokio::task::yield_now().await;
-    }
+    until("the place is free again", async || {
+        (server.request(Method::POST, STREAM, body.clone()).await.status == 200).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -57,4 +57,5 @@ mod slow_requests;
 mod sql;
 mod subscriptions;
 mod tail;
+mod traces;
 mod views;

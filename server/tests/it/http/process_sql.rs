@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use super::doors::hostile::HOSTILE;
 use super::harness::document;
 use super::process::{Running, text_of, timberline};
 use super::process_refusals::error_with;
@@ -100,6 +101,25 @@ fn what_cannot_work_is_told() {
     assert!(error.contains("cannot reach the server") && !error.contains("phx_a"), "{error}");
     let error = error_with(1, &["sql", "--key", "phx_a", "-c", "\\nothing"], &[]);
     assert!(error.contains("\\nothing"), "{error}");
+}
+
+/// The shell has no server in front of a folder that would refuse for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shell_refuses_on_a_folder_what_every_door_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let server = Running::start("serve", &data_dir, &[]);
+    let sent = server.post("/v1/logs", &server.secret("phc_"), document("api", &[record("one")])).await;
+    assert_eq!(sent.0, 200);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    let before = files_in(&data_dir);
+    for sql in HOSTILE {
+        let error = error_with(1, &["sql", "--data-dir", text_of(&data_dir), "-c", sql], &[]);
+        assert!(!error.contains("panicked") && !error.contains("root:"), "{sql}: {error}");
+    }
+    assert_eq!(files_in(&data_dir), before, "nothing of the folder has changed");
+    assert!(!Path::new("/tmp/timberline-hostile-door.csv").exists());
 }
 
 /// Names and sizes.

@@ -4,6 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::harness::{TestServer, last_day, record};
+use crate::waiting::until;
 
 const PROJECT: &str = "/api/projects/1/";
 
@@ -150,12 +151,10 @@ async fn settings_hold_for_datadogs_records_as_well() {
 async fn a_running_server_follows_settings_that_others_change() {
     let server = TestServer::start().await;
     server.change_metadata("UPDATE projects SET pii_scrub_logs = 1, rules_version = rules_version + 1").await;
-    loop {
+    until("the setting holds", async || {
         server.store("svc", &[record(60, "INFO", "joe@ex.org")]).await;
         let rows = server.rows(json!({ "dateRange": last_day() })).await;
-        if rows.iter().any(|row| row["body"] == "{{REDACTED}}") {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+        rows.iter().any(|row| row["body"] == "{{REDACTED}}").then_some(())
+    })
+    .await;
 }

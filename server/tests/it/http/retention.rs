@@ -1,13 +1,13 @@
 //! How long rows are kept: tried out over HTTP, set by the command line, followed by a running server.
 
 use std::path::Path;
-use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::harness::{TestServer, document, record};
 use super::process::{Running, text_of, timberline};
+use crate::waiting::until;
 
 const DAY_SECS: i64 = 86_400;
 const PREVIEW: &str = "/api/projects/1/retention/preview";
@@ -137,11 +137,7 @@ async fn a_running_server_follows_the_metadata() {
     let server = filled().await;
     for (days, expected) in [("30", 1), ("NULL", 3), ("41", 3), ("40", 2)] {
         server.change_metadata(&format!("UPDATE projects SET retention_days = {days}")).await;
-        let mut found = count(&server).await;
-        while found != expected {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            found = count(&server).await;
-        }
+        until(days, async || (count(&server).await == expected).then_some(())).await;
     }
     assert_eq!(preview(&server, json!({ "days": 30 })).await["rows"], json!(1), "of what can be read now");
     let has_logs = server.request(Method::GET, "/api/projects/1/logs/has_logs", "").await;
@@ -180,9 +176,7 @@ async fn the_command_line_sets_what_the_server_follows() {
     assert!(refused.contains("in use by another process"), "{refused}");
     let set = retention(&data_dir, "set", Some("30")).unwrap();
     assert_eq!(set, "project 1 keeps its rows for 30 days\n");
-    while count_at(&server, &key).await != 1 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("the old row is gone", async || (count_at(&server, &key).await == 1).then_some(())).await;
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
 

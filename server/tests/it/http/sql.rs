@@ -9,6 +9,7 @@ use tower::ServiceExt;
 
 use super::harness::{Answer, TestServer, record};
 use super::people::person;
+use crate::waiting::until;
 
 const SQL: &str = "/api/projects/1/sql";
 const QUERIES: &str = "/api/projects/1/sql/queries";
@@ -232,13 +233,11 @@ async fn a_client_that_leaves_ends_its_statement() {
     let body = json!({ "query": ENDLESS, "format": "csv" });
     let running = server::app(server.state.clone()).oneshot(streaming(server.key(), &body)).await.unwrap();
     drop(running);
-    loop {
+    until("the statement is given up", async || {
         let answer = server.request(Method::GET, QUERIES, "").await.json();
-        if answer["results"][0]["state"] == "given_up" {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
+        (answer["results"][0]["state"] == "given_up").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

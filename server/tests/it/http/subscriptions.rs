@@ -7,6 +7,7 @@ use server::meta::Level;
 use super::harness::{Answer, TestServer};
 use super::people::person;
 use super::receiver::{Answers, Receiver};
+use crate::waiting::until;
 
 const ALL: &str = "/api/projects/1/activity_log/subscriptions/";
 
@@ -149,15 +150,13 @@ async fn how_sending_goes_is_shown_and_where_is_not() {
     assert!(told.headers["x-timberline-signature"].to_str().unwrap().starts_with("sha256="));
     let path = format!("{ALL}{}/", made["id"].as_str().unwrap());
     let failed = "timberline_notifications_total{outcome=\"failed\"} 1";
-    loop {
+    let numbers = until("the notification fails", async || {
         let numbers = server.request(Method::GET, "/metrics", "").await;
         let numbers = String::from_utf8(numbers.body.to_vec()).unwrap();
-        if numbers.lines().any(|number| number == failed) {
-            assert!(numbers.contains("\ntimberline_notifications_waiting 0\n"), "{numbers}");
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
+        numbers.lines().any(|number| number == failed).then_some(numbers)
+    })
+    .await;
+    assert!(numbers.contains("\ntimberline_notifications_waiting 0\n"), "{numbers}");
     let shown = server.request(Method::GET, &path, "").await;
     assert_eq!(shown.json()["destination"]["consecutive_failures"], 1);
     assert_eq!(shown.json()["destination"]["last_failure"], "the receiver answered with status 410");

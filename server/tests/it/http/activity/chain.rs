@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::harness::TestServer;
 use super::{items, things, write};
+use crate::waiting::until;
 
 const CHECKPOINTS: &str = "/api/organizations/@current/activity_log/checkpoints/";
 const VERIFY: &str = "/api/organizations/@current/activity_log/verify/";
@@ -122,13 +123,11 @@ async fn the_oldest_entries_expire_and_leave_a_checkpoint() {
         write(&server, &[json!({ "item_id": format!("day {day}"), "created_at": null })]).await;
     }
     let server = server.restart_after(5 * 86_400).await;
-    let proof = loop {
+    let proof = until("the old entry is removed", async || {
         let proof = verify(&server).await;
-        if proof["first_sequence"].as_i64() > Some(1) {
-            break proof;
-        }
-        tokio::task::yield_now().await;
-    };
+        (proof["first_sequence"].as_i64() > Some(1)).then_some(proof)
+    })
+    .await;
     assert_eq!(proof["is_intact"], true, "{proof}");
     let left = things(&server, &[("ordering", "created_at")]).await;
     assert!(!items(&left).contains(&"old") && items(&left).contains(&"day 4"), "{left:?}");

@@ -7,6 +7,7 @@ use server::meta::Level;
 use super::super::harness::{Answer, TestServer};
 use super::super::people::person;
 use super::write;
+use crate::waiting::until;
 
 pub(super) const EXPORT: &str = "/api/projects/1/advanced_activity_logs/export/";
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -18,14 +19,12 @@ pub(super) async fn create(server: &TestServer, path: &str, body: Value) -> i64 
 }
 
 pub(super) async fn content(server: &TestServer, owner: &str, id: i64) -> Answer {
-    loop {
-        let path = format!("/api/{owner}/exports/{id}/content/?download=true");
+    let path = format!("/api/{owner}/exports/{id}/content/?download=true");
+    until("the export has an end", async || {
         let answer = server.request(Method::GET, &path, "").await;
-        if answer.status != 409 {
-            return answer;
-        }
-        tokio::task::yield_now().await;
-    }
+        (answer.status != 409).then_some(answer)
+    })
+    .await
 }
 
 pub(super) fn text(answer: &Answer) -> String {

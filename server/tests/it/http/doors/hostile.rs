@@ -9,7 +9,7 @@ use super::super::harness::TestServer;
 use super::{Doors, flight, postgres};
 
 /// What must not be done, and what must not be read.
-const HOSTILE: &[&str] = &[
+pub(in super::super) const HOSTILE: &[&str] = &[
     "CREATE TABLE a AS SELECT 1",
     "CREATE EXTERNAL TABLE a STORED AS CSV LOCATION '/etc/passwd'",
     "CREATE VIEW logs AS SELECT 1",

@@ -1,7 +1,7 @@
 //! SQL through the doors that have listeners of their own: Flight SQL and the PostgreSQL protocol.
 
 mod flight;
-mod hostile;
+pub(super) mod hostile;
 mod outside_clients;
 mod postgres;
 mod raw;
@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::harness::{TestServer, record};
+use crate::waiting::until;
 
 /// A certificate for this machine, which vouches for itself, and its key.
 pub(super) struct TestCertificate {
@@ -89,9 +90,10 @@ impl Doors {
 
     /// Waits until the latest statement is in a state.
     pub(super) async fn until_latest_is(&self, state: &str) {
-        while self.states().await.first().is_none_or(|latest| latest != state) {
-            tokio::task::yield_now().await;
-        }
+        until(state, async || {
+            self.states().await.first().is_some_and(|latest| latest == state).then_some(())
+        })
+        .await;
     }
 
     /// Ends it; requests under way are waited for.
