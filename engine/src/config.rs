@@ -61,9 +61,9 @@ impl EngineConfig {
             target_file_bytes: 256 << 20,
             compaction: true,
             merge_memory_bytes: 128 << 20,
-            cache_bytes: 256 << 20,
+            cache_bytes: 512 << 20,
             min_sidecar_rows: MIN_SIDECAR_ROWS,
-            query_memory_bytes: 768 << 20,
+            query_memory_bytes: 512 << 20,
             query_timeout: Duration::from_secs(60),
             aggregate_timeout: Duration::from_secs(30),
             max_read_bytes: None,
@@ -71,15 +71,15 @@ impl EngineConfig {
         }
     }
 
-    /// Shares `memory_bytes` out: a quarter to fresh rows, three eighths to queries, an eighth to caches, and an
-    /// eighth to merges, whose rows take twice their uncompressed size while they are sorted. The last eighth is
-    /// for requests on their way in, which are not the engine's.
+    /// Shares `memory_bytes` out: a quarter each to fresh rows, queries and caches, and an eighth to merges, whose
+    /// rows take twice their uncompressed size while they are sorted. The last eighth is for requests on their way in,
+    /// which are not the engine's.
     pub fn share_memory(&mut self, memory_bytes: usize) {
         let eighth = (memory_bytes / 8).max(1);
         self.max_buffer_bytes = 2 * eighth;
         self.flush_bytes = (self.max_buffer_bytes / 4).max(1);
-        self.query_memory_bytes = 3 * eighth;
-        self.cache_bytes = eighth;
+        self.query_memory_bytes = 2 * eighth;
+        self.cache_bytes = 2 * eighth;
         self.merge_memory_bytes = (eighth / 2).max(1) as u64;
     }
 

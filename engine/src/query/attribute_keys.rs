@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, ListArray, MapArray, StringArray};
-use arrow::buffer::OffsetBuffer;
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{
@@ -77,15 +77,16 @@ fn list_keys(maps: &MapArray, promoted: &[(&str, &ArrayRef)]) -> Result<ListArra
         return exec_err!("attributes are text, not {}", maps.data_type());
     };
     let mut names: Vec<&str> = promoted.iter().map(|(key, _)| *key).collect();
+    // A look at a bit is a tenth of a call of the column.
+    let nulls: Vec<Option<&NullBuffer>> = promoted.iter().map(|(_, column)| column.nulls()).collect();
     let mut places: HashMap<&str, i32> = HashMap::new();
     let mut listed: Vec<i32> = Vec::new();
     let mut lengths: Vec<usize> = Vec::with_capacity(maps.len());
     let offsets = maps.value_offsets();
     for row in 0..maps.len() {
         let before = listed.len();
-        listed.extend(
-            (0..).zip(promoted).filter(|(_, (_, column))| column.is_valid(row)).map(|(place, _)| place),
-        );
+        let is_there = |nulls: &Option<&NullBuffer>| nulls.is_none_or(|nulls| nulls.is_valid(row));
+        listed.extend((0..).zip(&nulls).filter(|(_, nulls)| is_there(nulls)).map(|(place, _)| place));
         for entry in offsets[row] as usize..offsets[row + 1] as usize {
             let key = keys.value(entry);
             listed.push(*places.entry(key).or_insert_with(|| {

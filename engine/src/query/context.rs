@@ -208,11 +208,8 @@ impl QueryContext {
 
     /// A session of a statement, in the memory of SQL. It has tables of its own, which the statement names.
     pub(crate) fn sql_session(&self, snapshot: &Snapshot, dialect: &SqlDialect) -> QuerySession {
-        let config = self.settings.session_config();
-        let config = config.with_default_catalog_and_schema(dialect.catalog(), crate::sql::SCHEMA);
-        let config = config.with_information_schema(dialect.is_postgres());
-        let session = LazySession::alone(config, Arc::clone(self.sql.env()));
-        self.session_over(session, snapshot, self.settings.max_read_bytes)
+        let (session, env) = self.sql.session(dialect);
+        self.session_over(LazySession::made(session, env), snapshot, self.settings.max_read_bytes)
     }
 
     fn session_over(

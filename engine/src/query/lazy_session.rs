@@ -55,6 +55,12 @@ impl LazySession {
         Self::made_by(env, num_partitions, move || SessionContext::new_with_config_rt(config, of_session))
     }
 
+    /// One that is there already.
+    pub(super) fn made(session: SessionContext, env: Arc<RuntimeEnv>) -> Self {
+        let num_partitions = session.copied_config().target_partitions();
+        Self::made_by(env, num_partitions, move || session)
+    }
+
     fn made_by(
         env: Arc<RuntimeEnv>,
         num_partitions: usize,

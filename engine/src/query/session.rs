@@ -6,10 +6,10 @@ use arrow::array::RecordBatch;
 use datafusion::common::utils::memory::get_record_batch_memory_size;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::physical_plan::execute_stream;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::Expr;
 use futures::StreamExt;
 use object_store::ObjectStore;
@@ -100,7 +100,15 @@ impl QuerySession {
         query: DataFrame,
     ) -> Result<SendableRecordBatchStream, DataFusionError> {
         let context = Arc::new(query.task_ctx());
-        let plan = query.create_physical_plan().await?;
+        self.start(query.create_physical_plan().await?, context)
+    }
+
+    /// Starts a plan.
+    pub(crate) fn start(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream, DataFusionError> {
         self.cost.watch(&plan);
         execute_stream(plan, context)
     }

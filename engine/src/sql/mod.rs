@@ -15,6 +15,7 @@
 //! | `system` | the tables of the schema `system` |
 //! | `run` | a statement from its text to the stream of its answer |
 //! | `means`, `pool`, `lanes` | memory, threads and places that statements run with |
+//! | `template` | what their sessions are copies of |
 //! | `running` | which statements run |
 //! | `stop`, `pauses` | when a statement has to end, and that it can be ended |
 //! | `encode` | answers as JSON, CSV, Arrow and Parquet |
@@ -46,9 +47,10 @@ mod session_statement;
 mod statement;
 mod stop;
 mod system;
+mod template;
 
 pub use describe::SqlDescription;
-pub(crate) use dialect::SCHEMA;
+use dialect::SCHEMA;
 pub use dialect::SqlDialect;
 pub use encode::{SqlFormat, SqlPiece, column_type};
 pub use guard::{ReadOnlyStatement, parse, parse_as};

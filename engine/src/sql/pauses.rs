@@ -11,11 +11,9 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use datafusion::common::Result;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::joins::utils::JoinFilter;
@@ -28,7 +26,7 @@ use datafusion::physical_plan::unnest::UnnestExec;
 
 use super::stop::Stop;
 
-/// Puts pauses into a plan, after all other rules.
+/// Puts pauses into finished plans.
 #[derive(Debug)]
 pub(super) struct Pauses {
     stop: Arc<Stop>,
@@ -63,14 +61,9 @@ impl Pauses {
             || plan.is::<UnnestExec>();
         Ok((plan, is_many))
     }
-}
 
-impl PhysicalOptimizerRule for Pauses {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _config: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    /// The plan with pauses.
+    pub(super) fn put_into(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|step| {
             let (step, is_many) = self.with_pauses(step)?;
             Ok(match is_many {
@@ -79,14 +72,6 @@ impl PhysicalOptimizerRule for Pauses {
             })
         })
         .data()
-    }
-
-    fn name(&self) -> &str {
-        "pauses"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
     }
 }
 

@@ -17,6 +17,7 @@ use super::dialect::SqlDialect;
 use super::functions;
 use super::guard::reads_schema;
 use super::object_ids::{self, PG_CATALOG};
+use super::pauses::Pauses;
 use super::request::{SqlSources, SqlValue};
 use super::rewrite::rewrite;
 use super::running::SqlStatementInfo;
@@ -55,7 +56,7 @@ pub(super) async fn planned(prepared: Prepared) -> Planned<(LogicalPlan, Planned
         [PG_CATALOG, INFORMATION_SCHEMA].iter().any(|schema| reads_schema(&statement, schema));
     rewrite(&mut statement, parameters.as_deref()).map_err(external)?;
     let session = &query.session;
-    functions::register(session, &stop)?;
+    functions::end_with(session, &stop)?;
     session.register_table(LOGS_TABLE, Arc::clone(&query.table) as _)?;
     let mut scans = vec![(LOGS_TABLE, query.table.scans())];
     if let Some((entries, filter)) = &activity {
@@ -86,10 +87,13 @@ pub(super) struct PlannedWith {
 
 /// Starts a statement; its rows come as a stream.
 pub(super) async fn execute(prepared: Prepared) -> Planned<SendableRecordBatchStream> {
+    let pauses = Pauses::new(&prepared.stop);
     let (plan, PlannedWith { query, scans }) = planned(prepared).await?;
     let is_explained = matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
     let plan = with_known_totals(&query, &plan).await?.unwrap_or(plan);
-    let rows = query.execute(query.session.execute_logical_plan(plan).await?).await?;
+    let plan = query.session.execute_logical_plan(plan).await?;
+    let context = Arc::new(plan.task_ctx());
+    let rows = query.start(pauses.put_into(plan.create_physical_plan().await?)?, context)?;
     Ok(if is_explained { with_sources(rows, query, scans) } else { rows })
 }
 

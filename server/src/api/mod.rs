@@ -50,7 +50,7 @@
 //! | `/api/projects/{id}/approval_policies`, `.../{policy_id}`, and the same of an organization | [`approvals`] | 500 of a place, 1,000 per page |
 //! | `/api/projects/{id}/change_requests`, `.../{request_id}` and below, and the same of an organization | [`approvals`] | 1,000 open ones of a place, 1,000 per page |
 //! | `POST /api/projects/{id}/retention/preview` | [`retention`] | 100 rules; the engine's memory and time |
-//! | `POST /api/projects/{id}/sql` | [`sql`] | statements at a time; half of the memory and threads of queries; their time |
+//! | `POST /api/projects/{id}/sql` | [`sql`] | statements at a time; three quarters of the memory and half of the threads of queries; their time |
 //! | `GET /api/projects/{id}/sql/queries`, `DELETE .../{query_id}` | [`sql`] | 256 statements that have ended |
 //! | gRPC `LogsService/Export`, on its own address | [`ingest::grpc`] | as over HTTP |
 //! | `GET /metrics` | [`metrics`] | one series per route, method and status |

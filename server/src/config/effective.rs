@@ -127,7 +127,7 @@ mod tests {
         let listed = effective(&[("TIMBERLINE_SERVER__LISTEN", "127.0.0.1:9")]);
         assert_eq!(listed.len(), settings().count());
         assert_eq!(of(&listed, "server.listen"), ("127.0.0.1:9", "environment"));
-        assert_eq!(of(&listed, "query.memory_bytes"), ("768MiB", "default"));
+        assert_eq!(of(&listed, "query.memory_bytes"), ("512MiB", "default"));
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
             ("TIMBERLINE_MEMORY__TOTAL_BYTES", "8GiB"),
             ("TIMBERLINE_ENGINE__CACHE_BYTES", "1MiB"),
         ]);
-        assert_eq!(of(&listed, "query.memory_bytes"), ("3221225472", "memory.total_bytes"));
+        assert_eq!(of(&listed, "query.memory_bytes"), ("2147483648", "memory.total_bytes"));
         assert_eq!(of(&listed, "engine.cache_bytes"), ("1MiB", "environment"));
     }
 

@@ -1,7 +1,5 @@
 //! Questions about time, services and severities, answered from rows.
 
-use std::collections::HashMap;
-
 use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::{TimestampMicrosecondType, UInt32Type};
 use datafusion::common::{Result, internal_datafusion_err};
@@ -48,19 +46,63 @@ impl CellQuestion<'_> {
         let tells_services = matches!(self.group_by, GroupBy::Service | GroupBy::ServiceAndSeverity);
         let tells_severities = matches!(self.group_by, GroupBy::Severity | GroupBy::ServiceAndSeverity);
         let place = |texts: &Texts, row| texts.place(row).ok_or_else(wrong);
-        let mut totals: HashMap<(i64, usize, usize), (u64, u64)> = HashMap::new();
+        let num_severities = if tells_severities { severities.num_places() } else { 1 };
+        let mut hand_over = |bucket_us, group: usize, (num_rows, bytes_uncompressed): Total| {
+            let service = if tells_services { services.text(group / num_severities) } else { "" };
+            let severity = if tells_severities { severities.text(group % num_severities) } else { "" };
+            take(&CellTotal { bucket_us, service, severity, num_rows, bytes_uncompressed })
+        };
+        let mut totals = BucketTotals::default();
         for (row, us) in times.values().iter().enumerate() {
             let service = if tells_services { place(&services, row)? } else { 0 };
             let severity = if tells_severities { place(&severities, row)? } else { 0 };
-            let bucket_us = self.bucket_us(*us);
-            let total = totals.entry((bucket_us, service, severity)).or_default();
-            total.0 += 1;
-            total.1 += u64::from(bytes.value(row));
+            let (bucket_us, group) = (self.bucket_us(*us), service * num_severities + severity);
+            if bucket_us != totals.bucket_us {
+                totals.hand_over(&mut hand_over)?;
+                totals.bucket_us = bucket_us;
+            }
+            match group < MAX_GROUPS {
+                true => totals.add(group, bytes.value(row)),
+                false => hand_over(bucket_us, group, (1, bytes.value(row).into()))?,
+            }
         }
-        for ((bucket_us, service, severity), (num_rows, bytes_uncompressed)) in totals {
-            let service = if tells_services { services.text(service) } else { "" };
-            let severity = if tells_severities { severities.text(severity) } else { "" };
-            take(&CellTotal { bucket_us, service, severity, num_rows, bytes_uncompressed })?;
+        totals.hand_over(&mut hand_over)
+    }
+}
+
+/// Groups that are counted apart; rows of others are handed over one by one.
+const MAX_GROUPS: usize = 1 << 12;
+
+/// Rows with their bytes.
+type Total = (u64, u64);
+
+/// The rows of one bucket, by the number of their group. Rows are mostly in the order of time, so that a bucket is left
+/// seldom; one that comes again is handed over again.
+#[derive(Default)]
+struct BucketTotals {
+    bucket_us: i64,
+    by_group: Vec<Total>,
+    /// The groups that have rows.
+    groups: Vec<usize>,
+}
+
+impl BucketTotals {
+    fn add(&mut self, group: usize, num_bytes: u32) {
+        if group >= self.by_group.len() {
+            self.by_group.resize(group + 1, (0, 0));
+        }
+        let total = &mut self.by_group[group];
+        if total.0 == 0 {
+            self.groups.push(group);
+        }
+        total.0 += 1;
+        total.1 += u64::from(num_bytes);
+    }
+
+    /// Gives what there is to `take`, and begins anew.
+    fn hand_over(&mut self, mut take: impl FnMut(i64, usize, Total) -> Result<()>) -> Result<()> {
+        for group in self.groups.drain(..) {
+            take(self.bucket_us, group, std::mem::take(&mut self.by_group[group]))?;
         }
         Ok(())
     }

@@ -92,7 +92,7 @@ pub(super) struct FilePart {
     is_long: bool,
 }
 
-/// A part over long columns that is to be tested on less than one row in so many reads these alone.
+/// A part over long columns that is to be tested on less than one row in so many looks at these alone.
 const FEW_OF: usize = 4;
 
 impl FileCondition {
@@ -111,12 +111,9 @@ impl FileCondition {
             if met.is_empty() {
                 break;
             }
-            let reads_few = part.is_long
-                && met.len() < num_rows / FEW_OF
-                && !reader.has_columns(open, slice, &part.columns);
-            met = if reads_few {
+            met = if part.is_long && met.len() < num_rows / FEW_OF {
                 let rows = met.into_rows();
-                let batch = reader.some_rows(open, slice, &rows, &part.columns).await?;
+                let batch = reader.few_rows(open, slice, &rows, &part.columns).await?;
                 let truth = part.truth(&batch)?;
                 MetRows::List(
                     rows.into_iter().zip(&truth).filter(|(_, met)| *met).map(|(row, _)| row).collect(),

@@ -67,9 +67,18 @@ impl SliceReader {
         self.columns(open, slice, &[column]).await
     }
 
-    /// Whether columns of a slice are at hand.
-    pub(super) fn has_columns(&self, open: &OpenFile, slice: usize, wanted: &[usize]) -> bool {
-        wanted.iter().all(|column| self.cache.column(open.file.id, slice, *column).is_some())
+    /// Columns of few rows of a slice, in their order, of the whole columns where those are at hand; `rows` rise.
+    pub(super) async fn few_rows(
+        &self,
+        open: &OpenFile,
+        slice: usize,
+        rows: &[u32],
+        wanted: &[usize],
+    ) -> Result<RecordBatch> {
+        match wanted.iter().all(|column| self.cache.column(open.file.id, slice, *column).is_some()) {
+            true => taken(&self.columns(open, slice, wanted).await?, rows),
+            false => self.some_rows(open, slice, rows, wanted).await,
+        }
     }
 
     /// Columns of all rows of a slice, as they are decoded.
@@ -114,10 +123,7 @@ impl SliceReader {
     ) -> Result<RecordBatch> {
         // Where rows were taken from lately, more will be: the newest slice is in most answers.
         if self.cache.visit(open.file.id, slice) {
-            let whole = self.columns(open, slice, wanted).await?;
-            let rows = UInt32Array::from(rows.to_vec());
-            let taken = whole.columns().iter().map(|column| take(column, &rows, None));
-            return Ok(RecordBatch::try_new(whole.schema(), taken.collect::<Result<_, _>>()?)?);
+            return taken(&self.columns(open, slice, wanted).await?, rows);
         }
         self.some_rows(open, slice, rows, wanted).await
     }
@@ -189,6 +195,13 @@ impl SliceReader {
         }
         Ok(arrays)
     }
+}
+
+/// Some rows of a slice's columns.
+fn taken(whole: &RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
+    let rows = UInt32Array::from(rows.to_vec());
+    let taken = whole.columns().iter().map(|column| take(column, &rows, None));
+    Ok(RecordBatch::try_new(whole.schema(), taken.collect::<Result<_, _>>()?)?)
 }
 
 fn batch_of(

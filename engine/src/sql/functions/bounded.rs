@@ -11,11 +11,12 @@ use arrow::compute::{cast, concat, kernels::aggregate::max};
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::error::DataFusionError;
+use datafusion::execution::FunctionRegistry;
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
-use datafusion::prelude::SessionContext;
 
 use crate::error::{Error, ErrorKind};
 
@@ -26,9 +27,9 @@ const MAX_BYTES: u64 = 64 << 20;
 const REMOVED: [&str; 4] = ["range", "generate_series", "array_repeat", "array_resize"];
 
 /// Replaces functions of a session by bounded ones, and removes some.
-pub(super) fn restrict(session: &SessionContext) -> Result<()> {
+pub(super) fn restrict(state: &mut SessionState) -> Result<()> {
     for name in REMOVED {
-        session.deregister_udf(name);
+        state.deregister_udf(name)?;
     }
     let growing = [
         ("repeat", Growth::Times),
@@ -43,9 +44,8 @@ pub(super) fn restrict(session: &SessionContext) -> Result<()> {
         ("array_to_string", Growth::Joined),
     ];
     for (name, growth) in growing {
-        let function = session.state().scalar_functions().get(name).cloned();
-        if let Some(function) = function {
-            session.register_udf(Bounded::of(function, growth));
+        if let Some(function) = state.scalar_functions().get(name).cloned() {
+            state.register_udf(Arc::new(Bounded::of(function, growth)))?;
         }
     }
     Ok(())

@@ -21,29 +21,29 @@ mod time_bucket;
 use std::sync::Arc;
 
 use datafusion::common::Result;
-use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::FunctionRegistry;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::prelude::SessionContext;
 
-use super::pauses::Pauses;
 use super::stop::Stop;
 
-/// Adds the functions to a session, takes those away that no statement may call, and lets its plans pause.
-pub(super) fn register(session: &SessionContext, stop: &Arc<Stop>) -> Result<()> {
-    bounded::restrict(session)?;
-    slow::restrict(session, stop);
-    for function in attribute::functions().into_iter().chain(json::functions()).chain(text::functions()) {
-        session.register_udf(function);
+/// Adds the functions to a session, and takes those away that no statement may call.
+pub(super) fn install(mut state: SessionState) -> Result<SessionState> {
+    bounded::restrict(&mut state)?;
+    let own = attribute::functions().into_iter().chain(json::functions()).chain(text::functions());
+    for function in own.chain([time_bucket::function()]) {
+        state.register_udf(Arc::new(function))?;
     }
-    session.register_udf(time_bucket::function());
     // Ours first: they are asked in order.
-    let state = session.state();
     let own: Arc<dyn ExprPlanner> = Arc::new(operators::Operators);
     let planners = [own].into_iter().chain(state.expr_planners().iter().cloned()).collect();
-    let state = SessionStateBuilder::new_from_existing(state).with_expr_planners(planners);
-    let state = state.with_physical_optimizer_rule(Arc::new(Pauses::new(stop))).build();
-    *session.state_ref().write() = state;
-    Ok(())
+    Ok(SessionStateBuilder::new_from_existing(state).with_expr_planners(planners).build())
+}
+
+/// Lets the functions of a session end that would otherwise run on.
+pub(super) fn end_with(session: &SessionContext, stop: &Arc<Stop>) -> Result<()> {
+    slow::restrict(&mut session.state_ref().write(), stop)
 }
 
 /// A function of our own, as `system.functions` describes it.
@@ -139,11 +139,9 @@ mod tests {
 
     #[test]
     fn what_is_described_is_there_and_what_is_ours_is_described() {
-        let plain = SessionContext::new().state().scalar_functions().clone();
-        let session = SessionContext::new();
-        register(&session, &Arc::new(Stop::never())).unwrap();
-        let state = session.state();
-        let ours = state.scalar_functions();
+        let state = || SessionContext::new().state();
+        let (plain, ours) = (state(), install(state()).unwrap());
+        let (plain, ours) = (plain.scalar_functions(), ours.scalar_functions());
         for Described { name, call, .. } in &DESCRIBED {
             assert!(ours.contains_key(*name) && call.starts_with(name), "{name}");
         }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::Result;
+use datafusion::execution::FunctionRegistry;
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
-use datafusion::prelude::SessionContext;
 
 use super::super::stop::Stop;
 use super::bounded::{Size, rows_of, too_long};
@@ -22,11 +23,11 @@ const MAX_PAIRS: u64 = 1 << 26;
 const SLOW: &str = "levenshtein";
 
 /// Replaces the functions of a session by ones that can be ended.
-pub(super) fn restrict(session: &SessionContext, stop: &Arc<Stop>) {
-    let function = session.state().scalar_functions().get(SLOW).cloned();
-    if let Some(function) = function {
-        session.register_udf(ScalarUDF::from(Slow { function, stop: Arc::clone(stop) }));
+pub(super) fn restrict(state: &mut SessionState, stop: &Arc<Stop>) -> Result<()> {
+    if let Some(function) = state.scalar_functions().get(SLOW).cloned() {
+        state.register_udf(Arc::new(ScalarUDF::from(Slow { function, stop: Arc::clone(stop) })))?;
     }
+    Ok(())
 }
 
 #[derive(Debug)]

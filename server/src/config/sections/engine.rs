@@ -57,7 +57,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         section: "engine",
         key: "cache_bytes",
         doc: "memory for footers of data files, for sidecars, and for columns that were read lately",
-        default: "256MiB",
+        default: "512MiB",
         apply: |config, text| bytes(text).map(|value| config.engine.cache_bytes = value),
     },
 ];

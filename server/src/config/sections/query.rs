@@ -8,7 +8,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         section: "query",
         key: "memory_bytes",
         doc: "memory that all running queries share",
-        default: "768MiB",
+        default: "512MiB",
         apply: |config, text| bytes(text).map(|value| config.engine.query_memory_bytes = value),
     },
     Setting {
