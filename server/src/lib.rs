@@ -58,7 +58,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::serve::{Listener, ListenerExt};
+use axum::serve::{ListenerExt, TapIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequest;
@@ -135,12 +135,13 @@ pub async fn serve(
 
 /// Parts of a streamed answer leave when they are written: waiting for more would hold the last one up until the caller
 /// has confirmed the one before, which takes it 40 ms.
-fn without_delay(listener: TcpListener) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
-    listener.tap_io(|stream| {
+fn without_delay(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
+    fn send_at_once(stream: &mut TcpStream) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection waits before it sends");
         }
-    })
+    }
+    listener.tap_io(send_at_once)
 }
 
 async fn serve_grpc(

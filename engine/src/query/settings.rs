@@ -124,7 +124,7 @@ impl QuerySettings {
     ///
     /// Groups are made in all streams and put together in one: with several streams between the two, DataFusion 55.2
     /// may wait for ever when two of them spill (its issue 24883).
-    pub(super) fn session_config(&self) -> SessionConfig {
+    pub(crate) fn session_config(&self) -> SessionConfig {
         SessionConfig::new()
             .with_batch_size(self.batch_size.max(1))
             .with_target_partitions(self.num_threads.max(1))
