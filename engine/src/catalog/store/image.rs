@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::columns::{column, count_at, failed, path_at, uuid_at};
 use super::files::Which;
+use super::publishing::last_published;
 use super::state::StateName;
 use super::{
-    CATALOG_FILE_NAME, CatalogFile, CatalogStore, FlushedRange, SqlTransaction, files, last_published,
-    open_pool, ranges, state,
+    CATALOG_FILE_NAME, CatalogFile, CatalogStore, FlushedRange, SqlTransaction, files, open_pool, ranges,
+    state,
 };
 use crate::error::{Error, Result};
 
