@@ -27,6 +27,17 @@ pub(crate) struct WriterMarks {
     pub(crate) last_ingested_us: i64,
 }
 
+impl WriterMarks {
+    /// Takes what is ahead of it in others.
+    pub(crate) fn advance(&mut self, others: Self) {
+        if others.epoch > self.epoch {
+            (self.writer, self.epoch) = (others.writer, others.epoch);
+        }
+        self.last_sequence = self.last_sequence.max(others.last_sequence);
+        self.last_ingested_us = self.last_ingested_us.max(others.last_ingested_us);
+    }
+}
+
 /// Everything that a catalog holds.
 #[derive(Debug)]
 pub(crate) struct CatalogImage {
