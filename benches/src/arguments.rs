@@ -51,17 +51,32 @@ pub(crate) struct ActivityArgs {
     pub(crate) output: Option<PathBuf>,
 }
 
+// Not a documentation comment: clap would take it for that of the commands.
+// Which log records are generated, however many.
 #[derive(Debug, Args)]
-pub(crate) struct SizeArgs {
-    /// Log records to generate.
-    #[arg(long, default_value_t = 1_048_576)]
-    pub(crate) rows: u64,
+pub(crate) struct GeneratorArgs {
     /// Distinct log attribute keys: 20, 500 or 5000.
     #[arg(long, default_value = "20")]
     pub(crate) attribute_keys: AttributeKeys,
     /// Seed of the generator.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+impl GeneratorArgs {
+    /// What is generated.
+    pub(crate) fn spec(&self, rows: u64) -> LogSpec {
+        LogSpec { seed: self.seed, rows, num_attribute_keys: self.attribute_keys, ..LogSpec::default() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SizeArgs {
+    /// Log records to generate.
+    #[arg(long, default_value_t = 1_048_576)]
+    pub(crate) rows: u64,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArgs,
     /// Shape of the records: sizing or natural.
     #[arg(long, default_value = "sizing")]
     pub(crate) shape: RecordShape,
@@ -75,12 +90,8 @@ pub(crate) struct LayoutArgs {
     /// Log records to generate.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) rows: u64,
-    /// Distinct log attribute keys: 20, 500 or 5000.
-    #[arg(long, default_value = "20")]
-    pub(crate) attribute_keys: AttributeKeys,
-    /// Seed of the generator.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArgs,
     /// Shape of the records: sizing or natural.
     #[arg(long, default_value = "sizing")]
     pub(crate) shape: RecordShape,
@@ -185,12 +196,8 @@ pub(crate) struct SetsArgs {
     /// Log records to generate.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) rows: u64,
-    /// Distinct log attribute keys: 20, 500 or 5000.
-    #[arg(long, default_value = "20")]
-    pub(crate) attribute_keys: AttributeKeys,
-    /// Seed of the generator.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArgs,
     /// Times that every question is asked.
     #[arg(long, default_value_t = 5)]
     pub(crate) repetitions: u32,
@@ -202,12 +209,6 @@ pub(crate) struct SetsArgs {
 impl SizeArgs {
     /// What is generated.
     pub(crate) fn spec(&self) -> LogSpec {
-        LogSpec {
-            seed: self.seed,
-            rows: self.rows,
-            num_attribute_keys: self.attribute_keys,
-            shape: self.shape,
-            ..LogSpec::default()
-        }
+        LogSpec { shape: self.shape, ..self.generator.spec(self.rows) }
     }
 }

@@ -166,14 +166,9 @@ async fn explore_args(args: ExploreArgs) -> Result<(PathBuf, String)> {
 
 async fn sets_args(args: SetsArgs) -> Result<(PathBuf, String)> {
     ensure!(args.repetitions > 0, "repetitions must be at least 1, not 0");
-    let spec = LogSpec {
-        seed: args.seed,
-        rows: args.rows,
-        num_attribute_keys: args.attribute_keys,
-        ..LogSpec::default()
-    };
-    let report = run(spec, args.repetitions).await?.to_markdown();
-    Ok((args.output.unwrap_or_else(|| default_output("", args.rows, args.attribute_keys)), report))
+    let report = run(args.generator.spec(args.rows), args.repetitions).await?.to_markdown();
+    let keys = args.generator.attribute_keys;
+    Ok((args.output.unwrap_or_else(|| default_output("", args.rows, keys)), report))
 }
 
 async fn activity_args(args: ActivityArgs) -> Result<(PathBuf, String)> {
@@ -188,19 +183,14 @@ async fn activity_args(args: ActivityArgs) -> Result<(PathBuf, String)> {
 }
 
 fn layout_args(args: LayoutArgs) -> Result<(PathBuf, String)> {
-    let spec = LogSpec {
-        seed: args.seed,
-        rows: args.rows,
-        num_attribute_keys: args.attribute_keys,
-        shape: args.shape,
-        ..LogSpec::default()
-    };
+    let (keys, seed) = (args.generator.attribute_keys, args.generator.seed);
+    let spec = LogSpec { shape: args.shape, ..args.generator.spec(args.rows) };
     let names = args.parts.iter().filter_map(|part| Some(part.to_possible_value()?.get_name().to_owned()));
     let command = format!(
         "cargo run --release -p benches -- layout --rows {} --attribute-keys {} --seed {} --shape {} --rows-per-file {} --parts {}",
         args.rows,
-        args.attribute_keys.num_keys(),
-        args.seed,
+        keys.num_keys(),
+        seed,
         args.shape.as_str(),
         args.rows_per_file,
         names.collect::<Vec<_>>().join(",")
@@ -212,7 +202,7 @@ fn layout_args(args: LayoutArgs) -> Result<(PathBuf, String)> {
         folder: args.folder.as_deref(),
     };
     let report = layout::compare(&comparison, &command)?;
-    Ok((args.output.unwrap_or_else(|| default_output("layout-", args.rows, args.attribute_keys)), report))
+    Ok((args.output.unwrap_or_else(|| default_output("layout-", args.rows, keys)), report))
 }
 
 fn default_output(prefix: &str, rows: u64, attribute_keys: AttributeKeys) -> PathBuf {

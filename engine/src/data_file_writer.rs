@@ -95,19 +95,7 @@ impl DataFileWriter {
             sidecar_bytes = sidecar.bytes.len() as u64;
             self.storage.put(&sidecar_path(&self.path), sidecar.bytes).await?;
         }
-        Ok(DataFile {
-            id,
-            path: self.path,
-            level,
-            min_timestamp_us: facts.min_timestamp_us,
-            max_timestamp_us: facts.max_timestamp_us,
-            min_ingested_us: facts.min_ingested_us,
-            max_ingested_us: facts.max_ingested_us,
-            num_rows: facts.num_rows,
-            size_bytes: facts.size_bytes,
-            metadata_bytes: facts.metadata_bytes,
-            sidecar_bytes,
-        })
+        Ok(facts.data_file(id, level, self.path, sidecar_bytes))
     }
 
     fn take_encoding(&mut self) -> Result<Encoding> {

@@ -1,12 +1,12 @@
-//! The engine behind one handle: open, ingest, ask, stop.
+//! The engine behind one handle: open, ingest, keep, stop. What it is asked is in `questions`.
 
-use parking_lot::Mutex;
-use std::fs::{File, OpenOptions, TryLockError, create_dir_all};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -20,22 +20,16 @@ use crate::compaction::{CompactionSettings, Compactor, Expiry};
 use crate::config::EngineConfig;
 use crate::error::{Error, Result};
 use crate::flush::Flusher;
+use crate::folder_lock::lock_folder;
 use crate::ingest::DecodedLogs;
 use crate::maintenance::Maintenance;
 use crate::operations::{Backup, BackupMode};
-use crate::query::model::{LogFilter, LogQuery};
-use crate::query::{
-    LogExport, LogPage, QueryContext, QuerySettings, ResolvedRange, RetentionPreview, SparklineEntry,
-    SparklineRequest, TimeRange,
-};
+use crate::query::{QueryContext, QuerySettings, RetentionPreview};
 use crate::recovery::{read_log, tolerate_outage};
 use crate::retention::{RetentionPolicy, RetentionTables};
 use crate::schema::{ProjectId, TableId};
 use crate::storage::Storage;
 use crate::wal::{self, Disk, LocalDisk, Wal};
-
-/// Held while an engine has a folder open.
-pub(crate) const LOCK_FILE_NAME: &str = "LOCK";
 
 /// A storage and query engine over one folder.
 #[derive(Debug)]
@@ -236,77 +230,6 @@ impl Engine {
         self.maintenance.remove_table(table).await
     }
 
-    /// Whether a project has any log record that has not expired.
-    ///
-    /// # Errors
-    /// As [`QueryContext::count`].
-    pub async fn has_logs(&self, project: ProjectId) -> Result<bool> {
-        self.queries.has_rows(&self.snapshot(project)).await
-    }
-
-    /// The earliest `timestamp` of a project's logs that have not expired, microseconds.
-    ///
-    /// # Errors
-    /// As [`QueryContext::count`].
-    pub async fn earliest_timestamp_us(&self, project: ProjectId) -> Result<Option<i64>> {
-        self.queries.earliest_timestamp_us(&self.snapshot(project)).await
-    }
-
-    /// The same, if a time range begins with it.
-    ///
-    /// # Errors
-    /// As [`QueryContext::count`].
-    pub async fn earliest_of(&self, project: ProjectId, range: &ResolvedRange) -> Result<Option<i64>> {
-        self.queries.earliest_of(&self.snapshot(project), range).await
-    }
-
-    /// An instant, in ingest time, below which every record of a project has come in, microseconds.
-    pub fn live_checkpoint_us(&self, project: ProjectId) -> Option<i64> {
-        self.tables.newest_us(TableId::logs(project))
-    }
-
-    /// The rows of a project that a query asks for, in its order.
-    ///
-    /// # Errors
-    /// As [`QueryContext::count`].
-    pub async fn query_logs(&self, project: ProjectId, query: LogQuery) -> Result<LogPage> {
-        self.queries.rows(&self.snapshot(project), &query).await
-    }
-
-    /// Every row of a project that a query asks for at this moment, to be read in pieces. Relative dates in its
-    /// filter count from `as_of_us`.
-    ///
-    /// # Errors
-    /// As [`QueryContext::export`].
-    pub async fn export_logs(
-        &self,
-        project: ProjectId,
-        query: &LogQuery,
-        as_of_us: i64,
-    ) -> Result<LogExport> {
-        self.queries.export(&self.snapshot(project), query, as_of_us).await
-    }
-
-    /// How many rows of a project pass a filter in a time range.
-    ///
-    /// # Errors
-    /// As [`QueryContext::count`].
-    pub async fn count_logs(&self, project: ProjectId, filter: LogFilter, range: TimeRange) -> Result<u64> {
-        self.queries.count(&self.snapshot(project), &filter, range).await
-    }
-
-    /// Rows of a project per time bucket and series.
-    ///
-    /// # Errors
-    /// As [`QueryContext::count`].
-    pub async fn sparkline(
-        &self,
-        project: ProjectId,
-        request: SparklineRequest,
-    ) -> Result<Vec<SparklineEntry>> {
-        self.queries.sparkline(&self.snapshot(project), &request).await
-    }
-
     /// Bytes of the write-ahead log, and the most that they may be.
     pub(crate) fn wal_fill(&self) -> (u64, u64) {
         self.maintenance.wal_fill()
@@ -440,30 +363,6 @@ fn query_settings(config: &EngineConfig) -> QuerySettings {
     }
 }
 
-/// Makes a folder and claims it for one engine.
-pub(crate) fn lock_folder(data_dir: &Path) -> Result<File> {
-    let name = data_dir.display();
-    create_dir_all(data_dir)
-        .map_err(|error| Error::unavailable(format!("cannot create the folder {name}")).with_source(error))?;
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(data_dir.join(LOCK_FILE_NAME))
-        .map_err(|error| {
-            Error::unavailable(format!("cannot write in the folder {name}")).with_source(error)
-        })?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::unavailable(format!("the folder {name} is in use by another process")))
-        }
-        Err(TryLockError::Error(error)) => {
-            Err(Error::unavailable(format!("cannot lock the folder {name}")).with_source(error))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use object_store::path::Path as ObjectPath;
@@ -472,6 +371,8 @@ mod tests {
     use super::*;
     use crate::clock::{ManualClock, SystemClock};
     use crate::ingest::{RecordLimits, decode_otlp_json};
+    use crate::query::TimeRange;
+    use crate::query::model::LogFilter;
 
     async fn open(data_dir: &Path) -> Arc<Engine> {
         Engine::open(EngineConfig::new(data_dir), Arc::new(SystemClock)).await.unwrap()

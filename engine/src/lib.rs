@@ -15,7 +15,7 @@
 //! rows exist), `data_file_writer`, `flush`, `compaction` and `maintenance` (from memory to files, from small files to
 //! large ones), [`activity`] (the audit trail), [`retention`] and `expire` (which rows have expired, and how their files leave), [`pattern`] (what
 //! bodies have in common), [`query`] (questions), [`rules`] (what is dropped before it is stored), [`tail`] (rows as
-//! they come in), and [`Engine`], all of it behind one handle (some of its questions are in `questions` and `sql_questions`).
+//! they come in), and [`Engine`], all of it behind one handle (its questions are in `questions` and `sql_questions`).
 //! [`stats`] say how it fares. [`operations`] work on a folder as a whole: rebuild, check, back up,
 //! restore.
 //! [`error`], [`limits`], [`config`], [`clock`], [`scrub`] and [`database`] stand below them all.
@@ -34,6 +34,7 @@ mod engine;
 pub mod error;
 mod expire;
 mod flush;
+mod folder_lock;
 pub mod index;
 pub mod ingest;
 pub mod limits;

@@ -1,21 +1,92 @@
-//! The engine's questions about what rows have in common, and the one about rows as they come in.
+//! The engine's questions about logs: the rows themselves, what they have in common, and rows as they come in.
 
 use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::query::model::LogFilter;
+use crate::query::model::{LogFilter, LogQuery};
 use crate::query::{
     AttributeKeys, AttributeKeysRequest, CellCount, CountRange, CountRanges, CountRangesRequest,
-    FacetsRequest, Groups, GroupsRequest, Impact, ImpactRequest, PatternsAnswer, PatternsDiff,
-    PatternsDiffRequest, PatternsRequest, SampledRows, Services, ServicesRequest, TimeRange, ValueCount,
-    ValuesRequest,
+    FacetsRequest, Groups, GroupsRequest, Impact, ImpactRequest, LogExport, LogPage, PatternsAnswer,
+    PatternsDiff, PatternsDiffRequest, PatternsRequest, ResolvedRange, SampledRows, Services,
+    ServicesRequest, SparklineEntry, SparklineRequest, TimeRange, ValueCount, ValuesRequest,
 };
 use crate::rules::SamplingRule;
 use crate::schema::{ProjectId, TableId};
 use crate::tail::{LogTail, TailRequest, TailSource};
 
 impl Engine {
+    /// Whether a project has any log record that has not expired.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn has_logs(&self, project: ProjectId) -> Result<bool> {
+        self.queries.has_rows(&self.snapshot(project)).await
+    }
+
+    /// The earliest `timestamp` of a project's logs that have not expired, microseconds.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn earliest_timestamp_us(&self, project: ProjectId) -> Result<Option<i64>> {
+        self.queries.earliest_timestamp_us(&self.snapshot(project)).await
+    }
+
+    /// The same, if a time range begins with it.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn earliest_of(&self, project: ProjectId, range: &ResolvedRange) -> Result<Option<i64>> {
+        self.queries.earliest_of(&self.snapshot(project), range).await
+    }
+
+    /// An instant, in ingest time, below which every record of a project has come in, microseconds.
+    pub fn live_checkpoint_us(&self, project: ProjectId) -> Option<i64> {
+        self.tables.newest_us(TableId::logs(project))
+    }
+
+    /// The rows of a project that a query asks for, in its order.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn query_logs(&self, project: ProjectId, query: LogQuery) -> Result<LogPage> {
+        self.queries.rows(&self.snapshot(project), &query).await
+    }
+
+    /// Every row of a project that a query asks for at this moment, to be read in pieces. Relative dates in its
+    /// filter count from `as_of_us`.
+    ///
+    /// # Errors
+    /// As [`QueryContext::export`](crate::query::QueryContext::export).
+    pub async fn export_logs(
+        &self,
+        project: ProjectId,
+        query: &LogQuery,
+        as_of_us: i64,
+    ) -> Result<LogExport> {
+        self.queries.export(&self.snapshot(project), query, as_of_us).await
+    }
+
+    /// How many rows of a project pass a filter in a time range.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn count_logs(&self, project: ProjectId, filter: LogFilter, range: TimeRange) -> Result<u64> {
+        self.queries.count(&self.snapshot(project), &filter, range).await
+    }
+
+    /// Rows of a project per time bucket and series.
+    ///
+    /// # Errors
+    /// As [`QueryContext::count`](crate::query::QueryContext::count).
+    pub async fn sparkline(
+        &self,
+        project: ProjectId,
+        request: SparklineRequest,
+    ) -> Result<Vec<SparklineEntry>> {
+        self.queries.sparkline(&self.snapshot(project), &request).await
+    }
+
     /// How many rows of a project pass a filter, per time bucket.
     ///
     /// # Errors

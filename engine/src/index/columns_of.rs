@@ -111,6 +111,16 @@ pub(super) struct Words<'a> {
 pub(super) struct Texts<'a>(&'a StringViewArray);
 
 impl<'a> EntryColumns<'a> {
+    pub(super) const NAMES: [&'static str; 7] = [
+        activity::PROJECT_ID,
+        activity::USER_ID,
+        activity::WAS_IMPERSONATED,
+        activity::CLIENT,
+        activity::SCOPE,
+        activity::ACTIVITY,
+        activity::DETAIL,
+    ];
+
     pub(super) fn of(batch: &'a RecordBatch) -> Result<Self> {
         Ok(Self {
             projects: nullable(batch, activity::PROJECT_ID)?,

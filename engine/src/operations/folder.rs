@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::catalog::{CATALOG_FILE_NAME, MANIFEST_FOLDER};
 use crate::config::EngineConfig;
-use crate::engine::{LOCK_FILE_NAME, lock_folder};
 use crate::error::{Error, Result};
+use crate::folder_lock::{LOCK_FILE_NAME, lock_folder};
 use crate::storage::{CACHE_DIRECTORY, Storage, StorageConfig};
 
 /// Name of the write-ahead log's directory in a data folder.

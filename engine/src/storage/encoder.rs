@@ -7,17 +7,19 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{max, min};
 use arrow::datatypes::TimestampMicrosecondType;
 use bytes::Bytes;
+use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::Promotion;
 use super::block_checksums::BlockHasher;
 use super::checksums::{PagesChecksum, metadata_placeholder, seal_metadata};
 use super::encoding::{Effort, writer_properties};
 use super::file_origin::FileOrigin;
 use super::layout::to_file_columns;
+use super::{DataFile, Promotion};
 use crate::error::{Error, Result};
 use crate::limits::SLICES_PER_ROW_GROUP;
 use crate::schema::{Dataset, columns};
@@ -32,6 +34,25 @@ pub(crate) struct EncodedFacts {
     pub(crate) num_rows: u64,
     pub(crate) size_bytes: u64,
     pub(crate) metadata_bytes: u64,
+}
+
+impl EncodedFacts {
+    /// The file as the catalog knows it.
+    pub(crate) fn data_file(&self, id: Uuid, level: u32, path: Path, sidecar_bytes: u64) -> DataFile {
+        DataFile {
+            id,
+            path,
+            level,
+            min_timestamp_us: self.min_timestamp_us,
+            max_timestamp_us: self.max_timestamp_us,
+            min_ingested_us: self.min_ingested_us,
+            max_ingested_us: self.max_ingested_us,
+            num_rows: self.num_rows,
+            size_bytes: self.size_bytes,
+            metadata_bytes: self.metadata_bytes,
+            sidecar_bytes,
+        }
+    }
 }
 
 /// Encodes one data file.

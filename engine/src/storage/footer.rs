@@ -53,20 +53,7 @@ impl Storage {
 impl Footer {
     /// The file as the catalog knows it.
     pub(crate) fn data_file(&self, path: Path, sidecar_bytes: u64) -> DataFile {
-        let facts = &self.facts;
-        DataFile {
-            id: self.origin.file_id,
-            path,
-            level: self.origin.level,
-            min_timestamp_us: facts.min_timestamp_us,
-            max_timestamp_us: facts.max_timestamp_us,
-            min_ingested_us: facts.min_ingested_us,
-            max_ingested_us: facts.max_ingested_us,
-            num_rows: facts.num_rows,
-            size_bytes: facts.size_bytes,
-            metadata_bytes: facts.metadata_bytes,
-            sidecar_bytes,
-        }
+        self.facts.data_file(self.origin.file_id, self.origin.level, path, sidecar_bytes)
     }
 }
 

@@ -99,6 +99,19 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+/// A value as people read it, cut after so many characters.
+pub(crate) fn in_words(value: &Value, max_chars: usize) -> String {
+    let text = match value {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

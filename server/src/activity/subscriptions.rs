@@ -10,6 +10,7 @@ use engine::query::HiddenEntries;
 use engine::schema::{OrganizationId, ProjectId};
 use serde_json::Value;
 
+use super::change::in_words;
 use super::visibility::{is_hidden, staff_only};
 use crate::alerts::notice::encoded;
 use crate::api::activity::written_entry;
@@ -135,25 +136,14 @@ fn lines(changes: &Value) -> Vec<String> {
     let changes = changes.as_array().map_or(&[][..], Vec::as_slice);
     let line = |change: &Value| {
         let field = change["field"].as_str()?;
-        Some(format!("{field}: {} → {}", shown(&change["before"]), shown(&change["after"])))
+        let side = |side: &str| in_words(&change[side], MAX_VALUE_CHARS);
+        Some(format!("{field}: {} → {}", side("before"), side("after")))
     };
     let mut lines: Vec<String> = changes.iter().take(MAX_CHANGES).filter_map(line).collect();
     if changes.len() > MAX_CHANGES {
         lines.push(format!("and {} more", changes.len() - MAX_CHANGES));
     }
     lines
-}
-
-fn shown(value: &Value) -> String {
-    let text = match value {
-        Value::Null => "nothing".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    match text.char_indices().nth(MAX_VALUE_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
 }
 
 #[cfg(test)]

@@ -69,14 +69,7 @@ impl ApiCall {
         state: &AppState,
         scopes: &[Scope],
     ) -> Result<(Project, Caller), ApiError> {
-        let meta = state.meta();
-        let caller = Caller::authenticate(meta, self.presented(), state.clock().now_us()).await?;
-        if !scopes.iter().any(|scope| caller.has_scope(*scope)) {
-            scopes.first().map_or(Ok(()), |scope| caller.require_scope(*scope))?;
-        }
-        let id = self.path_parameter("project_id");
-        let (project, member) = caller.require_project_member(meta, id).await?;
-        let access = caller.access(meta, &member, project.id).await?;
+        let (project, access, caller) = self.find_access(state, scopes).await?;
         scopes.iter().try_for_each(|scope| access.require_scope(*scope))?;
         self.throttle(state, &caller, Some(project.id))?;
         state.question_slots().enter(&project.organization_id)?;
@@ -106,6 +99,17 @@ impl ApiCall {
         state: &AppState,
         scopes: &[Scope],
     ) -> Result<(ProjectId, Access, Caller), ApiError> {
+        let (project, access, caller) = self.find_access(state, scopes).await?;
+        self.throttle(state, &caller, Some(project.id))?;
+        Ok((project.id, access, caller))
+    }
+
+    /// Finds out who calls about which project with one of some scopes, and what the caller may do there.
+    async fn find_access(
+        &self,
+        state: &AppState,
+        scopes: &[Scope],
+    ) -> Result<(Project, Access, Caller), ApiError> {
         let meta = state.meta();
         let caller = Caller::authenticate(meta, self.presented(), state.clock().now_us()).await?;
         if !scopes.iter().any(|scope| caller.has_scope(*scope)) {
@@ -114,8 +118,7 @@ impl ApiCall {
         let id = self.path_parameter("project_id");
         let (project, member) = caller.require_project_member(meta, id).await?;
         let access = caller.access(meta, &member, project.id).await?;
-        self.throttle(state, &caller, Some(project.id))?;
-        Ok((project.id, access, caller))
+        Ok((project, access, caller))
     }
 
     /// Finds out who calls and how the caller stands in the organization that the path names.

@@ -86,6 +86,7 @@ pub(crate) mod rules;
 mod sign_on;
 pub(crate) mod signup;
 mod sql;
+mod streamed;
 mod users;
 
 pub(crate) use alerts::{Absent, AlertChange, of_stored as alert_filters};

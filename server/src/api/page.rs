@@ -36,6 +36,14 @@ pub(crate) fn part_of<T>(entries: Vec<T>, window: Window) -> Vec<T> {
     entries.into_iter().skip(number(window.offset)).take(number(window.limit)).collect()
 }
 
+/// The part of a list that is in memory whole which a call asks for, each entry as it is written.
+pub(crate) fn page_of<T>(call: &ApiCall, entries: Vec<T>, written: impl Fn(&T) -> Value) -> Value {
+    let window = window(call);
+    let count = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+    let results = part_of(entries, window).iter().map(written).collect();
+    page(&call.address(), window, count, results)
+}
+
 /// The address of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CalledAddress<'a> {

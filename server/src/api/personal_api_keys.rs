@@ -87,10 +87,7 @@ fn described_body(required: &[&str]) -> Value {
 async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let caller = call.authorize_user(&state, Scope::USER_READ).await?;
     let keys = state.meta().personal_api_keys_of_user(caller.user_id()).await?;
-    let window = page::window(&call);
-    let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
-    let results = page::part_of(keys, window).iter().map(|key| written(key, None)).collect();
-    Ok(Json(page::page(&call.address(), window, count, results)))
+    Ok(Json(page::page_of(&call, keys, |key| written(key, None))))
 }
 
 async fn create(State(state): State<AppState>, call: ApiCall) -> Result<(StatusCode, Json<Value>), ApiError> {

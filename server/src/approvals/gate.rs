@@ -6,6 +6,7 @@ use sqlx::{AnyConnection, Executor};
 use super::action::{self, Action, By, Changed, Done, Resource, Write};
 use super::{Approvals, conditions, failed, gone, notice};
 use crate::accounts::keys;
+use crate::activity::change::in_words;
 use crate::activity::entry::Actor;
 use crate::api::iso_time;
 use crate::error::ApiError;
@@ -297,10 +298,11 @@ fn display(attempt: &Attempt<'_>, action: &Action, tried: &Tried) -> Map<String,
         .collect();
     let mut description = format!("{}: {}", action.description, name(attempt, tried));
     if !before.is_empty() && !after.is_empty() {
+        let shown = |state: &Map<String, Value>, field: &str| in_words(&side(state, field), MAX_VALUE_CHARS);
         let words = fields
             .iter()
             .take(MAX_FIELDS)
-            .map(|field| format!("{field} {} → {}", shown(&side(before, field)), shown(&side(after, field))));
+            .map(|field| format!("{field} {} → {}", shown(before, field), shown(after, field)));
         let mut words: Vec<String> = words.collect();
         if fields.len() > MAX_FIELDS {
             words.push(format!("and {} more", fields.len() - MAX_FIELDS));
@@ -315,16 +317,4 @@ fn display(attempt: &Attempt<'_>, action: &Action, tried: &Tried) -> Map<String,
         "triggered_paths": fields,
     });
     display.as_object().cloned().unwrap_or_default()
-}
-
-fn shown(value: &Value) -> String {
-    let text = match value {
-        Value::Null => "nothing".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    match text.char_indices().nth(MAX_VALUE_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
 }

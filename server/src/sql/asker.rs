@@ -3,7 +3,8 @@
 use engine::query::ActivityFilter;
 use engine::schema::OrganizationId;
 use engine::sql::{
-    ACTIVITY_TABLE, ReadOnlyStatement, SqlAnswer, SqlCaller, SqlDescription, SqlDialect, SqlQuery, parse_as,
+    ACTIVITY_TABLE, ReadOnlyStatement, SqlAnswer, SqlCaller, SqlDescription, SqlDialect, SqlQuery,
+    SystemTable, parse_as,
 };
 use futures::future::BoxFuture;
 
@@ -88,9 +89,7 @@ impl Asker {
 
     async fn run(&self, state: &AppState, mut query: SqlQuery) -> Result<SqlAnswer, ApiError> {
         query.max_rows = [query.max_rows, state.config().sql.max_rows].into_iter().flatten().min();
-        let statement = parse_as(&query.text, &query.dialect).map_err(about_query)?;
-        let activity = self.activity(state, &statement).await?;
-        let tables = system::tables(state, self, &statement).await?;
+        let (activity, tables) = self.beside_logs(state, &query).await?;
         let answer = state.engine().run_sql(self.project.id, activity, tables, self.listed(), query);
         answer.await.map_err(about_query)
     }
@@ -108,9 +107,7 @@ impl Asker {
     }
 
     async fn plan(&self, state: &AppState, query: SqlQuery) -> Result<SqlDescription, ApiError> {
-        let statement = parse_as(&query.text, &query.dialect).map_err(about_query)?;
-        let activity = self.activity(state, &statement).await?;
-        let tables = system::tables(state, self, &statement).await?;
+        let (activity, tables) = self.beside_logs(state, &query).await?;
         let description =
             state.engine().describe_sql(self.project.id, activity, tables, self.listed(), query);
         description.await.map_err(about_query)
@@ -119,6 +116,18 @@ impl Asker {
     /// A statement of a client of PostgreSQL, which calls the project's tables a database.
     pub(crate) fn dialect_of_postgres(&self) -> SqlDialect {
         SqlDialect::Postgres { database: self.project.id.0.to_string() }
+    }
+
+    /// What a statement may read beside the logs: entries of the audit trail, and tables of the server.
+    async fn beside_logs(
+        &self,
+        state: &AppState,
+        query: &SqlQuery,
+    ) -> Result<(Option<(OrganizationId, ActivityFilter)>, Vec<SystemTable>), ApiError> {
+        let statement = parse_as(&query.text, &query.dialect).map_err(about_query)?;
+        let activity = self.activity(state, &statement).await?;
+        let tables = system::tables(state, self, &statement).await?;
+        Ok((activity, tables))
     }
 
     /// What a statement may read of the audit trail, if it reads that. What was done before the call is in the trail

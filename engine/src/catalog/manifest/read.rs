@@ -169,12 +169,7 @@ impl ManifestSet {
     }
 
     fn note_marks(&mut self, marks: WriterMarks) {
-        let known = self.marks.get_or_insert(marks);
-        if marks.epoch > known.epoch {
-            (known.writer, known.epoch) = (marks.writer, marks.epoch);
-        }
-        known.last_sequence = known.last_sequence.max(marks.last_sequence);
-        known.last_ingested_us = known.last_ingested_us.max(marks.last_ingested_us);
+        self.marks.get_or_insert(marks).advance(marks);
     }
 
     /// Adds a snapshot to the image, unless an earlier object had it.

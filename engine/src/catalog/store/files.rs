@@ -3,8 +3,8 @@
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
-use super::SqlTransaction;
 use super::columns::{column, count_at, failed, of_table, path_at, table_at, uuid_at};
+use super::{CatalogStore, SqlTransaction};
 use crate::error::{Error, Result};
 use crate::schema::TableId;
 use crate::storage::{DataFile, LAYOUT_VERSION};
@@ -25,6 +25,32 @@ pub(super) enum Which {
     All,
     /// Files that a snapshot or a later one added or removed.
     ChangedSince(i64),
+}
+
+impl CatalogStore {
+    /// Forgets files that are live no more and whose objects are gone.
+    pub(crate) async fn forget_files(&self, file_ids: &[Uuid]) -> Result<()> {
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        for file_id in file_ids {
+            sqlx::query("DELETE FROM data_files WHERE file_id = $1 AND removed_snapshot IS NOT NULL")
+                .bind(file_id.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// Notes that a file has another sidecar than before.
+    pub(crate) async fn set_sidecar_bytes(&self, file_id: Uuid, sidecar_bytes: u64) -> Result<()> {
+        sqlx::query("UPDATE data_files SET sidecar_bytes = $1 WHERE file_id = $2")
+            .bind(sidecar_bytes as i64)
+            .bind(file_id.to_string())
+            .execute(&self.pool)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
 }
 
 pub(super) async fn insert(

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::columns::{column, count_at, failed, path_at, uuid_at};
 use super::files::Which;
+use super::publishing::last_published;
 use super::state::StateName;
 use super::{
-    CATALOG_FILE_NAME, CatalogFile, CatalogStore, FlushedRange, SqlTransaction, files, last_published,
-    open_pool, ranges, state,
+    CATALOG_FILE_NAME, CatalogFile, CatalogStore, FlushedRange, SqlTransaction, files, open_pool, ranges,
+    state,
 };
 use crate::error::{Error, Result};
 
@@ -24,6 +25,17 @@ pub(crate) struct WriterMarks {
     pub(crate) last_sequence: u64,
     /// Latest ingest time that a data file holds, microseconds.
     pub(crate) last_ingested_us: i64,
+}
+
+impl WriterMarks {
+    /// Takes what is ahead of it in others.
+    pub(crate) fn advance(&mut self, others: Self) {
+        if others.epoch > self.epoch {
+            (self.writer, self.epoch) = (others.writer, others.epoch);
+        }
+        self.last_sequence = self.last_sequence.max(others.last_sequence);
+        self.last_ingested_us = self.last_ingested_us.max(others.last_ingested_us);
+    }
 }
 
 /// Everything that a catalog holds.

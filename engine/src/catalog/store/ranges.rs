@@ -3,8 +3,8 @@
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
-use super::SqlTransaction;
 use super::columns::{column, count_at, failed, of_table, table_at, uuid_at};
+use super::{CatalogStore, SqlTransaction};
 use crate::error::Result;
 use crate::schema::{BatchStamp, TableId};
 
@@ -24,6 +24,21 @@ impl FlushedRange {
         self.table == table
             && self.writer == stamp.writer
             && (self.first_sequence..=self.last_sequence).contains(&stamp.sequence)
+    }
+}
+
+impl CatalogStore {
+    /// Forgets published ranges that end below a sequence number: no replay will ask for them.
+    pub(crate) async fn forget_ranges_below(&self, sequence: u64) -> Result<()> {
+        sqlx::query(
+            "DELETE FROM wal_ranges WHERE last_sequence < $1 AND snapshot_id <= \
+             (SELECT COALESCE(MAX(snapshot_id), 0) FROM snapshots WHERE is_published = 1)",
+        )
+        .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
+        .execute(&self.pool)
+        .await
+        .map_err(failed)?;
+        Ok(())
     }
 }
 

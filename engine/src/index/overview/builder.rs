@@ -54,6 +54,9 @@ enum Word {
 }
 
 impl OverviewBuilder {
+    /// The columns that are looked at.
+    pub const COLUMNS: [&'static str; 7] = EntryColumns::NAMES;
+
     /// Begins with no entries.
     pub fn new(limits: &SidecarLimits) -> Self {
         let fields = FieldsBuilder::new(limits.max_overview_bytes);
@@ -61,7 +64,7 @@ impl OverviewBuilder {
         Self { counting: Some(counting), max_kinds: limits.max_kinds, max_bytes: limits.max_overview_bytes }
     }
 
-    /// Adds entries with the columns of the schema, of which only some are looked at.
+    /// Adds entries with at least the [columns](Self::COLUMNS) that are looked at.
     ///
     /// # Errors
     /// `Internal` when a column is missing or has another type.

@@ -21,7 +21,6 @@ use crate::index::overview::{DetailFields, EntryClass, OverviewBuilder, merge_fi
 use crate::index::{Overview, Recipe, SidecarLimits};
 use crate::query::settings::QueryKind;
 use crate::query::{QueryContext, QuerySession};
-use crate::schema::activity;
 use crate::storage::DataFile;
 
 /// Bytes of what is kept of all files.
@@ -234,20 +233,12 @@ async fn overview_of_sources(session: &QuerySession, sources: Sources) -> DataFu
 
 /// What entries have. Reads their details.
 pub(super) async fn overview_of(session: &QuerySession, entries: DataFrame) -> DataFusionResult<Overview> {
-    let columns = [
-        activity::PROJECT_ID,
-        activity::USER_ID,
-        activity::WAS_IMPERSONATED,
-        activity::CLIENT,
-        activity::SCOPE,
-        activity::ACTIVITY,
-        activity::DETAIL,
-    ];
     // Answers are exact: what a sidecar has no room for is collected all the same.
     let limits =
         SidecarLimits { max_kinds: usize::MAX, max_overview_bytes: usize::MAX, ..SidecarLimits::default() };
     let mut builder = OverviewBuilder::new(&limits);
-    let mut batches = session.execute(entries.select(columns.map(ident).to_vec())?).await?;
+    let columns = OverviewBuilder::COLUMNS.map(ident).to_vec();
+    let mut batches = session.execute(entries.select(columns)?).await?;
     while let Some(batch) = batches.next().await {
         builder.add(&batch?).map_err(of_engine)?;
     }

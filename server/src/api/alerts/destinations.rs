@@ -29,10 +29,7 @@ pub(super) async fn list(State(state): State<AppState>, call: ApiCall) -> Result
     let project = call.authorize(&state, Scope::LOGS_READ).await?;
     let alert = find(&state, project, &call).await?;
     let found = state.meta().destinations(owner(&alert)?).await?;
-    let window = page::window(&call);
-    let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
-    let results = page::part_of(found, window).iter().map(shown).collect();
-    Ok(Json(page::page(&call.address(), window, count, results)))
+    Ok(Json(page::page_of(&call, found, shown)))
 }
 
 pub(super) async fn create(

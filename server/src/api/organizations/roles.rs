@@ -116,10 +116,7 @@ async fn list_members(State(state): State<AppState>, call: ApiCall) -> Result<Js
     let (member, _) = call.authorize_organization(&state, Scope::ORGANIZATION_READ).await?;
     let role = target(&state, &call, &member).await?;
     let members = state.meta().role_members(&role.id).await?;
-    let window = page::window(&call);
-    let count = i64::try_from(members.len()).unwrap_or(i64::MAX);
-    let results = page::part_of(members, window).iter().map(written_member).collect();
-    Ok(Json(page::page(&call.address(), window, count, results)))
+    Ok(Json(page::page_of(&call, members, written_member)))
 }
 
 async fn add_member(

@@ -34,10 +34,7 @@ pub(super) fn routes() -> Routes {
 async fn list(State(state): State<AppState>, call: ApiCall) -> Result<Json<Value>, ApiError> {
     let project = call.authorize(&state, Scope::PROJECT_READ).await?;
     let tokens = state.meta().tokens_of_project(project).await?;
-    let window = page::window(&call);
-    let count = i64::try_from(tokens.len()).unwrap_or(i64::MAX);
-    let results = page::part_of(tokens, window).iter().map(written).collect();
-    Ok(Json(page::page(&call.address(), window, count, results)))
+    Ok(Json(page::page_of(&call, tokens, written)))
 }
 
 async fn create(State(state): State<AppState>, call: ApiCall) -> Result<(StatusCode, Json<Value>), ApiError> {

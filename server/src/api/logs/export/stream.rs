@@ -1,31 +1,23 @@
 //! `POST logs/export/stream`: every row of a query, as it is read.
 
-use std::time::Duration;
-
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::Response;
 use engine::query::{ExportStream, LogExport, LogRow, PARQUET_COLUMNS};
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, StreamExt};
 use serde_json::Value;
-use tokio::time::timeout;
 
 use super::columns::{self, ExportColumns};
 use super::encoder::{TextEncoder, TextForm};
 use super::filename;
 use super::request::{Format, parse_unlimited, required_query, resolve};
 use crate::api::api_call::ApiCall;
+use crate::api::streamed::{Pieces, body_of};
 use crate::auth::Scope;
 use crate::error::ApiError;
 use crate::state::AppState;
-
-/// How long the answer's status waits for the first rows: what fails until then is answered with a status of its own,
-/// and a client that waits for rare rows still sees the answer begin.
-const STATUS_PATIENCE: Duration = Duration::from_secs(1);
-
-type Pieces = BoxStream<'static, Result<Bytes, ApiError>>;
 
 pub(in crate::api::logs) async fn stream_logs(
     State(state): State<AppState>,
@@ -65,31 +57,13 @@ pub(in crate::api::logs) async fn stream_logs(
     answer(pieces.boxed(), format, &name).await
 }
 
-/// The stream ends with an error when the export does, and then the connection is cut: what was received does not
-/// look whole.
-async fn answer(mut pieces: Pieces, format: Format, name: &str) -> Result<Response, ApiError> {
-    let body = match timeout(STATUS_PATIENCE, pieces.next()).await {
-        Ok(Some(Err(error))) => return Err(error),
-        Ok(Some(Ok(first))) => Body::from_stream(stream::iter([Ok(first)]).chain(logged(pieces))),
-        Ok(None) => Body::empty(),
-        Err(_elapsed) => Body::from_stream(logged(pieces)),
-    };
-    let mut response = Response::new(body);
+async fn answer(pieces: Pieces, format: Format, name: &str) -> Result<Response, ApiError> {
+    let mut response = Response::new(body_of(pieces).await?);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
     headers.insert(CONTENT_DISPOSITION, disposition.map_err(ApiError::internal)?);
     Ok(response)
-}
-
-fn logged(pieces: Pieces) -> Pieces {
-    pieces
-        .inspect(|piece| {
-            if let Err(error) = piece {
-                error.log();
-            }
-        })
-        .boxed()
 }
 
 /// Where the text of an export is: `None` after its end.
