@@ -10,7 +10,7 @@ use data::{LogSpec, RecordShape};
 
 use self::stand_in::{PASSWORD, Rows, StandIn};
 
-const ROWS: u64 = 12_000;
+const ROWS: u64 = 20_000;
 
 fn comparison(url: &str, rows: u64) -> Comparison {
     let spec = LogSpec { rows, shape: RecordShape::Sizing, ..LogSpec::default() };
