@@ -136,7 +136,12 @@ pub(crate) struct RunArgs {
     /// Python with chdb and duckdb; `timberline-peers/bin/python` in the user's cache folder when left out.
     #[arg(long)]
     pub(crate) python: Option<PathBuf>,
-    /// Measure Timberline alone, whatever is installed.
+    /// A VictoriaLogs server to compare with too, such as `http://127.0.0.1:9428`. It has to keep rows of the time that
+    /// they are of: for generated ones start it with `-retentionPeriod=100y`. Rows stay there in a tenant of their own. Written from its
+    /// documentation and tested against a stand-in only.
+    #[arg(long, value_name = "URL")]
+    pub(crate) victorialogs: Option<String>,
+    /// Leave out what is installed: Timberline alone, or with `--victorialogs`.
     #[arg(long)]
     pub(crate) alone: bool,
     /// Folder of the reports and plots; `benches/results` when left out.

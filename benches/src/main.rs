@@ -12,7 +12,7 @@ use benches::layout::{self, Comparison};
 use benches::load::{data_file_bytes, load};
 use benches::machine::{Machine, peak_memory_bytes};
 use benches::report::RunReport;
-use benches::side_by_side::{self, Dataset, Exploration, Growth, Ingestion, default_python};
+use benches::side_by_side::{self, Dataset, Exploration, Growth, Ingestion, VictoriaLogsUrl, default_python};
 use benches::{activity, query_set, questions, size};
 use clap::{Parser, ValueEnum};
 use data::{ActivityGenerator, ActivitySpec, AttributeKeys, LogSpec, RecordShape};
@@ -59,9 +59,11 @@ async fn timberline(args: TimberlineArgs) -> Result<()> {
 
 async fn run_args(args: RunArgs) -> Result<(PathBuf, String)> {
     let name = Path::new(&args.dataset).file_name().unwrap_or_default().to_string_lossy();
+    let victorialogs: Option<VictoriaLogsUrl> = args.victorialogs.as_deref().map(str::parse).transpose()?;
     let command = |rows: &str| {
+        let peer = victorialogs.as_ref().map_or_else(String::new, |url| format!(" --victorialogs {url}"));
         format!(
-            "cargo run --release -p benches -- run --dataset {name} --rows {rows} --attribute-keys {} --seed {} --repetitions {}",
+            "cargo run --release -p benches -- run --dataset {name} --rows {rows} --attribute-keys {} --seed {} --repetitions {}{peer}",
             args.attribute_keys.num_keys(),
             args.seed,
             args.repetitions
@@ -84,6 +86,7 @@ async fn run_args(args: RunArgs) -> Result<(PathBuf, String)> {
             max_rows: *rows,
             repetitions: args.repetitions,
             python: python.clone(),
+            victorialogs: victorialogs.clone(),
             program: std::env::current_exe()?,
         };
         let measured = side_by_side::compare(&comparison).await?;

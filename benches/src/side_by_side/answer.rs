@@ -57,6 +57,19 @@ impl Answer {
         self
     }
 
+    /// Values with numbers, for engines that put those of one number in an order of their own: in the order of the
+    /// values. Of a list that was cut, the values of its lowest number are blank, since others may be as right.
+    pub(super) fn with_any_ties(mut self, max_values: usize) -> Self {
+        let number = |row: &[String]| row.last().and_then(|number| number.parse::<u64>().ok());
+        let lowest = self.0.iter().map(|row| number(row)).min().flatten();
+        if self.0.len() >= max_values {
+            let cut = self.0.iter_mut().filter(|row| number(row) == lowest);
+            cut.filter_map(|row| row.first_mut()).for_each(String::clear);
+        }
+        self.0.sort();
+        self
+    }
+
     /// Of a reply of Timberline.
     pub(super) fn of_reply(reply: &Value, form: Form) -> Result<Self> {
         let list = |value: &Value| value.as_array().cloned().context("a reply without its list");
@@ -164,5 +177,25 @@ mod tests {
             assert_eq!(one.agrees(&other, Form::Numbers), is_same, "{other:?}");
         }
         assert!(!answer("web", "1").agrees(&answer("web", "1.0"), Form::Values));
+    }
+
+    #[test]
+    fn values_of_one_number_may_come_in_any_order_and_only_the_last_may_be_others() {
+        let answer = |rows: &[(&str, &str)]| {
+            Answer(
+                rows.iter().map(|(value, number)| vec![(*value).to_owned(), (*number).to_owned()]).collect(),
+            )
+        };
+        let one = answer(&[("a", "10"), ("b", "9"), ("c", "9")]);
+        for (other, max_values, is_same) in [
+            (answer(&[("a", "10"), ("c", "9"), ("b", "9")]), 4, true),
+            (answer(&[("a", "10"), ("c", "9"), ("d", "9")]), 4, false),
+            (answer(&[("a", "10"), ("c", "9"), ("d", "9")]), 3, true),
+            (answer(&[("d", "10"), ("b", "9"), ("c", "9")]), 3, false),
+            (answer(&[("a", "10"), ("b", "9"), ("c", "8")]), 3, false),
+        ] {
+            let (one, other) = (one.clone().with_any_ties(max_values), other.with_any_ties(max_values));
+            assert_eq!(one.agrees(&other, Form::Values), is_same, "{other:?} of {max_values}");
+        }
     }
 }

@@ -28,8 +28,11 @@ impl<'a> Growth<'a> {
     pub fn to_svg(&self) -> String {
         let sizes: Vec<String> = self.runs.iter().map(|run| format!("{} rows", run.num_rows)).collect();
         let sizes: Vec<&str> = sizes.iter().map(String::as_str).collect();
-        let bars: Vec<Bars> =
-            self.medians().into_iter().map(|(name, values)| Bars { name, values }).collect();
+        let bars: Vec<Bars> = self
+            .medians()
+            .into_iter()
+            .map(|(name, values)| Bars { name, values: values.into_iter().map(Some).collect() })
+            .collect();
         plot("Timberline: milliseconds as rows grow", &sizes, &bars)
     }
 
@@ -38,7 +41,7 @@ impl<'a> Growth<'a> {
         let Some(first) = self.runs.first() else { return Vec::new() };
         let of_run = |run: &SideBySide, name: &str| {
             let timed = run.timed.iter().find(|timed| timed.question.name == name)?;
-            Some(millis(median(timed.times.first()?)))
+            median(timed.times.first()?).map(millis)
         };
         let named = first.timed.iter().map(|timed| timed.question.name);
         let medians = named.filter_map(|name| {

@@ -4,9 +4,9 @@
 //! |---|---|
 //! | `dataset`, `plain_record` | where rows come from |
 //! | `traits` | what is in them, and so what to ask for |
-//! | `load` | the rows as bodies for Timberline, and as a file for the others |
+//! | `load`, `bodies` | the rows as bodies for Timberline, and as a file for the others |
 //! | `timberline` | a server, spoken to over HTTP |
-//! | `peer` | the other engines, each in a Python process |
+//! | `peer` | the other engines: two in Python processes, and a VictoriaLogs server that runs somewhere |
 //! | `questions` | what is asked, in every engine's language |
 //! | `answer` | answers in one form, to be compared |
 //! | `report`, `growth`, `plot` | what came of it |
@@ -17,6 +17,7 @@
 //! two engines disagree.
 
 mod answer;
+mod bodies;
 mod dataset;
 mod explore;
 mod growth;
@@ -33,18 +34,18 @@ mod traits;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 pub use dataset::Dataset;
 pub use explore::{Exploration, Explored, explore};
 pub use growth::Growth;
-pub use peer::default_python;
+pub use peer::{VictoriaLogsUrl, default_python};
 pub use report::SideBySide;
 pub use sustained::{Ingestion, Sustained, ingest};
 
 use self::answer::{Answer, Form};
 use self::load::{Loaded, Rows};
-use self::peer::{Dialect, Peer};
+use self::peer::{Dialect, Peer, PythonPeer, VictoriaLogs};
 use self::questions::{QUESTIONS, Question};
 use self::timberline::Timberline;
 use self::traits::Chosen;
@@ -62,6 +63,8 @@ pub struct Comparison {
     pub repetitions: usize,
     /// The Python that may have the other engines; none for Timberline alone.
     pub python: Option<PathBuf>,
+    /// A VictoriaLogs server to compare with too.
+    pub victorialogs: Option<VictoriaLogsUrl>,
     /// A program that runs the server's commands after the word `timberline`.
     pub program: PathBuf,
 }
@@ -70,6 +73,7 @@ pub struct Comparison {
 #[derive(Clone, Debug)]
 struct Timed {
     question: Question,
+    /// None of an engine that could not answer it exactly.
     times: Vec<Vec<Duration>>,
     /// The last answer.
     answer: Answer,
@@ -82,29 +86,43 @@ struct Timed {
 pub async fn compare(comparison: &Comparison) -> Result<SideBySide> {
     ensure!(comparison.repetitions > 0, "repetitions must be at least 1, not 0");
     let folder = tempfile::tempdir()?;
-    let peers: Vec<Dialect> = Dialect::ALL
+    let dialects: Vec<Dialect> = Dialect::ALL
         .into_iter()
         .filter(|dialect| {
-            comparison.python.as_ref().is_some_and(|python| Peer::is_installed(python, *dialect))
+            comparison.python.as_ref().is_some_and(|python| PythonPeer::is_installed(python, *dialect))
         })
         .collect();
+    let victorialogs = match &comparison.victorialogs {
+        Some(url) => Some(VictoriaLogs::reach(url).await?),
+        None => None,
+    };
     eprintln!("preparing rows");
-    let rows = Rows::prepare(&comparison.dataset, comparison.max_rows, folder.path(), !peers.is_empty())?;
+    let has_peers = !dialects.is_empty() || victorialogs.is_some();
+    let rows = Rows::prepare(&comparison.dataset, comparison.max_rows, folder.path(), has_peers)?;
     eprintln!("loading Timberline with {} rows", rows.chosen.num_rows);
     let data_dir = folder.path().join("timberline");
     let mut timberline = Timberline::start(&comparison.program, &data_dir, &[])?;
     let loaded = Loaded::load(&mut timberline, &rows).await?;
     let size = FolderSize::of(&data_dir)?;
-    let mut running = Vec::new();
-    for dialect in peers {
+    let mut peers = Vec::new();
+    for dialect in dialects {
         eprintln!("loading {}", dialect.name());
         let python = comparison.python.as_ref().context("peers without Python")?;
-        running.push(Peer::start(python, dialect, folder.path(), &rows.file)?);
+        peers.push(Peer::Python(PythonPeer::start(python, dialect, folder.path(), &rows.file)?));
     }
-    let timed = ask_all(&timberline, &mut running, &rows.chosen, comparison.repetitions).await?;
+    if let Some(mut victorialogs) = victorialogs {
+        eprintln!("loading VictoriaLogs");
+        victorialogs.load(&rows, folder.path()).await?;
+        peers.push(Peer::VictoriaLogs(victorialogs));
+    }
+    let timed = ask_all(&timberline, &mut peers, &rows.chosen, comparison.repetitions).await?;
     let peak_memory_bytes = timberline.peak_memory_bytes();
     timberline.stop()?;
-    Ok(SideBySide::new(Machine::look(), comparison, rows, loaded, size, peak_memory_bytes, &running, timed))
+    let mut facts = Vec::with_capacity(peers.len());
+    for peer in &peers {
+        facts.push(peer.facts().await);
+    }
+    Ok(SideBySide::new(Machine::look(), comparison, rows, loaded, size, peak_memory_bytes, facts, timed))
 }
 
 async fn ask_all(
@@ -128,7 +146,7 @@ async fn ask_all(
             let times = ask(timberline, peers, chosen, timed, repetition).await;
             let times = times.with_context(|| timed.question.name)?;
             if repetition > 0 {
-                timed.times.iter_mut().zip(times).for_each(|(all, time)| all.push(time));
+                timed.times.iter_mut().zip(times).for_each(|(all, time)| all.extend(time));
             }
         }
     }
@@ -141,25 +159,27 @@ async fn ask(
     chosen: &Chosen,
     timed: &mut Timed,
     repetition: usize,
-) -> Result<Vec<Duration>> {
+) -> Result<Vec<Option<Duration>>> {
     let asked = timed.question.asked(chosen, repetition);
     let form = timed.question.form;
     let http = asked.http();
     let (elapsed, reply) = timberline.ask(http.method, &http.path, http.body.as_ref()).await?;
     timed.answer = Answer::of_reply(&reply, form)?;
-    let mut times = vec![elapsed];
+    let mut times = vec![Some(elapsed)];
     for peer in peers {
-        let sql = asked.sql(peer.dialect);
-        let (elapsed, answer) = peer.ask(&sql)?;
-        let answer = answer.compared(form);
-        ensure!(
-            answer.agrees(&timed.answer, form),
-            "{} does not agree: {} against {} of Timberline, to {sql}",
-            peer.version,
-            difference(&answer, &timed.answer, form),
-            timed.answer.summary()
-        );
-        times.push(elapsed);
+        let Some(replied) = peer.ask(&asked).await? else {
+            times.push(None);
+            continue;
+        };
+        let answer = peer.compared(replied.answer, &asked, form);
+        let ours = peer.compared(timed.answer.clone(), &asked, form);
+        if !answer.agrees(&ours, form) {
+            let version = peer.facts().await.version;
+            let difference = difference(&answer, &ours, form);
+            let (summary, question) = (timed.answer.summary(), replied.question);
+            bail!("{version} does not agree: {difference} against {summary} of Timberline, to {question}");
+        }
+        times.push(Some(replied.elapsed));
     }
     Ok(times)
 }

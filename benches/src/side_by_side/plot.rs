@@ -13,8 +13,8 @@ const COLOURS: [&str; 4] = ["#2b6cb0", "#d69e2e", "#718096", "#38a169"];
 #[derive(Debug)]
 pub(super) struct Bars<'a> {
     pub(super) name: &'a str,
-    /// One for each engine, above zero.
-    pub(super) values: Vec<f64>,
+    /// One for each engine, above zero; none for an engine that was not asked.
+    pub(super) values: Vec<Option<f64>>,
 }
 
 /// A group of bars for each question.
@@ -25,7 +25,8 @@ pub(super) fn plot(title: &str, engines: &[&str], groups: &[Bars<'_>]) -> String
 }
 
 fn write_all(svg: &mut String, title: &str, engines: &[&str], groups: &[Bars<'_>]) -> std::fmt::Result {
-    let values = || groups.iter().flat_map(|group| &group.values).copied().filter(|value| *value > 0.0);
+    let values =
+        || groups.iter().flat_map(|group| &group.values).flatten().copied().filter(|value| *value > 0.0);
     let lowest = values().fold(f64::INFINITY, f64::min).min(1.0).log10().floor();
     let highest = values().fold(1.0, f64::max).log10().ceil().max(lowest + 1.0);
     let x = |value: f64| (value.max(10_f64.powf(lowest)).log10() - lowest) / (highest - lowest) * PLOT_WIDTH;
@@ -70,6 +71,7 @@ fn write_all(svg: &mut String, title: &str, engines: &[&str], groups: &[Bars<'_>
             escaped(group.name)
         )?;
         for (place, value) in group.values.iter().enumerate() {
+            let Some(value) = value else { continue };
             let (y, colour) = (top + place * ROW_HEIGHT, COLOURS[place % COLOURS.len()]);
             let length = x(*value).max(1.0);
             writeln!(

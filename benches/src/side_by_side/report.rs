@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::load::{Loaded, Rows};
-use super::peer::Peer;
+use super::peer::Facts;
 use super::plot::{Bars, plot};
 use super::{Comparison, Timed};
 use crate::machine::Machine;
@@ -21,17 +21,8 @@ pub struct SideBySide {
     loaded: Loaded,
     size: FolderSize,
     peak_memory_bytes: Option<u64>,
-    peers: Vec<PeerFacts>,
+    peers: Vec<Facts>,
     pub(super) timed: Vec<Timed>,
-}
-
-#[derive(Debug)]
-struct PeerFacts {
-    name: &'static str,
-    version: String,
-    load: Duration,
-    num_bytes: u64,
-    peak_memory_bytes: Option<u64>,
 }
 
 impl SideBySide {
@@ -43,16 +34,9 @@ impl SideBySide {
         loaded: Loaded,
         size: FolderSize,
         peak_memory_bytes: Option<u64>,
-        peers: &[Peer],
+        peers: Vec<Facts>,
         timed: Vec<Timed>,
     ) -> Self {
-        let facts = |peer: &Peer| PeerFacts {
-            name: peer.dialect.name(),
-            version: peer.version.clone(),
-            load: peer.load,
-            num_bytes: peer.num_bytes,
-            peak_memory_bytes: peer.peak_memory_bytes(),
-        };
         Self {
             machine,
             dataset: comparison.dataset.to_string(),
@@ -62,7 +46,7 @@ impl SideBySide {
             loaded,
             size,
             peak_memory_bytes,
-            peers: peers.iter().map(facts).collect(),
+            peers,
             timed,
         }
     }
@@ -86,10 +70,7 @@ impl SideBySide {
         let rows: Vec<Bars> = self
             .timed
             .iter()
-            .map(|timed| Bars {
-                name: timed.question.name,
-                values: timed.times.iter().map(|times| millis(median(times))).collect(),
-            })
+            .map(|timed| Bars { name: timed.question.name, values: timed.medians() })
             .collect();
         plot(
             &format!("{} rows: milliseconds, median of {}", self.num_rows, self.repetitions),
@@ -124,6 +105,13 @@ impl SideBySide {
             "Timberline: gzipped OTLP over HTTP from bodies made before, 8 at a time, by a sender on the same machine. \
              The others: from a Parquet file of the same rows, until their files were as they stay.\n"
         )?;
+        if self.has_victorialogs() {
+            writeln!(
+                text,
+                "VictoriaLogs in place of that: gzipped JSON lines over HTTP from bodies made before, 8 at a time, until \
+                 they could be asked for; its bytes are those that `/metrics` tells then, less those of before.\n"
+            )?;
+        }
         writeln!(text, "| | |\n|---|---|")?;
         writeln!(text, "| Timberline, to the acknowledgement with fsync | {} |", self.rate(sent.elapsed))?;
         writeln!(
@@ -145,7 +133,8 @@ impl SideBySide {
         for peer in &self.peers {
             let name = peer.name;
             writeln!(text, "| {name}, load | {} |", self.rate(peer.load))?;
-            writeln!(text, "| {name}, bytes/row | {:.2} |", self.per_row(peer.num_bytes))?;
+            let per_row = peer.num_bytes.map(|num_bytes| format!("{:.2}", self.per_row(num_bytes)));
+            writeln!(text, "| {name}, bytes/row | {} |", or_dash(per_row))?;
             writeln!(text, "| {name}, peak memory | {} |", mebibytes(peer.peak_memory_bytes))?;
         }
         writeln!(text)
@@ -159,6 +148,12 @@ impl SideBySide {
              Timberline over HTTP until the last byte, the others in process until their rows are fetched. All gave the same answers.\n",
             self.repetitions
         )?;
+        if self.has_victorialogs() {
+            writeln!(
+                text,
+                "VictoriaLogs over HTTP too. A dash is where it was not asked, since LogsQL has no exact answer.\n"
+            )?;
+        }
         let names: String = self.peers.iter().map(|peer| format!(" {} |", peer.name)).collect();
         let has_ratio = !self.peers.is_empty();
         let more = if has_ratio { " ratio | at most |" } else { "" };
@@ -166,13 +161,18 @@ impl SideBySide {
         let columns = 3 + self.peers.len() + if has_ratio { 2 } else { 0 };
         writeln!(text, "|{}", "---|".repeat(columns))?;
         for timed in &self.timed {
-            let medians: Vec<f64> = timed.times.iter().map(|times| millis(median(times))).collect();
-            let cells: String = medians.iter().map(|median| format!(" {median:.2} |")).collect();
+            let medians = timed.medians();
+            let cell = |median: &Option<f64>| or_dash(median.map(|median| format!("{median:.2}")));
+            let cells: String = medians.iter().map(|median| format!(" {} |", cell(median))).collect();
             write!(text, "| {} | {} |{cells}", timed.question.name, timed.answer.summary())?;
-            if let [ours, theirs, ..] = medians.as_slice() {
-                let (ratio, target) = (ours / theirs, timed.question.target);
-                let mark = if ratio <= target { "" } else { " **missed**" };
-                write!(text, " {ratio:.3} | {target}{mark} |")?;
+            match medians.as_slice() {
+                [Some(ours), Some(theirs), ..] => {
+                    let (ratio, target) = (ours / theirs, timed.question.target);
+                    let mark = if ratio <= target { "" } else { " **missed**" };
+                    write!(text, " {ratio:.3} | {target}{mark} |")?;
+                }
+                [_, None, ..] => write!(text, " - | {} |", timed.question.target)?,
+                _ => {}
             }
             writeln!(text)?;
         }
@@ -180,6 +180,10 @@ impl SideBySide {
             writeln!(text, "\nThe ratio is to the first engine beside Timberline.")?;
         }
         Ok(())
+    }
+
+    fn has_victorialogs(&self) -> bool {
+        self.peers.iter().any(|peer| peer.name == "victorialogs")
     }
 
     fn rate(&self, elapsed: Duration) -> String {
@@ -192,20 +196,28 @@ impl SideBySide {
     }
 }
 
+impl Timed {
+    /// Milliseconds of each engine that was asked.
+    fn medians(&self) -> Vec<Option<f64>> {
+        self.times.iter().map(|times| median(times).map(millis)).collect()
+    }
+}
+
 fn mebibytes(num_bytes: Option<u64>) -> String {
-    num_bytes.map_or_else(
-        || "unknown".to_owned(),
-        |num_bytes| format!("{:.0} MiB", num_bytes as f64 / 1_048_576.0),
-    )
+    or_dash(num_bytes.map(|num_bytes| format!("{:.0} MiB", num_bytes as f64 / 1_048_576.0)))
+}
+
+fn or_dash(cell: Option<String>) -> String {
+    cell.unwrap_or_else(|| "-".to_owned())
 }
 
 pub(super) fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// The one in the middle; of an even number the later of two.
-pub(super) fn median(times: &[Duration]) -> Duration {
+/// The one in the middle; of an even number the later of two, of none none.
+pub(super) fn median(times: &[Duration]) -> Option<Duration> {
     let mut sorted = times.to_vec();
     sorted.sort();
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    sorted.get(sorted.len() / 2).copied()
 }

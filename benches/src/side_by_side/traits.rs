@@ -51,6 +51,8 @@ pub(super) struct Chosen {
     pub(super) service: String,
     /// A key with few values, and one of them.
     pub(super) few: (String, String),
+    /// Whether that key has an empty value in some row.
+    pub(super) few_is_ever_empty: bool,
     /// A key with about 100,000 values, and texts in some of its values.
     pub(super) many: (String, Vec<String>),
     /// A key whose values are ids of rows, and some values.
@@ -169,6 +171,7 @@ impl Traits {
             max_us,
             service,
             few: (few_key.clone(), few_value),
+            few_is_ever_empty: few.values.contains_key(""),
             many: (many_key.clone(), parts),
             id: (id_key.clone(), id.examples.clone()),
             number: number.unwrap_or_default(),

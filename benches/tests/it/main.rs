@@ -8,3 +8,4 @@ mod golden;
 mod layout;
 mod side_by_side;
 mod size;
+mod victorialogs;

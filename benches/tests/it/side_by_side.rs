@@ -20,6 +20,7 @@ async fn all_engines_agree_on_all_questions() {
         max_rows: rows,
         repetitions: 1,
         python: default_python().filter(|python| python.exists()),
+        victorialogs: None,
         program: PathBuf::from(env!("CARGO_BIN_EXE_benches")),
     };
     let measured = compare(&comparison).await.unwrap();

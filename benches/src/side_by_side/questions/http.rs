@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::sql::quoted;
-use super::{Asked, HttpQuestion, Kind, NEWEST, TARGET_BUCKETS};
+use super::{Asked, HttpQuestion, Kind, NEWEST, TARGET_BUCKETS, TOP};
 
 impl Asked<'_> {
     /// As a request to Timberline.
@@ -46,7 +46,7 @@ impl Asked<'_> {
             Kind::Services => self.post("services", json!({})),
             Kind::Ranges => self
                 .post("count-ranges", json!({ "targetBuckets": TARGET_BUCKETS, "filterGroup": self.few() })),
-            Kind::Top => self.post("group-by", json!({ "groupBy": chosen.many.0, "limit": 10 })),
+            Kind::Top => self.post("group-by", json!({ "groupBy": chosen.many.0, "limit": TOP })),
             Kind::SqlCount | Kind::SqlTop | Kind::SqlPercentile => self.statement(),
         }
     }
@@ -58,7 +58,7 @@ impl Asked<'_> {
         let number = format!("attribute_number(attributes, {})", quoted(&self.chosen.number));
         let statement = match self.kind {
             Kind::SqlTop => format!(
-                "SELECT {many} AS v, count(*) AS n FROM logs WHERE {within} AND {many} <> '' GROUP BY 1 ORDER BY n DESC, v LIMIT 10"
+                "SELECT {many} AS v, count(*) AS n FROM logs WHERE {within} AND {many} <> '' GROUP BY 1 ORDER BY n DESC, v LIMIT {TOP}"
             ),
             Kind::SqlPercentile => format!(
                 "SELECT service_name, percentile_cont(0.95) WITHIN GROUP (ORDER BY {number}) FROM logs WHERE {within} AND {number} IS NOT NULL GROUP BY 1"

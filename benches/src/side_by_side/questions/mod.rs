@@ -1,17 +1,23 @@
 //! The questions, each for every engine.
 
 mod http;
+mod logsql;
 mod sql;
 
 use engine::query::interval::Interval;
 use reqwest::Method;
 use serde_json::Value;
 
+pub(super) use self::logsql::{ATTRIBUTE_PREFIX, Column, LogsQl, rfc3339};
 use super::answer::Form;
 use super::traits::Chosen;
 
 /// How many rows the newest are.
 const NEWEST: usize = 100;
+/// How many values of an attribute are asked for.
+const VALUES: usize = 100;
+/// How many values the top is.
+const TOP: usize = 10;
 /// Into how many buckets Timberline cuts the range of a sparkline, more or less.
 const SPARKLINE_BUCKETS: u64 = 50;
 /// Into how many buckets a range is cut to drill down.
@@ -172,6 +178,15 @@ fn nth(texts: &[String], index: usize) -> &str {
 }
 
 impl Asked<'_> {
+    /// How many values are asked for at most, where the most frequent are.
+    pub(super) fn max_values(&self) -> Option<usize> {
+        match self.kind {
+            Kind::FewValues | Kind::ManyValues => Some(VALUES),
+            Kind::Top | Kind::SqlTop => Some(TOP),
+            _ => None,
+        }
+    }
+
     /// Different for each window, and in no body.
     fn nowhere(&self) -> String {
         format!("zanzibar pomegranate {}", self.start_us % 1_000)

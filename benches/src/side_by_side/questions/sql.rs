@@ -1,6 +1,6 @@
 //! Questions in the SQL of other engines.
 
-use super::{Asked, Kind, NEWEST};
+use super::{Asked, Kind, NEWEST, TOP, VALUES};
 use crate::side_by_side::peer::Dialect;
 
 impl Asked<'_> {
@@ -49,8 +49,10 @@ impl Asked<'_> {
             Kind::NewestErrors => rows(&format!("{service} AND {errors}")),
             Kind::NewestText => rows(&sql.contains(&chosen.words.0)),
             Kind::Keys => sql.keys(&range),
-            Kind::FewValues => values(&chosen.few.0, "true", 100),
-            Kind::ManyValues => values(&chosen.many.0, &sql.value_contains(&chosen.many.0, self.part), 100),
+            Kind::FewValues => values(&chosen.few.0, "true", VALUES),
+            Kind::ManyValues => {
+                values(&chosen.many.0, &sql.value_contains(&chosen.many.0, self.part), VALUES)
+            }
             Kind::Services => format!(
                 "SELECT service_name, count(*), sum(CASE WHEN {errors} THEN 1 ELSE 0 END) FROM logs WHERE {range} GROUP BY 1"
             ),
@@ -61,7 +63,7 @@ impl Asked<'_> {
                 sql.bucket(self.width_us)
             ),
             Kind::Top | Kind::SqlTop => {
-                values(&chosen.many.0, &format!("attributes[{}] <> ''", quoted(&chosen.many.0)), 10)
+                values(&chosen.many.0, &format!("attributes[{}] <> ''", quoted(&chosen.many.0)), TOP)
             }
             Kind::SqlPercentile => sql.percentile(&chosen.number, &range),
         }

@@ -1,4 +1,4 @@
-//! Other engines, each in a Python process of its own.
+//! Engines that run in a Python process of their own, and are asked in SQL.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::answer::Answer;
+use super::{Facts, Replied};
 use crate::machine::peak_memory_bytes_of;
+use crate::side_by_side::answer::Answer;
+use crate::side_by_side::questions::Asked;
 
 const PROGRAM: &str = include_str!("peer.py");
 
-/// An engine that is compared with.
+/// Which engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(in crate::side_by_side) enum Dialect {
     /// ClickHouse, as chdb has it.
     ClickHouse,
     /// DuckDB.
@@ -25,10 +27,10 @@ pub(super) enum Dialect {
 
 impl Dialect {
     /// All of them.
-    pub(super) const ALL: [Self; 2] = [Self::ClickHouse, Self::DuckDb];
+    pub(in crate::side_by_side) const ALL: [Self; 2] = [Self::ClickHouse, Self::DuckDb];
 
     /// Its short name, which is the Python program's argument too.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::side_by_side) fn name(self) -> &'static str {
         match self {
             Self::ClickHouse => "clickhouse",
             Self::DuckDb => "duckdb",
@@ -59,25 +61,21 @@ pub fn default_python() -> Option<PathBuf> {
     Some(cache.join("timberline-peers/bin/python"))
 }
 
-/// A running peer with its rows.
+/// A running engine with its rows.
 #[derive(Debug)]
-pub(super) struct Peer {
-    /// Which engine.
-    pub(super) dialect: Dialect,
-    /// What it calls itself.
-    pub(super) version: String,
-    /// What loading took, until its files were as they stay.
-    pub(super) load: Duration,
-    /// Bytes of its files.
-    pub(super) num_bytes: u64,
+pub(in crate::side_by_side) struct PythonPeer {
+    dialect: Dialect,
+    version: String,
+    load: Duration,
+    num_bytes: u64,
     child: Child,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
-impl Peer {
+impl PythonPeer {
     /// Whether a Python has the engine.
-    pub(super) fn is_installed(python: &Path, dialect: Dialect) -> bool {
+    pub(in crate::side_by_side) fn is_installed(python: &Path, dialect: Dialect) -> bool {
         let import = format!("import {}", dialect.module());
         let checked =
             Command::new(python).args(["-c", &import]).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -88,7 +86,12 @@ impl Peer {
     ///
     /// # Errors
     /// When it does not start, or refuses a statement.
-    pub(super) fn start(python: &Path, dialect: Dialect, folder: &Path, rows: &Path) -> Result<Self> {
+    pub(in crate::side_by_side) fn start(
+        python: &Path,
+        dialect: Dialect,
+        folder: &Path,
+        rows: &Path,
+    ) -> Result<Self> {
         let folder = folder.join(dialect.name());
         fs::create_dir_all(&folder)?;
         let program = folder.join("peer.py");
@@ -111,7 +114,7 @@ impl Peer {
         let started = Instant::now();
         let rows = rows.to_str().context("a path that is no text")?;
         for statement in dialect.load_statements().replace("{rows}", rows).split(";\n") {
-            peer.ask(statement).with_context(|| format!("cannot load {}", dialect.name()))?;
+            peer.run(statement).with_context(|| format!("cannot load {}", dialect.name()))?;
         }
         peer.load = started.elapsed();
         peer.num_bytes = folder_bytes(&folder)?;
@@ -122,7 +125,24 @@ impl Peer {
     ///
     /// # Errors
     /// What the engine says.
-    pub(super) fn ask(&mut self, sql: &str) -> Result<(Duration, Answer)> {
+    pub(super) fn ask(&mut self, asked: &Asked<'_>) -> Result<Replied> {
+        let sql = asked.sql(self.dialect);
+        let (elapsed, answer) = self.run(&sql)?;
+        Ok(Replied { elapsed, answer, question: sql })
+    }
+
+    /// What the report tells of it.
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            name: self.dialect.name(),
+            version: self.version.clone(),
+            load: self.load,
+            num_bytes: Some(self.num_bytes),
+            peak_memory_bytes: peak_memory_bytes_of(self.child.id()),
+        }
+    }
+
+    fn run(&mut self, sql: &str) -> Result<(Duration, Answer)> {
         writeln!(self.requests, "{}", json!({ "sql": sql }))?;
         self.requests.flush()?;
         let answer = self.read()?;
@@ -131,11 +151,6 @@ impl Peer {
         }
         let millis = answer["ms"].as_f64().context("an answer without a time")?;
         Ok((Duration::from_secs_f64(millis / 1e3), Answer::of_rows(&answer["rows"])?))
-    }
-
-    /// The most memory it has had resident, bytes.
-    pub(super) fn peak_memory_bytes(&self) -> Option<u64> {
-        peak_memory_bytes_of(self.child.id())
     }
 
     fn read(&mut self) -> Result<Value> {
@@ -147,7 +162,7 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
+impl Drop for PythonPeer {
     fn drop(&mut self) {
         // It may have ended already, and nobody is left to be told.
         let _ = self.child.kill();
