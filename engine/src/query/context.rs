@@ -210,7 +210,6 @@ impl QueryContext {
     pub(crate) fn sql_session(&self, snapshot: &Snapshot, dialect: &SqlDialect) -> QuerySession {
         let config = self.settings.session_config();
         let config = config.with_default_catalog_and_schema(dialect.catalog(), crate::sql::SCHEMA);
-        let config = config.with_information_schema(dialect.is_postgres());
         let session = LazySession::alone(config, Arc::clone(self.sql.env()));
         self.session_over(session, snapshot, self.settings.max_read_bytes)
     }

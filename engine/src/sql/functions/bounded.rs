@@ -43,7 +43,7 @@ pub(super) fn restrict(session: &SessionContext) -> Result<()> {
         ("array_to_string", Growth::Joined),
     ];
     for (name, growth) in growing {
-        let function = session.state().scalar_functions().get(name).cloned();
+        let function = session.state_ref().read().scalar_functions().get(name).cloned();
         if let Some(function) = function {
             session.register_udf(Bounded::of(function, growth));
         }

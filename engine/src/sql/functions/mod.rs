@@ -22,14 +22,19 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::logical_expr::planner::{ExprPlanner, TypePlanner};
 use datafusion::prelude::SessionContext;
 
 use super::pauses::Pauses;
 use super::stop::Stop;
 
-/// Adds the functions to a session, takes those away that no statement may call, and lets its plans pause.
-pub(super) fn register(session: &SessionContext, stop: &Arc<Stop>) -> Result<()> {
+/// Adds the functions to a session, takes those away that no statement may call, and lets its plans pause. `types` knows
+/// more names of types.
+pub(super) fn register(
+    session: &SessionContext,
+    stop: &Arc<Stop>,
+    types: Option<Arc<dyn TypePlanner>>,
+) -> Result<()> {
     bounded::restrict(session)?;
     slow::restrict(session, stop);
     for function in attribute::functions().into_iter().chain(json::functions()).chain(text::functions()) {
@@ -41,8 +46,11 @@ pub(super) fn register(session: &SessionContext, stop: &Arc<Stop>) -> Result<()>
     let own: Arc<dyn ExprPlanner> = Arc::new(operators::Operators);
     let planners = [own].into_iter().chain(state.expr_planners().iter().cloned()).collect();
     let state = SessionStateBuilder::new_from_existing(state).with_expr_planners(planners);
-    let state = state.with_physical_optimizer_rule(Arc::new(Pauses::new(stop))).build();
-    *session.state_ref().write() = state;
+    let mut state = state.with_physical_optimizer_rule(Arc::new(Pauses::new(stop)));
+    if let Some(types) = types {
+        state = state.with_type_planner(types);
+    }
+    *session.state_ref().write() = state.build();
     Ok(())
 }
 
@@ -50,6 +58,8 @@ pub(super) fn register(session: &SessionContext, stop: &Arc<Stop>) -> Result<()>
 pub(super) struct Described {
     pub(super) name: &'static str,
     pub(super) call: &'static str,
+    /// As PostgreSQL calls the type.
+    pub(super) gives: &'static str,
     pub(super) says: &'static str,
 }
 
@@ -58,77 +68,97 @@ pub(super) const DESCRIBED: [Described; 16] = [
     Described {
         name: "attribute",
         call: "attribute(attributes, 'key')",
+        gives: "text",
         says: "the text of an attribute, null where a row lacks it; attributes['key'] is the same",
     },
     Described {
         name: "attribute_number",
         call: "attribute_number(attributes, 'key')",
+        gives: "double precision",
         says: "an attribute as a number, null where it is none",
     },
     Described {
         name: "attribute_boolean",
         call: "attribute_boolean(attributes, 'key')",
+        gives: "boolean",
         says: "an attribute that is true or false, null where it is neither",
     },
     Described {
         name: "attribute_timestamp",
         call: "attribute_timestamp(attributes, 'key')",
+        gives: "timestamp with time zone",
         says: "an attribute as a time: ISO 8601, or seconds, milliseconds, microseconds or nanoseconds since 1970",
     },
     Described {
         name: "attribute_keys",
         call: "attribute_keys(attributes)",
+        gives: "text[]",
         says: "the keys of a row's attributes, as a list",
     },
     Described {
         name: "json_get",
         call: "json_get(body, 'key', 0, ...)",
+        gives: "text",
         says: "the part of a JSON text at a path, as JSON text; body -> 'key' is the same",
     },
     Described {
         name: "json_text",
         call: "json_text(body, 'key', 0, ...)",
+        gives: "text",
         says: "the same without the quotes of a string; body ->> 'key' is the same",
     },
     Described {
         name: "json_number",
         call: "json_number(body, 'key', ...)",
+        gives: "double precision",
         says: "the number at a path, null where there is none",
     },
     Described {
         name: "json_boolean",
         call: "json_boolean(body, 'key', ...)",
+        gives: "boolean",
         says: "the truth value at a path, null where there is none",
     },
     Described {
         name: "json_length",
         call: "json_length(body, 'key', ...)",
+        gives: "bigint",
         says: "how many entries the list or members the object at a path has",
     },
     Described {
         name: "json_keys",
         call: "json_keys(body, 'key', ...)",
+        gives: "text[]",
         says: "the names of the members of the object at a path, as a list",
     },
     Described {
         name: "time_bucket",
         call: "time_bucket('5 minutes', timestamp)",
+        gives: "timestamp with time zone",
         says: "where the bucket of this width begins that a time is in; also '30s', '5m', '1h', '1d', '1w'",
     },
     Described {
         name: "parse_severity",
         call: "parse_severity('WARNING')",
+        gives: "text",
         says: "the severity that a word or an OpenTelemetry number means; info when it means nothing",
     },
     Described {
         name: "template",
         call: "template(body)",
+        gives: "text",
         says: "a body with markers in place of its numbers, ids and times",
     },
-    Described { name: "uuid_text", call: "uuid_text(uuid)", says: "16 bytes as the text of a UUID" },
+    Described {
+        name: "uuid_text",
+        call: "uuid_text(uuid)",
+        gives: "text",
+        says: "16 bytes as the text of a UUID",
+    },
     Described {
         name: "to_number",
         call: "to_number(body)",
+        gives: "double precision",
         says: "a text as a number, null where it is none",
     },
 ];
@@ -141,7 +171,7 @@ mod tests {
     fn what_is_described_is_there_and_what_is_ours_is_described() {
         let plain = SessionContext::new().state().scalar_functions().clone();
         let session = SessionContext::new();
-        register(&session, &Arc::new(Stop::never())).unwrap();
+        register(&session, &Arc::new(Stop::never()), None).unwrap();
         let state = session.state();
         let ours = state.scalar_functions();
         for Described { name, call, .. } in &DESCRIBED {

@@ -23,7 +23,7 @@ const SLOW: &str = "levenshtein";
 
 /// Replaces the functions of a session by ones that can be ended.
 pub(super) fn restrict(session: &SessionContext, stop: &Arc<Stop>) {
-    let function = session.state().scalar_functions().get(SLOW).cloned();
+    let function = session.state_ref().read().scalar_functions().get(SLOW).cloned();
     if let Some(function) = function {
         session.register_udf(ScalarUDF::from(Slow { function, stop: Arc::clone(stop) }));
     }
