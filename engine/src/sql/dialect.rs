@@ -1,17 +1,11 @@
 //! Whose SQL a statement is written in.
 
-use std::sync::LazyLock;
-
-use datafusion::common::Result as DataFusionResult;
-use datafusion::prelude::SessionContext;
-use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
-use datafusion_pg_catalog::setup_pg_catalog;
-use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use sqlparser::ast::Statement;
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserError};
 
 use super::guard::MAX_SQL_DEPTH;
+use super::pg_catalog;
 
 /// The catalog that tables are in, where nobody calls it otherwise.
 pub(crate) const CATALOG: &str = "timberline";
@@ -46,25 +40,12 @@ impl SqlDialect {
 
     /// The statements of a text.
     pub(super) fn parse(&self, text: &str) -> Result<Vec<Statement>, ParserError> {
-        /// Turns what PostgreSQL's clients ask into what DataFusion understands.
-        static POSTGRES: LazyLock<PostgresCompatibilityParser> =
-            LazyLock::new(PostgresCompatibilityParser::new);
         match self {
             Self::Generic => Parser::new(&GenericDialect {})
                 .with_recursion_limit(MAX_SQL_DEPTH)
                 .try_with_sql(text)
                 .and_then(|mut parser| parser.parse_statements()),
-            Self::Postgres { .. } => POSTGRES.parse(text),
-        }
-    }
-
-    /// Adds to a session the tables and functions that describe the others.
-    pub(super) fn describe_tables(&self, session: &SessionContext) -> DataFusionResult<()> {
-        match self {
-            Self::Generic => Ok(()),
-            Self::Postgres { database } => {
-                setup_pg_catalog(session, database, EmptyContextProvider).map_err(|error| *error)
-            }
+            Self::Postgres { .. } => pg_catalog::parse(text),
         }
     }
 }

@@ -12,6 +12,7 @@ use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::dialect::SqlDialect;
+use super::pg_catalog::{INFORMATION_SCHEMA, PG_CATALOG};
 use super::precedence;
 use super::rewrite::MAX_PARAMETERS;
 use super::system::SYSTEM_SCHEMA;
@@ -27,7 +28,7 @@ pub(super) const MAX_SQL_DEPTH: usize = 50;
 const TABLE_FUNCTIONS: [&str; 4] = ["generate_series", "range", "unnest", "pg_get_keywords"];
 
 /// Schemas that tell what tables there are.
-const DESCRIBING: [&str; 2] = ["pg_catalog", "information_schema"];
+const DESCRIBING: [&str; 2] = [PG_CATALOG, INFORMATION_SCHEMA];
 /// What DataFusion runs with is nothing that a client may see.
 const HIDDEN: &str = "df_settings";
 
@@ -48,7 +49,7 @@ impl ReadOnlyStatement {
 
     /// Whether it may ask what tables there are.
     pub fn describes_tables(&self) -> bool {
-        DESCRIBING.iter().chain([&SYSTEM_SCHEMA]).any(|schema| reads_schema(&self.0, schema))
+        describes_tables(&self.0) || reads_schema(&self.0, SYSTEM_SCHEMA)
     }
 
     /// How many parameters it takes: the highest number of a placeholder.
@@ -170,6 +171,11 @@ pub(super) fn num_placeholders(statement: &ReadOnlyStatement) -> usize {
         ControlFlow::Continue(())
     });
     highest
+}
+
+/// Whether it asks PostgreSQL's catalog what there is.
+pub(super) fn describes_tables(statement: &Statement) -> bool {
+    DESCRIBING.iter().any(|schema| reads_schema(statement, schema))
 }
 
 /// Whether it may read a table of a schema.

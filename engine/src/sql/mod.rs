@@ -22,7 +22,7 @@
 //! | `plain` | rows in the few types that every client knows |
 //! | `describe` | what a statement will answer, before it runs |
 //! | `dialect` | whose SQL a statement is written in |
-//! | `object_ids` | numbers of tables in PostgreSQL's catalog |
+//! | `pg_catalog` | what PostgreSQL's clients ask to learn what there is |
 //! | `session_statement` | statements that concern a client's session |
 //! | `row_expression` | one scalar expression over one row |
 
@@ -33,8 +33,8 @@ mod functions;
 mod guard;
 mod lanes;
 mod means;
-mod object_ids;
 mod pauses;
+mod pg_catalog;
 mod plain;
 mod pool;
 mod precedence;
@@ -56,6 +56,7 @@ pub use encode::{SqlFormat, SqlPiece, column_type};
 pub use guard::{ReadOnlyStatement, parse, parse_as};
 pub(crate) use lanes::Lane;
 pub(crate) use means::SqlMeans;
+pub use pg_catalog::{POSTGRES_SETTINGS, POSTGRES_VERSION};
 pub use plain::{plain_rows, plain_schema};
 pub use request::{SqlCaller, SqlColumn, SqlQuery, SqlSources, SqlType, SqlValue, SystemTable};
 pub use row_expression::{RowExpression, RowValue};

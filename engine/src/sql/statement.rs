@@ -15,9 +15,9 @@ use sqlparser::ast::Statement;
 use super::describe::Planned;
 use super::dialect::SqlDialect;
 use super::functions;
-use super::guard::reads_schema;
-use super::object_ids::{self, PG_CATALOG};
+use super::guard::{describes_tables, reads_schema};
 use super::pauses::Pauses;
+use super::pg_catalog::{self, About};
 use super::request::{SqlSources, SqlValue};
 use super::rewrite::rewrite;
 use super::running::SqlStatementInfo;
@@ -26,9 +26,6 @@ use super::system::{self, SYSTEM_SCHEMA};
 use super::{ACTIVITY_TABLE, LOGS_TABLE};
 use crate::error::Error;
 use crate::query::{ActivityFilter, QuerySession, ScanLog, tenant_table, with_known_totals};
-
-/// The other schema that tells what tables there are.
-const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// All that a statement needs.
 pub(super) struct Prepared {
@@ -52,8 +49,7 @@ pub(super) struct Prepared {
 pub(super) async fn planned(prepared: Prepared) -> Planned<(LogicalPlan, PlannedWith)> {
     let Prepared { mut statement, parameters, session: query, activity, dialect, sources, listed, stop } =
         prepared;
-    let is_describing =
-        [PG_CATALOG, INFORMATION_SCHEMA].iter().any(|schema| reads_schema(&statement, schema));
+    let is_describing = dialect.is_postgres() && describes_tables(&statement);
     rewrite(&mut statement, parameters.as_deref()).map_err(external)?;
     let session = &query.session;
     functions::end_with(session, &stop)?;
@@ -63,12 +59,16 @@ pub(super) async fn planned(prepared: Prepared) -> Planned<(LogicalPlan, Planned
         scans.push((ACTIVITY_TABLE, entries.table.scans()));
         session.register_table(ACTIVITY_TABLE, tenant_table(entries, filter)?)?;
     }
-    if reads_schema(&statement, SYSTEM_SCHEMA) || (is_describing && dialect.is_postgres()) {
-        system::register(session, dialect.catalog(), &sources, &listed)?;
-    }
-    dialect.describe_tables(session)?;
-    if is_describing && dialect.is_postgres() {
-        object_ids::number(session, dialect.catalog()).await?;
+    let about = match is_describing || reads_schema(&statement, SYSTEM_SCHEMA) {
+        true => system::register(session, dialect.catalog(), &sources, &listed)?,
+        false => About::default(),
+    };
+    if let SqlDialect::Postgres { database } = &dialect {
+        let caller = &sources.caller.name;
+        pg_catalog::register_functions(session, database, caller)?;
+        if is_describing {
+            pg_catalog::register_tables(session, database, caller, &about).await?;
+        }
     }
     let statement = PlannedStatement::Statement(Box::new(statement));
     let plan = session.state().statement_to_plan(statement).await?;

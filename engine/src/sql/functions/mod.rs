@@ -50,6 +50,8 @@ pub(super) fn end_with(session: &SessionContext, stop: &Arc<Stop>) -> Result<()>
 pub(super) struct Described {
     pub(super) name: &'static str,
     pub(super) call: &'static str,
+    /// As PostgreSQL calls the type.
+    pub(super) gives: &'static str,
     pub(super) says: &'static str,
 }
 
@@ -58,77 +60,97 @@ pub(super) const DESCRIBED: [Described; 16] = [
     Described {
         name: "attribute",
         call: "attribute(attributes, 'key')",
+        gives: "text",
         says: "the text of an attribute, null where a row lacks it; attributes['key'] is the same",
     },
     Described {
         name: "attribute_number",
         call: "attribute_number(attributes, 'key')",
+        gives: "double precision",
         says: "an attribute as a number, null where it is none",
     },
     Described {
         name: "attribute_boolean",
         call: "attribute_boolean(attributes, 'key')",
+        gives: "boolean",
         says: "an attribute that is true or false, null where it is neither",
     },
     Described {
         name: "attribute_timestamp",
         call: "attribute_timestamp(attributes, 'key')",
+        gives: "timestamp with time zone",
         says: "an attribute as a time: ISO 8601, or seconds, milliseconds, microseconds or nanoseconds since 1970",
     },
     Described {
         name: "attribute_keys",
         call: "attribute_keys(attributes)",
+        gives: "text[]",
         says: "the keys of a row's attributes, as a list",
     },
     Described {
         name: "json_get",
         call: "json_get(body, 'key', 0, ...)",
+        gives: "text",
         says: "the part of a JSON text at a path, as JSON text; body -> 'key' is the same",
     },
     Described {
         name: "json_text",
         call: "json_text(body, 'key', 0, ...)",
+        gives: "text",
         says: "the same without the quotes of a string; body ->> 'key' is the same",
     },
     Described {
         name: "json_number",
         call: "json_number(body, 'key', ...)",
+        gives: "double precision",
         says: "the number at a path, null where there is none",
     },
     Described {
         name: "json_boolean",
         call: "json_boolean(body, 'key', ...)",
+        gives: "boolean",
         says: "the truth value at a path, null where there is none",
     },
     Described {
         name: "json_length",
         call: "json_length(body, 'key', ...)",
+        gives: "bigint",
         says: "how many entries the list or members the object at a path has",
     },
     Described {
         name: "json_keys",
         call: "json_keys(body, 'key', ...)",
+        gives: "text[]",
         says: "the names of the members of the object at a path, as a list",
     },
     Described {
         name: "time_bucket",
         call: "time_bucket('5 minutes', timestamp)",
+        gives: "timestamp with time zone",
         says: "where the bucket of this width begins that a time is in; also '30s', '5m', '1h', '1d', '1w'",
     },
     Described {
         name: "parse_severity",
         call: "parse_severity('WARNING')",
+        gives: "text",
         says: "the severity that a word or an OpenTelemetry number means; info when it means nothing",
     },
     Described {
         name: "template",
         call: "template(body)",
+        gives: "text",
         says: "a body with markers in place of its numbers, ids and times",
     },
-    Described { name: "uuid_text", call: "uuid_text(uuid)", says: "16 bytes as the text of a UUID" },
+    Described {
+        name: "uuid_text",
+        call: "uuid_text(uuid)",
+        gives: "text",
+        says: "16 bytes as the text of a UUID",
+    },
     Described {
         name: "to_number",
         call: "to_number(body)",
+        gives: "double precision",
         says: "a text as a number, null where it is none",
     },
 ];

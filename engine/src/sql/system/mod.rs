@@ -16,19 +16,21 @@ use datafusion::catalog::{MemTable, MemorySchemaProvider, SchemaProvider};
 use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::prelude::SessionContext;
 
-use super::request::SqlSources;
+use super::pg_catalog::About;
+use super::request::{SqlSources, SqlValue, SystemTable};
 use super::running::SqlStatementInfo;
+use crate::catalog::Snapshot;
 
 /// The name of the schema.
 pub const SYSTEM_SCHEMA: &str = "system";
 
-/// Makes the tables of a statement's session.
+/// Makes the tables of a statement's session, and tells what there is to say about all that it can read.
 pub(super) fn register(
     session: &SessionContext,
     catalog: &str,
     sources: &SqlSources,
     listed: &[SqlStatementInfo],
-) -> Result<()> {
+) -> Result<About> {
     let schema = MemorySchemaProvider::new();
     let mut tables =
         vec![tables::data_files(&sources.logs), tables::memory(&sources.logs), tables::queries(listed)];
@@ -43,5 +45,25 @@ pub(super) fn register(
     let catalog =
         session.catalog(catalog).ok_or_else(|| internal_datafusion_err!("a session without a catalog"))?;
     catalog.register_schema(SYSTEM_SCHEMA, Arc::new(schema))?;
-    Ok(())
+    let [of_tables, of_columns] = &described;
+    Ok(about(of_tables, of_columns, &sources.logs))
+}
+
+/// What the two tables say that describe all others.
+fn about(of_tables: &SystemTable, of_columns: &SystemTable, logs: &Snapshot) -> About {
+    let files = logs.files.iter().map(|file| file.size_bytes.saturating_add(file.sidecar_bytes));
+    let memory = logs.segments.iter().map(|segment| segment.batch.get_array_memory_size() as u64);
+    let bytes = files.chain(memory).fold(0, u64::saturating_add);
+    let mut about = About { logs_bytes: i64::try_from(bytes).unwrap_or(i64::MAX), ..About::default() };
+    for row in &of_tables.rows {
+        if let [SqlValue::Text(name), SqlValue::Text(says)] = row.as_slice() {
+            about.tables.insert(name.clone(), says.clone());
+        }
+    }
+    for row in &of_columns.rows {
+        if let [SqlValue::Text(table), _, _, SqlValue::Text(says)] = row.as_slice() {
+            about.columns.entry(table.clone()).or_default().push(says.clone());
+        }
+    }
+    about
 }

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use engine::sql::POSTGRES_VERSION;
 use futures::{Sink, SinkExt};
 use pgwire::api::auth::{
     DefaultServerParameterProvider, StartupHandler, finish_authentication, protocol_negotiation,
@@ -20,7 +21,6 @@ use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use super::cancel::secret_of;
 use super::errors;
 use super::session::Session;
-use super::variables::SERVER_VERSION;
 
 /// What clients may call the database when they name no project; so may they call it as the user.
 const UNNAMED: [&str; 3] = ["", "timberline", "postgres"];
@@ -61,7 +61,7 @@ impl Startup {
         self.session.has_secret(secret_of(pid, &secret));
         client.set_pid_and_secret_key(pid, secret);
         let mut parameters = DefaultServerParameterProvider::default();
-        parameters.server_version = SERVER_VERSION.to_owned();
+        parameters.server_version = POSTGRES_VERSION.to_owned();
         parameters.is_superuser = false;
         parameters.default_transaction_read_only = true;
         parameters.time_zone = "UTC".to_owned();

@@ -4,6 +4,7 @@ mod flight;
 pub(super) mod hostile;
 mod outside_clients;
 mod postgres;
+mod psql;
 mod raw;
 mod tools;
 

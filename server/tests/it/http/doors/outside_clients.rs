@@ -137,7 +137,7 @@ fn stored(entry: ActivityEntry, user_id: Option<i64>) -> activity::ActivityEntry
 #[tokio::test]
 async fn the_query_sets_are_answered_alike_through_every_door_and_by_duckdb() {
     let Some(python) = python("adbc_driver_flightsql, duckdb, psycopg, pyarrow").await else { return };
-    if !super::postgres::has_psql() {
+    if !super::psql::has_psql() {
         return;
     }
     let doors = Doors::of(with_samples().await).await;

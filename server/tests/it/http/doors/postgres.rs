@@ -1,6 +1,4 @@
-//! The PostgreSQL protocol, as drivers and psql speak it.
-
-use std::process::{Command, Stdio};
+//! The PostgreSQL protocol, as drivers speak it.
 
 use axum::http::Method;
 use futures::TryStreamExt;
@@ -8,7 +6,6 @@ use serde_json::json;
 use server::meta::Level;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
-use tokio::io::AsyncWriteExt;
 
 use super::super::people::person;
 use super::{Doors, TestCertificate};
@@ -151,78 +148,5 @@ async fn with_a_certificate_there_is_tls_and_nothing_else() {
     assert_eq!(one, 3);
     assert_eq!(code(&connect(&doors, key).await.unwrap_err()), "28000");
     drop(connection);
-    doors.close().await;
-}
-
-/// Whether the program is there that people type into; that it is not is said, and fails in the continuous integration.
-pub(super) fn has_psql() -> bool {
-    let is_there = Command::new("psql").arg("--version").output().is_ok();
-    if !is_there {
-        assert!(std::env::var_os("CI").is_none(), "psql is not installed");
-        eprintln!("skipped: psql is not installed");
-    }
-    is_there
-}
-
-/// What psql prints for a text of statements or commands, and whether it says that all went well.
-async fn psql(doors: &Doors, text: &str) -> (bool, String) {
-    let port = doors.postgres.port().to_string();
-    let arguments =
-        ["-h", "127.0.0.1", "-p", &port, "-U", "ann", "-d", "1", "-X", "-A", "-v", "ON_ERROR_STOP=1"];
-    let mut command = tokio::process::Command::new("psql");
-    command.args(arguments).env("PGPASSWORD", doors.server.key()).env("PGCONNECT_TIMEOUT", "60");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = command.spawn().unwrap();
-    running.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
-    let output = running.wait_with_output().await.unwrap();
-    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
-    (output.status.success(), said)
-}
-
-#[tokio::test]
-async fn psql_describes_and_reads_tables() {
-    if !has_psql() {
-        return;
-    }
-    let doors = Doors::open().await;
-    for (text, expected) in [
-        ("SELECT body FROM logs ORDER BY body;", &["failed", "(3 rows)"][..]),
-        ("\\d", &["public|logs|table", "public|activity|table"]),
-        ("\\dt", &["public|logs|table"]),
-        ("\\d logs", &["service_name|", "timestamp|timestamp with time zone", "body|"]),
-        ("\\d activity", &["item_id|", "sequence|bigint"]),
-        ("\\d system.queries", &["caller|text"]),
-        ("\\dt system.*", &["system|tables", "system|queries"]),
-        ("\\l", &["1|"]),
-        ("\\dn", &["public|", "system|"]),
-        ("\\conninfo", &["database \"1\""]),
-        ("SHOW server_version;", &["Timberline"]),
-        ("EXPLAIN SELECT count(*) FROM logs;", &["sources"]),
-        ("SELECT version();", &["(1 row)"]),
-        ("SELECT current_database(), current_schema();", &["1|public"]),
-        ("SELECT 1 AS a \\gdesc", &["a|bigint"]),
-        ("\\timing on\nSELECT 1;", &["Time:"]),
-        ("\\x\nSELECT service_name FROM logs WHERE service_name = 'web';", &["service_name|web"]),
-        ("BEGIN;\nSELECT 1;\nCOMMIT;", &["BEGIN", "COMMIT"]),
-        ("SELECT 1; SELECT 2;", &["1", "2"]),
-        ("\\set FETCH_COUNT 2\nSELECT value FROM generate_series(1, 5) ORDER BY value;", &["5", "(5 rows)"]),
-    ] {
-        let (is_well, said) = psql(&doors, text).await;
-        assert!(is_well, "{text}: {said}");
-        for part in expected {
-            assert!(said.contains(part), "{text}: {part} is not in {said}");
-        }
-    }
-    for (text, expected) in [
-        ("\\copy logs TO '/dev/null'", "SELECT"),
-        ("\\copy logs FROM '/dev/null'", "SELECT"),
-        ("DROP TABLE logs;", "SELECT"),
-        ("SELECT nothing FROM logs;", "nothing"),
-        ("SET work_mem = '1GB';", "work_mem"),
-        ("LISTEN a;", "ERROR"),
-    ] {
-        let (is_well, said) = psql(&doors, text).await;
-        assert!(!is_well && said.contains(expected), "{text}: {said}");
-    }
     doors.close().await;
 }
