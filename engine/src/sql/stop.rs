@@ -23,13 +23,6 @@ impl Stop {
         Self { deadline, deadline_at, killed, left: CancellationToken::new() }
     }
 
-    /// For tests: it never ends.
-    #[cfg(test)]
-    pub(super) fn never() -> Self {
-        let never = Instant::now() + Duration::from_secs(24 * 3600);
-        Self::new(Duration::from_secs(24 * 3600), never, CancellationToken::new())
-    }
-
     /// The statement ends when what this returns is dropped.
     pub(super) fn when_dropped(&self) -> DropGuard {
         self.left.clone().drop_guard()

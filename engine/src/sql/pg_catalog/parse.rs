@@ -127,10 +127,10 @@ impl VisitorMut for Names {
                 }
             }
             // relnamespace = 'public' means the number of the schema.
-            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } if is_namespace(left) => {
-                if text_of(right).is_some_and(|text| text.parse::<i64>().is_err()) {
-                    **right = cast((**right).clone(), "regnamespace");
-                }
+            Expr::BinaryOp { left, op: BinaryOperator::Eq, right }
+                if is_namespace(left) && text_of(right).is_some_and(|text| text.parse::<i64>().is_err()) =>
+            {
+                **right = cast((**right).clone(), "regnamespace");
             }
             // Columns of functions hold their names: typinput = 'pg_catalog.array_in'::regproc
             Expr::BinaryOp { op: BinaryOperator::Eq, right, .. } => {
