@@ -1,8 +1,8 @@
 //! Totals that SQL asks for, from the catalog and from sidecars where those are exact.
 //!
 //! `SELECT service_name, count(*) FROM logs WHERE timestamp >= ... GROUP BY service_name` is a question that the API's
-//! endpoints ask too. Where a statement has such a part, the part is answered as theirs is: what the catalog and the
-//! rollups know becomes a small table, the rows that are left are aggregated, and both are added up.
+//! endpoints ask too. Where a statement has such a part, the part is answered as theirs is, from the catalog, from
+//! rollups and from the rows that are left, and the answer takes the part's place as a small table.
 //!
 //! | part | what it may be |
 //! |---|---|
@@ -22,14 +22,12 @@ use arrow::array::{
 use arrow::datatypes::{Field, Int32Type, Schema};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchemaRef, Result};
-use datafusion::functions::core::expr_fn::coalesce;
-use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::prelude::{DataFrame, Expr, ident, lit};
+use datafusion::prelude::{Expr, ident, lit};
 
 use super::interval::Interval;
-use super::planner::{CellQuestion, GroupBy, answer_from_cells};
+use super::planner::{CellQuestion, CellTotal, GroupBy, answer_from_cells};
 use super::session::QuerySession;
 use super::time_range::TimeRange;
 use super::totals_shape::{Group, Number, Shape};
@@ -110,7 +108,7 @@ async fn answered(session: &QuerySession, shape: &Shape) -> Result<LogicalPlan> 
         // Nothing is counted as none.
         cells.insert((0, String::new(), String::new()), (0, 0));
     }
-    let rest = answer_from_cells(session, &question, |total| {
+    let mut add = |total: &CellTotal<'_>| {
         const CELL_BYTES: usize = 192;
         let has = |group: &Group| shape.groups.contains(group);
         let text = |is_asked: bool, text: &str| if is_asked { text.to_owned() } else { String::new() };
@@ -127,24 +125,15 @@ async fn answered(session: &QuerySession, shape: &Shape) -> Result<LogicalPlan> 
             memory.try_grow(CELL_BYTES + key_bytes)?;
         }
         Ok(())
-    })
-    .await?;
-    let known = session.session.read_batch(batch_of(shape, &cells)?)?;
-    let both = match rest.rows_where(session, &condition)? {
-        Some(rows) if !is_empty(shape.range) => {
-            let named = |exprs: &[Expr], prefix: char| -> Vec<Expr> {
-                exprs
-                    .iter()
-                    .enumerate()
-                    .map(|(index, expr)| expr.clone().alias(format!("{prefix}{index}")))
-                    .collect()
-            };
-            let rows = rows.aggregate(named(&shape.group_exprs, 'g'), named(&shape.number_exprs, 'v'))?;
-            known.union(rows)?
-        }
-        _ => known,
     };
-    Ok(added_up(both, shape)?.into_unoptimized_plan())
+    if !is_empty(shape.range) {
+        let rest = answer_from_cells(session, &question, &mut add).await?;
+        rest.visit_cells(session, &question, &mut add).await?;
+    }
+    let rows = batch_of(shape, &cells)?;
+    let columns = rows.schema().fields().iter().map(|field| ident(field.name())).collect();
+    let named = session.session.read_batch(rows)?.select(as_named(columns, &shape.schema))?;
+    Ok(named.into_unoptimized_plan())
 }
 
 fn is_empty(range: TimeRange) -> bool {
@@ -158,21 +147,6 @@ fn group_by(groups: &[Group]) -> GroupBy {
         (false, true) => GroupBy::Severity,
         (true, true) => GroupBy::ServiceAndSeverity,
     }
-}
-
-/// The sums of parts, named as the aggregate names them.
-fn added_up(parts: DataFrame, shape: &Shape) -> Result<DataFrame> {
-    let groups: Vec<Expr> = (0..shape.groups.len()).map(|index| ident(format!("g{index}"))).collect();
-    let sums: Vec<Expr> = (0..shape.numbers.len())
-        .map(|index| sum(ident(format!("v{index}"))).alias(format!("s{index}")))
-        .collect();
-    let totals = parts.aggregate(groups.clone(), sums)?;
-    let numbers = shape.numbers.iter().enumerate().map(|(index, number)| match number {
-        Number::Rows => coalesce(vec![ident(format!("s{index}")), lit(0_i64)]),
-        Number::Bytes => ident(format!("s{index}")),
-    });
-    let all: Vec<Expr> = groups.into_iter().chain(numbers).collect();
-    totals.select(as_named(all, &shape.schema))
 }
 
 fn as_named(exprs: Vec<Expr>, schema: &DFSchemaRef) -> Vec<Expr> {
@@ -213,8 +187,12 @@ fn batch_of(shape: &Shape, cells: &Cells) -> Result<RecordBatch> {
         .map(|(index, of)| (format!("g{index}"), group(of)))
         .chain(shape.numbers.iter().enumerate().map(|(index, of)| (format!("v{index}"), number(of))))
         .collect();
-    let fields: Vec<Field> =
-        columns.iter().map(|(name, column)| Field::new(name, column.data_type().clone(), true)).collect();
+    let asked = shape.schema.fields();
+    let fields: Vec<Field> = columns
+        .iter()
+        .zip(asked)
+        .map(|((name, column), asked)| Field::new(name, column.data_type().clone(), asked.is_nullable()))
+        .collect();
     let columns = columns.into_iter().map(|(_, column)| column).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(cells.len()));
     Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)

@@ -24,12 +24,8 @@ pub(super) struct Shape {
     pub(super) conditions: Vec<Expr>,
     /// What rows are told apart by, in the aggregate's order.
     pub(super) groups: Vec<Group>,
-    /// The same over the stored columns.
-    pub(super) group_exprs: Vec<Expr>,
     /// What is asked of each group, in the aggregate's order.
     pub(super) numbers: Vec<Number>,
-    /// The same over the stored columns.
-    pub(super) number_exprs: Vec<Expr>,
     /// Of the aggregate: groups, then numbers.
     pub(super) schema: DFSchemaRef,
 }
@@ -80,10 +76,7 @@ impl Shape {
                 }
             }
         }
-        let stored = |exprs: &[Expr]| exprs.iter().map(of_stored).collect::<Option<Vec<_>>>();
-        let (group_exprs, number_exprs) = (stored(group_expr)?, stored(aggr_expr)?);
-        let schema = Arc::clone(schema);
-        Some(Self { range, conditions, groups, group_exprs, numbers, number_exprs, schema })
+        Some(Self { range, conditions, groups, numbers, schema: Arc::clone(schema) })
     }
 }
 
