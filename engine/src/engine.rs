@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info_span};
 use uuid::Uuid;
 
 use crate::activity::ActivityChains;
@@ -161,8 +163,12 @@ impl Engine {
     }
 
     /// Takes in rows of the table's decoded schema, at least one.
-    #[tracing::instrument(name = "ingest", skip_all, fields(%table, rows = rows.num_rows()))]
-    pub(crate) async fn ingest_rows(&self, table: TableId, rows: RecordBatch) -> Result<()> {
+    pub(crate) fn ingest_rows(&self, table: TableId, rows: RecordBatch) -> BoxFuture<'_, Result<()>> {
+        let span = info_span!("ingest", %table, rows = rows.num_rows());
+        Box::pin(self.take_in(table, rows).instrument(span))
+    }
+
+    async fn take_in(&self, table: TableId, rows: RecordBatch) -> Result<()> {
         if self.maintenance.is_wal_full() {
             self.maintenance.make_room();
             return Err(Error::unavailable("the write-ahead log is full until rows have been flushed"));

@@ -8,12 +8,13 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::Expr;
+use futures::future::BoxFuture;
 use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
 use parquet::errors::ParquetError;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
+use tracing::{Instrument, info_span};
 
 use super::activity::Overviews;
 use super::cost::CostMeter;
@@ -260,14 +261,23 @@ impl QueryContext {
         self.run_on_threads(kind, snapshot, translate_and_work).await
     }
 
-    /// Runs `work` on threads of queries within its deadline, as one span.
-    #[tracing::instrument(name = "question", skip_all, fields(?kind, table = %snapshot.table))]
-    pub(crate) async fn run_on_threads<T, F>(
-        &self,
+    /// Runs `work` on threads of queries within its deadline, as one span. It is boxed, because its type is a part of
+    /// the type of everything that asks, and compilers take long over those.
+    pub(crate) fn run_on_threads<'a, T, F>(
+        &'a self,
         kind: QueryKind,
-        snapshot: &Snapshot,
+        snapshot: &'a Snapshot,
         work: F,
-    ) -> Result<T>
+    ) -> BoxFuture<'a, Result<T>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, DataFusionError>> + Send + 'static,
+    {
+        let span = info_span!("question", ?kind, table = %snapshot.table);
+        Box::pin(self.run_in_span(kind, snapshot, work).instrument(span))
+    }
+
+    async fn run_in_span<T, F>(&self, kind: QueryKind, snapshot: &Snapshot, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, DataFusionError>> + Send + 'static,
