@@ -274,14 +274,17 @@ impl QueryContext {
         F: Future<Output = Result<T, DataFusionError>> + Send + 'static,
     {
         let span = info_span!("question", ?kind, table = %snapshot.table);
+        // It may be large, and is handed on several times.
+        let work: BoxFuture<'static, Result<T, DataFusionError>> = Box::pin(work);
         Box::pin(self.run_in_span(kind, snapshot, work).instrument(span))
     }
 
-    async fn run_in_span<T, F>(&self, kind: QueryKind, snapshot: &Snapshot, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, DataFusionError>> + Send + 'static,
-    {
+    async fn run_in_span<T: Send + 'static>(
+        &self,
+        kind: QueryKind,
+        snapshot: &Snapshot,
+        work: BoxFuture<'static, Result<T, DataFusionError>>,
+    ) -> Result<T> {
         let (deadline, origin) = (self.settings.deadline_of(kind), kind.origin());
         let (cost, started) = (CostMeter::current(), Instant::now());
         let store = Arc::clone(&self.store);
