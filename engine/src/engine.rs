@@ -164,7 +164,7 @@ impl Engine {
 
     /// Takes in rows of the table's decoded schema, at least one.
     pub(crate) fn ingest_rows(&self, table: TableId, rows: RecordBatch) -> BoxFuture<'_, Result<()>> {
-        let span = info_span!("ingest", %table, rows = rows.num_rows());
+        let span = info_span!("ingest", %table, rows = rows.num_rows() as i64);
         Box::pin(self.take_in(table, rows).instrument(span))
     }
 

@@ -59,7 +59,7 @@ pub(crate) async fn remove_files(flusher: &Flusher, table: TableId) -> Result<()
 
 /// Takes files away in one transaction. When another one has been faster with one of them, all of them stay until
 /// the next call.
-#[tracing::instrument(name = "expire", skip_all, fields(%table, files = expired.len()))]
+#[tracing::instrument(name = "expire", skip_all, fields(%table, files = expired.len() as i64))]
 async fn drop_files(flusher: &Flusher, table: TableId, expired: &[Arc<DataFile>]) -> Result<()> {
     let removed = expired.iter().map(|file| file.id).collect();
     let committed_us = flusher.clock.now_us();

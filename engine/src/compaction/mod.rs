@@ -176,7 +176,7 @@ impl Compactor {
         merged
     }
 
-    #[tracing::instrument(name = "merge", skip_all, fields(%table, inputs = merge.inputs.len()))]
+    #[tracing::instrument(name = "merge", skip_all, fields(%table, inputs = merge.inputs.len() as i64))]
     async fn merge_now(
         &self,
         table: TableId,

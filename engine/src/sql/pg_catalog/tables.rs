@@ -130,7 +130,10 @@ impl SchemaProvider for Catalog {
                 let rows: Arc<dyn PartitionStream> = Arc::new(Widened { schema: Arc::clone(&schema), rows });
                 Arc::new(StreamingTable::try_new(schema, vec![rows])?)
             }
-            (PgCatalogTable::Static(table), _) => of_lists(&table.schema(), table.data().to_vec())?,
+            (PgCatalogTable::Static(table), columns) => {
+                let schema = widened_schema(&table.schema(), columns.unwrap_or_default());
+                of_lists(&schema, table.data().to_vec())?
+            }
             (table, _) => table.try_into_table_provider()?,
         }))
     }

@@ -54,10 +54,18 @@ fn attribute(span: &Span, key: &str) -> Option<Value> {
     span.attributes.iter().find(|attribute| attribute.key == key)?.value.clone()?.value
 }
 
-fn named<'s>(spans: &'s [Span], name: &str) -> &'s Span {
-    let mut found = spans.iter().filter(|span| span.name == name);
+/// The span of a request.
+fn of_request<'s>(spans: &'s [Span], path: &str) -> &'s Span {
+    let found = spans.iter().find(|span| span.name.starts_with("POST ") && span.name.ends_with(path));
+    found.unwrap_or_else(|| panic!("{path} in {spans:?}"))
+}
+
+/// The one span of a name below another one.
+fn below<'s>(spans: &'s [Span], name: &str, parent: &Span) -> &'s Span {
+    let is_below = |span: &&Span| span.name == name && span.parent_span_id == parent.span_id;
+    let mut found = spans.iter().filter(is_below);
     let span = found.next().unwrap_or_else(|| panic!("{name} in {spans:?}"));
-    assert!(found.next().is_none(), "{name} is there once");
+    assert!(found.next().is_none() && span.trace_id == parent.trace_id, "{spans:?}");
     span
 }
 
@@ -94,19 +102,16 @@ async fn a_collector_gets_the_requests_and_what_was_done_for_them() {
     let secrets = work_and_stop(server).await;
 
     let spans = collector.spans();
-    let sent = named(&spans, "POST /v1/logs");
+    let sent = of_request(&spans, "/v1/logs");
     assert_eq!((&sent.trace_id, &sent.parent_span_id), (&bytes_of(TRACE_ID), &bytes_of(CALLER)));
     assert_eq!(sent.kind, 2, "a span of a server");
     assert_eq!(attribute(sent, "http.response.status_code"), Some(Value::IntValue(200)));
-    let ingested = named(&spans, "ingest");
-    assert_eq!((&ingested.trace_id, &ingested.parent_span_id), (&sent.trace_id, &sent.span_id));
-    assert_eq!(attribute(ingested, "rows"), Some(Value::IntValue(1)));
+    assert_eq!(attribute(below(&spans, "ingest", sent), "rows"), Some(Value::IntValue(1)));
 
-    let counted = spans.iter().find(|span| span.name.ends_with("/logs/count")).unwrap();
+    let counted = of_request(&spans, "/logs/count");
     assert!(counted.parent_span_id.is_empty() && counted.trace_id != sent.trace_id);
-    let asked = named(&spans, "question");
-    assert_eq!((&asked.trace_id, &asked.parent_span_id), (&counted.trace_id, &counted.span_id));
-    let refused = spans.iter().find(|span| span.name.ends_with("/logs/sparkline")).unwrap();
+    below(&spans, "question", counted);
+    let refused = of_request(&spans, "/logs/sparkline");
     assert_eq!(attribute(refused, "http.response.status_code"), Some(Value::IntValue(400)));
     assert!(refused.status.as_ref().is_none_or(|status| status.code == 0), "it is the caller's fault");
 
