@@ -89,8 +89,8 @@ impl QueryContext {
         Ok(self.run_sql(SqlSources::logs(snapshot), SqlQuery::of(text)).await?.into_rows())
     }
 
-    /// Starts a read-only statement. It runs on threads and in memory of its own, which are half of what queries have,
-    /// until its answer has been read, its time is over, it is killed, or the answer is dropped.
+    /// Starts a read-only statement. It runs on threads of its own, half as many as queries have, and in three quarters
+    /// of their memory at most, until its answer has been read, its time is over, it is killed, or the answer is dropped.
     ///
     /// # Errors
     /// `InvalidRequest` when the statement is refused, with the position where the parser gives one, or was killed;

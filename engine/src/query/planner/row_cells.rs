@@ -76,8 +76,9 @@ const MAX_GROUPS: usize = 1 << 12;
 /// Rows with their bytes.
 type Total = (u64, u64);
 
-/// The rows of one bucket, by the number of their group. Rows are mostly in the order of time, so that a bucket is left
-/// seldom; one that comes again is handed over again.
+/// The rows of one bucket, by the number of their group. Rows that were written together are few buckets wide, and those
+/// of one service and host are in the order of time, so that a bucket is left seldom; one that comes again is handed
+/// over again.
 #[derive(Default)]
 struct BucketTotals {
     bucket_us: i64,
